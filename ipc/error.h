@@ -1,0 +1,69 @@
+/*
+ * error.h - how every room of Yardmaster reports what went wrong.
+ *
+ * A function that can fail takes a `struct ym_err *` as its last argument and
+ * returns 0, or -1 after filling it. The text says which call failed with
+ * which arguments, what it was for, and what to do about it; the class decides
+ * the exit code of the program. Passing NULL is allowed: the text is dropped.
+ */
+#ifndef YM_IPC_ERROR_H
+#define YM_IPC_ERROR_H
+
+#include <stddef.h>
+
+#include "api.h"
+
+/*
+ * Error classes: name, exit code, one word for JSON and logs.
+ * Exit codes: 1 the answer is no, 2 usage or config, 3 not running,
+ * 4 kernel limit or permission, 70 a bug of ours.
+ */
+#define YM_ERR_MAP(X)                                                                                                  \
+	X(NONE, 0, "ok")                                                                                               \
+	X(NO, 1, "no")                                                                                                 \
+	X(FULL, 1, "full")                                                                                             \
+	X(TIMEOUT, 1, "timeout")                                                                                       \
+	X(USAGE, 2, "usage")                                                                                           \
+	X(CONFIG, 2, "config")                                                                                         \
+	X(NOT_RUNNING, 3, "not-running")                                                                               \
+	X(GONE, 3, "gone")                                                                                             \
+	X(LIMIT, 4, "limit")                                                                                           \
+	X(PERMISSION, 4, "permission")                                                                                 \
+	X(FOREIGN, 4, "foreign")                                                                                       \
+	X(CORRUPT, 4, "corrupt")                                                                                       \
+	X(SYSTEM, 4, "system")                                                                                         \
+	X(BUG, 70, "bug")
+
+enum ym_err_class {
+#define X(name, code, word) YM_ERR_##name,
+	YM_ERR_MAP(X)
+#undef X
+};
+
+#define YM_ERR_TEXT_MAX 640
+
+struct ym_err {
+	enum ym_err_class class;
+	int sys;                    /* errno of the failed call, 0 if none    */
+	char text[YM_ERR_TEXT_MAX]; /* NUL-terminated, no newline at the end  */
+};
+
+/* Exit code (0, 1, 2, 3, 4, 70) and word of a class. */
+YM_API int ym_err_exit_code(enum ym_err_class class);
+YM_API const char *ym_err_word(enum ym_err_class class);
+
+/* Fill `err` (may be NULL) from a format; always returns -1, so that a caller writes `return ym_fail(...)`. */
+YM_API int ym_fail(struct ym_err *err, enum ym_err_class class, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*
+ * The same for a failed system call: `sys` is its errno, `fmt` names the call with its arguments and the
+ * purpose ("shmget(key 0x%x, size %zu) for the board"). strerror and a hint that fits the errno
+ * (which sysctl, which permission) are appended; the class follows from the errno.
+ */
+YM_API int ym_fail_sys(struct ym_err *err, int sys, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Put "context: " in front of the text of an error that is passed on. Returns -1. */
+YM_API int ym_err_prefix(struct ym_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,617 @@
+/* group.c - join, leave, last one removes; see group.h and docs/protocol.md for the protocol. */
+#include "group.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "key.h"
+#include "sem.h"
+#include "sys.h"
+
+#define REGISTRY_NAME "members"
+
+/* One round of a leave that finds the LOCK held sleeps this long before it looks whether it is still the last. */
+#define LEAVE_ROUND_MS 20
+
+static bool generation_gone(int sys)
+{
+	return sys == EIDRM || sys == EINVAL;
+}
+
+uint64_t ym_process_started(pid_t pid)
+{
+	char path[64], text[1024], *at;
+	unsigned long long started = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	/* The second field is the name in brackets and may hold anything: count from the last bracket. */
+	at = strrchr(text, ')');
+	for (int field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	if (at)
+		started = strtoull(at, NULL, 10);
+	return started;
+}
+
+static int getval(int semid, unsigned member)
+{
+	return ym_sys.semctl(semid, (int)member, GETVAL, (union ym_semun){0});
+}
+
+static int getpid_of(int semid, unsigned member)
+{
+	return ym_sys.semctl(semid, (int)member, GETPID, (union ym_semun){0});
+}
+
+/* ---- whose is the set behind our key? ------------------------------------------------------------------------- */
+
+enum set_kind { SET_NONE, SET_OURS, SET_PHP, SET_FOREIGN };
+
+static enum set_kind classify(key_t key, int *semid, unsigned *capacity)
+{
+	struct semid_ds ds;
+	unsigned long n;
+
+	*semid = ym_sys.semget(key, 0, 0);
+	if (*semid < 0)
+		return errno == ENOENT ? SET_NONE : SET_FOREIGN;
+	if (ym_sys.semctl(*semid, 0, IPC_STAT, (union ym_semun){.buf = &ds}) < 0)
+		return generation_gone(errno) ? SET_NONE : SET_FOREIGN;
+	n = ds.sem_nsems;
+	/* cuid cannot be changed, not even by the owner: it tells who really made the set. */
+	if (ds.sem_perm.cuid != geteuid())
+		return SET_FOREIGN;
+	if (n == YM_SEM_MEMBERS)
+		return SET_PHP;
+	if (n < (unsigned long)YM_GROUP_NSEMS(1) || (n - YM_GROUP_SLOTS) % 2 ||
+	    n > (unsigned long)YM_GROUP_NSEMS(YM_GROUP_CAPACITY_MAX))
+		return SET_FOREIGN;
+	*capacity = (unsigned)(n - YM_GROUP_SLOTS) / 2;
+	return SET_OURS;
+}
+
+/* A leftover registry of our own does not block its key: it is cleared up by whoever makes the next generation. */
+static bool registry_is_ours(int id)
+{
+	void *addr;
+
+	if (ym_seg_attach(id, REGISTRY_NAME, YM_REGISTRY_VERSION, -1, false, &addr, NULL, NULL) < 0)
+		return false;
+	ym_seg_detach(addr);
+	return true;
+}
+
+static bool unfinished_registry(int id)
+{
+	struct shmid_ds ds;
+
+	/* Killed between shmget and the header: our uid, nobody attached, and a size that only a registry has. */
+	return ym_sys.shmctl(id, IPC_STAT, &ds) == 0 && ds.shm_perm.cuid == geteuid() && ds.shm_nattch == 0 &&
+	       ds.shm_segsz > sizeof(struct ym_registry_sh) &&
+	       (ds.shm_segsz - sizeof(struct ym_registry_sh)) % sizeof(struct ym_member_sh) == 0;
+}
+
+static bool key_taken(key_t key, void *arg)
+{
+	unsigned capacity;
+	int id;
+	enum set_kind kind = classify(key, &id, &capacity);
+
+	(void)arg;
+	if (kind == SET_FOREIGN)
+		return true;
+	if (kind == SET_OURS)
+		return false;
+	return ym_object_behind(YM_OBJECT_SEGMENT, key, &id) && !registry_is_ours(id) && !unfinished_registry(id);
+}
+
+/* The key of the group. Only a process that may create makes or replaces the key file, one at a time. */
+static int group_key(const struct ym_group_spec *spec, key_t *key, struct ym_err *err)
+{
+	char path[PATH_MAX];
+	int fd, result;
+
+	if (spec->capacity == 0)
+		return ym_keyfile(spec->directory, REGISTRY_NAME, NULL, NULL, key, err);
+	if ((size_t)snprintf(path, sizeof(path), "%s/lock", spec->directory) >= sizeof(path))
+		return ym_fail(err, YM_ERR_USAGE, "path too long: %s", spec->directory);
+	fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return ym_fail_sys(err, errno, "open(\"%s\") to lock the key files", path);
+	while (flock(fd, LOCK_EX) < 0) {
+		if (errno == EINTR)
+			continue;
+		ym_fail_sys(err, errno, "flock(\"%s\")", path);
+		close(fd);
+		return -1;
+	}
+	result = ym_keyfile(spec->directory, REGISTRY_NAME, key_taken, NULL, key, err);
+	close(fd);
+	return result;
+}
+
+/* ---- make or repair a generation, under LOCK, READY 0 --------------------------------------------------------- */
+
+/* What a killed initialiser or remover left: nothing is lost, everything entered is removed, the registry last. */
+static int clear_leftovers(struct ym_group *group, struct ym_err *err)
+{
+	struct ym_group old = *group;
+	void *addr;
+	int id;
+
+	if (!ym_object_behind(YM_OBJECT_SEGMENT, group->key, &id))
+		return 0;
+	if (ym_seg_attach(id, REGISTRY_NAME, YM_REGISTRY_VERSION, -1, false, &addr, NULL, err) < 0) {
+		if (unfinished_registry(id)) {
+			ym_sys.shmctl(id, IPC_RMID, NULL);
+			return 0;
+		}
+		return ym_err_prefix(err, "the key 0x%x of the group is also used by a foreign segment", (unsigned)group->key);
+	}
+	old.reg = addr;
+	/* The leftovers may be those of an older set that somebody removed by hand: follow their own semid. */
+	old.semid = old.reg->head.semid;
+	if (atomic_load(&old.reg->complete) && group->spec.salvage)
+		group->spec.salvage(&old, group->spec.arg);
+	ym_registry_remove_all(old.reg);
+	ym_seg_detach(addr);
+	if (ym_sys.shmctl(id, IPC_RMID, NULL) < 0 && !generation_gone(errno))
+		return ym_fail_sys(err, errno, "shmctl(id %d, IPC_RMID) of a leftover registry", id);
+	return 0;
+}
+
+static int make_registry(struct ym_group *group, struct ym_err *err)
+{
+	size_t size = ym_registry_size(group->capacity);
+	uint64_t nonce;
+	void *addr;
+
+	if (getrandom(&nonce, sizeof(nonce), 0) != (ssize_t)sizeof(nonce))
+		return ym_fail_sys(err, errno, "getrandom() for the nonce of a new group");
+	if (ym_seg_create(group->key, size, group->spec.mode, &group->regid, &addr, err) < 0)
+		return -1;
+	group->reg = addr;
+	group->reg->capacity = group->capacity;
+	memcpy(group->reg->directory, group->spec.directory, strlen(group->spec.directory) + 1);
+	ym_seg_publish(addr, REGISTRY_NAME, YM_REGISTRY_VERSION, group->semid, nonce, size, group->regid);
+	return 0;
+}
+
+static int make_generation(struct ym_group *group, struct ym_err *err)
+{
+	struct sembuf ready = {YM_GROUP_READY, 1, 0};
+	int sys;
+
+	if (clear_leftovers(group, err) < 0 || make_registry(group, err) < 0)
+		return -1;
+	if (group->spec.init && group->spec.init(group, group->spec.arg, err) < 0) {
+		ym_registry_remove_all(group->reg);
+		ym_sys.shmctl(group->regid, IPC_RMID, NULL);
+		return -1;
+	}
+	atomic_store(&group->reg->complete, 1);
+	sys = ym_semop_until(group->semid, &ready, 1, YM_NEVER);
+	if (sys)
+		return ym_fail_sys(err, sys, "semop(id %d, READY) to open the group", group->semid);
+	group->fresh = true;
+	return 0;
+}
+
+static int attach_generation(struct ym_group *group, struct ym_err *err)
+{
+	void *addr;
+
+	if (!ym_object_behind(YM_OBJECT_SEGMENT, group->key, &group->regid))
+		return ym_fail(err, YM_ERR_GONE, "the group's registry (key 0x%x) is gone: somebody removed it by hand",
+		               (unsigned)group->key);
+	if (ym_seg_attach(group->regid, REGISTRY_NAME, YM_REGISTRY_VERSION, group->semid, false, &addr, NULL, err) < 0)
+		return -1;
+	group->reg = addr;
+	return 0;
+}
+
+/* ---- join ------------------------------------------------------------------------------------------------------ */
+
+/* A PHP script that came first made a set of three. Unused it is replaced, in use it is waited for. */
+static int replace_php_set(struct ym_group *group, int semid, uint64_t deadline, struct ym_err *err)
+{
+	struct sembuf idle[] = {
+	    {YM_SEM_USAGE, 0, 0},
+	    {YM_SEM_LOCK, 0, 0},
+	    {YM_SEM_LOCK, 1, SEM_UNDO},
+	};
+	char text[160];
+	int sys, user = getpid_of(semid, YM_SEM_USAGE);
+
+	if (getval(semid, YM_SEM_USAGE) > 0 && group->spec.notice) {
+		snprintf(text, sizeof(text),
+		         "waiting: a script (last seen pid %d) holds the group's key 0x%x with sem_get(); going on when it ends", user,
+		         (unsigned)group->key);
+		group->spec.notice(group->spec.arg, text);
+	}
+	sys = ym_semop_until(semid, idle, 3, deadline);
+	if (sys == EAGAIN)
+		return ym_fail(err, YM_ERR_TIMEOUT,
+		               "a script (last seen pid %d) holds the group's key 0x%x with sem_get(): end it, then try again", user,
+		               (unsigned)group->key);
+	if (sys && !generation_gone(sys))
+		return ym_fail_sys(err, sys, "semop(id %d) to replace a script's semaphore", semid);
+	if (!sys)
+		ym_sys.semctl(semid, 0, IPC_RMID, (union ym_semun){0});
+	return 0;
+}
+
+/* Step 1: the set behind our key, made if it may be. 0 found, 1 look again, -1 error. */
+static int find_set(struct ym_group *group, uint64_t deadline, struct ym_err *err)
+{
+	const struct ym_group_spec *spec = &group->spec;
+
+	if (group_key(spec, &group->key, err) < 0)
+		return -1;
+	switch (classify(group->key, &group->semid, &group->capacity)) {
+	case SET_OURS:
+		return 0;
+	case SET_FOREIGN:
+		return ym_fail(err, YM_ERR_FOREIGN,
+		               "the semaphore set behind key 0x%x (%s/" REGISTRY_NAME ") was made by another user or program",
+		               (unsigned)group->key, spec->directory);
+	case SET_PHP:
+		if (spec->capacity == 0)
+			return ym_fail(err, YM_ERR_NOT_RUNNING, "not running: only a script has opened the key of %s",
+			               spec->directory);
+		return replace_php_set(group, group->semid, deadline, err) < 0 ? -1 : 1;
+	case SET_NONE:
+		break;
+	}
+	if (spec->capacity == 0)
+		return ym_fail(err, YM_ERR_NOT_RUNNING, "not running: no process has joined %s", spec->directory);
+	group->capacity = spec->capacity;
+	group->semid = ym_sys.semget(group->key, YM_GROUP_NSEMS(spec->capacity),
+	                             IPC_CREAT | IPC_EXCL | (int)(spec->mode & 0777));
+	if (group->semid >= 0)
+		return 0;
+	if (errno == EEXIST)
+		return 1;
+	return ym_fail_sys(err, errno, "semget(key 0x%x, %d members, IPC_CREAT|IPC_EXCL) for the group", (unsigned)group->key,
+	                   YM_GROUP_NSEMS(spec->capacity));
+}
+
+static void back_out(struct ym_group *group)
+{
+	struct sembuf ops[] = {
+	    {YM_GROUP_LOCK, -1, SEM_UNDO | IPC_NOWAIT},
+	    {YM_GROUP_USAGE, -1, SEM_UNDO | IPC_NOWAIT},
+	};
+
+	ym_semop_until(group->semid, ops, 2, YM_NEVER);
+	ym_seg_detach(group->reg);
+	group->reg = NULL;
+	group->semid = -1;
+}
+
+/* Step 4: a slot whose last owner is dead and buried. */
+static int take_slot(struct ym_group *group, struct ym_err *err)
+{
+	unsigned short *values = calloc((size_t)YM_GROUP_NSEMS(group->capacity), sizeof(*values));
+	struct ym_member_sh *member;
+	int sys = EAGAIN;
+
+	if (!values)
+		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
+	if (ym_sys.semctl(group->semid, 0, GETALL, (union ym_semun){.array = values}) < 0)
+		sys = errno;
+	for (unsigned i = 0; sys == EAGAIN && i < group->capacity; i++) {
+		struct sembuf ops[] = {
+		    {YM_GROUP_ALIVE(i), 0, IPC_NOWAIT},
+		    {YM_GROUP_DIRTY(i), 0, IPC_NOWAIT},
+		    {YM_GROUP_ALIVE(i), 1, SEM_UNDO},
+		    {YM_GROUP_DIRTY(i), 1, 0},
+		};
+
+		if (values[YM_GROUP_ALIVE(i)] || values[YM_GROUP_DIRTY(i)])
+			continue;
+		sys = ym_semop_until(group->semid, ops, 4, YM_NEVER);
+		group->slot = i;
+	}
+	free(values);
+	if (sys == EAGAIN)
+		return ym_fail(err, YM_ERR_FULL,
+		               "all %u participant slots are taken: raise `clients` in [yardmaster], or start the master, which "
+		               "clears up after killed clients",
+		               group->capacity);
+	if (sys)
+		return ym_fail_sys(err, sys, "semop(id %d) to take a participant slot", group->semid);
+	member = &group->reg->members[group->slot];
+	member->started = ym_process_started(group->pid);
+	member->joined = ym_now_ns();
+	memset(member->role, 0, sizeof(member->role));
+	memcpy(member->role, group->spec.role, strnlen(group->spec.role, sizeof(member->role) - 1));
+	atomic_store(&member->pid, group->pid);
+	return 0;
+}
+
+/* Steps 2 to 5. 0 joined, 1 the generation vanished: look again, -1 error. */
+static int enter_set(struct ym_group *group, uint64_t deadline, struct ym_err *err)
+{
+	struct sembuf join[] = {
+	    {YM_GROUP_LOCK, 0, 0},
+	    {YM_GROUP_LOCK, 1, SEM_UNDO},
+	    {YM_GROUP_USAGE, 1, SEM_UNDO},
+	};
+	int sys = ym_semop_until(group->semid, join, 3, deadline), ready, result;
+
+	if (generation_gone(sys))
+		return 1;
+	if (sys == EAGAIN)
+		return ym_fail(err, YM_ERR_TIMEOUT, "process %d has held the lock of the group for too long (is it stopped?)",
+		               getpid_of(group->semid, YM_GROUP_LOCK));
+	if (sys)
+		return ym_fail_sys(err, sys, "semop(id %d) to join the group", group->semid);
+	ready = getval(group->semid, YM_GROUP_READY);
+	group->orphan = ready == 1 && getval(group->semid, YM_GROUP_USAGE) == 1;
+	if (ready == 1)
+		result = attach_generation(group, err);
+	else if (group->spec.capacity)
+		result = make_generation(group, err);
+	else
+		result = ym_fail(err, YM_ERR_NOT_RUNNING, "not running: the group of %s was left half made", group->spec.directory);
+	if (result == 0)
+		result = take_slot(group, err);
+	if (result < 0) {
+		/* A generation that could not be made leaves no empty set behind; whoever waits starts a fresh one. */
+		if (ready == 0 && group->spec.capacity && getval(group->semid, YM_GROUP_USAGE) == 1)
+			ym_sys.semctl(group->semid, 0, IPC_RMID, (union ym_semun){0});
+		back_out(group);
+		return -1;
+	}
+	ym_group_unlock(group);
+	return 0;
+}
+
+int ym_group_join(struct ym_group *group, const struct ym_group_spec *spec, struct ym_err *err)
+{
+	uint64_t deadline = ym_deadline(spec->patience_ms);
+	int again = 1;
+
+	if (strlen(spec->directory) >= YM_DIRECTORY_MAX)
+		return ym_fail(err, YM_ERR_USAGE, "directory name too long: %s", spec->directory);
+	if (spec->capacity > YM_GROUP_CAPACITY_MAX)
+		return ym_fail(err, YM_ERR_USAGE, "a group has at most %u participants, not %u", YM_GROUP_CAPACITY_MAX,
+		               spec->capacity);
+	*group = (struct ym_group){.spec = *spec, .semid = -1, .pid = getpid()};
+	while (again == 1) {
+		if (ym_now_ns() > deadline)
+			return ym_fail(err, YM_ERR_TIMEOUT, "the group of %s keeps coming and going", spec->directory);
+		again = find_set(group, deadline, err);
+		if (again == 0)
+			again = enter_set(group, deadline, err);
+	}
+	if (again < 0)
+		group->semid = -1;
+	return again;
+}
+
+/* ---- leave ----------------------------------------------------------------------------------------------------- */
+
+/* Steps 8: LOCK is ours, USAGE is 0, READY is 0: nobody can come in. The set goes last. */
+static void remove_generation(struct ym_group *group)
+{
+	if (group->spec.salvage)
+		group->spec.salvage(group, group->spec.arg);
+	ym_registry_remove_all(group->reg);
+	ym_sys.shmctl(group->reg->head.shmid, IPC_RMID, NULL);
+	ym_sys.semctl(group->semid, 0, IPC_RMID, (union ym_semun){0});
+}
+
+/* 0 left, 1 left and the door is shut behind us, or the errno of the second try. */
+static int leave_once(struct ym_group *group, int *last)
+{
+	unsigned short alive = YM_GROUP_ALIVE(group->slot), dirty = YM_GROUP_DIRTY(group->slot);
+	struct sembuf not_last[] = {
+	    {YM_GROUP_USAGE, -2, SEM_UNDO | IPC_NOWAIT},
+	    {YM_GROUP_USAGE, 1, SEM_UNDO},
+	    {alive, -1, SEM_UNDO | IPC_NOWAIT},
+	    {dirty, -1, IPC_NOWAIT},
+	};
+	struct sembuf the_last[] = {
+	    {YM_GROUP_LOCK, 0, 0},
+	    {YM_GROUP_LOCK, 1, SEM_UNDO},
+	    {YM_GROUP_USAGE, -1, SEM_UNDO | IPC_NOWAIT},
+	    {YM_GROUP_USAGE, 0, IPC_NOWAIT},
+	    {YM_GROUP_READY, -1, IPC_NOWAIT},
+	    {alive, -1, SEM_UNDO | IPC_NOWAIT},
+	    {dirty, -1, IPC_NOWAIT},
+	};
+	int sys;
+
+	*last = 0;
+	sys = ym_semop_until(group->semid, not_last, 4, YM_NEVER);
+	if (sys != EAGAIN)
+		return sys;
+	sys = ym_semop_until(group->semid, the_last, 7, ym_deadline(LEAVE_ROUND_MS));
+	*last = sys == 0;
+	return sys;
+}
+
+int ym_group_leave(struct ym_group *group, bool *last, struct ym_err *err)
+{
+	uint64_t deadline = ym_deadline(group->spec.patience_ms);
+	int sys = EAGAIN, final = 0, result = 0;
+
+	if (last)
+		*last = false;
+	if (group->semid < 0)
+		return 0;
+	while (group->pid == getpid() && sys == EAGAIN && ym_now_ns() < deadline)
+		sys = leave_once(group, &final);
+	if (final)
+		remove_generation(group);
+	if (last)
+		*last = final;
+	if (group->pid == getpid() && sys && !generation_gone(sys))
+		result = sys == EAGAIN ? ym_fail(err, YM_ERR_TIMEOUT,
+		                                 "could not leave the group in time: process %d holds its lock",
+		                                 getpid_of(group->semid, YM_GROUP_LOCK))
+		                       : ym_fail_sys(err, sys, "semop(id %d) to leave the group", group->semid);
+	ym_seg_detach(group->reg);
+	group->reg = NULL;
+	group->semid = -1;
+	return result;
+}
+
+/* ---- while inside ---------------------------------------------------------------------------------------------- */
+
+int ym_group_lock(struct ym_group *group, struct ym_err *err)
+{
+	struct sembuf ops[] = {{YM_GROUP_LOCK, 0, 0}, {YM_GROUP_LOCK, 1, SEM_UNDO}};
+	int sys = ym_semop_until(group->semid, ops, 2, ym_deadline(group->spec.patience_ms));
+
+	if (sys == EAGAIN)
+		return ym_fail(err, YM_ERR_TIMEOUT, "process %d has held the lock of the group for too long",
+		               getpid_of(group->semid, YM_GROUP_LOCK));
+	return sys ? ym_fail_sys(err, sys, "semop(id %d) to lock the group", group->semid) : 0;
+}
+
+void ym_group_unlock(struct ym_group *group)
+{
+	struct sembuf op = {YM_GROUP_LOCK, -1, SEM_UNDO | IPC_NOWAIT};
+
+	ym_semop_until(group->semid, &op, 1, YM_NEVER);
+}
+
+int ym_group_lead(struct ym_group *group, pid_t *pid, struct ym_err *err)
+{
+	struct sembuf ops[] = {{YM_GROUP_LEADER, 0, IPC_NOWAIT}, {YM_GROUP_LEADER, 1, SEM_UNDO}};
+	int sys = ym_semop_until(group->semid, ops, 2, YM_NEVER);
+
+	if (sys == EAGAIN) {
+		*pid = getpid_of(group->semid, YM_GROUP_LEADER);
+		return 1;
+	}
+	return sys ? ym_fail_sys(err, sys, "semop(id %d) to become the master", group->semid) : 0;
+}
+
+int ym_group_attach(struct ym_group *group, const char *name, uint32_t version, void **addr, size_t *size,
+                    struct ym_err *err)
+{
+	struct ym_entry_sh *entry = ym_registry_find(group->reg, name);
+
+	if (!entry)
+		return ym_fail(err, YM_ERR_GONE, "the group has no object \"%s\"", name);
+	return ym_seg_attach(entry->id, name, version, group->reg->head.semid, false, addr, size, err);
+}
+
+int ym_group_dead(struct ym_group *group, bool *dead, struct ym_err *err)
+{
+	unsigned short *values = calloc((size_t)YM_GROUP_NSEMS(group->capacity), sizeof(*values));
+	int n = 0;
+
+	if (!values)
+		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
+	if (ym_sys.semctl(group->semid, 0, GETALL, (union ym_semun){.array = values}) < 0) {
+		int sys = errno;
+
+		free(values);
+		ym_fail_sys(err, sys, "semctl(id %d, GETALL) of the group", group->semid);
+		if (err && generation_gone(sys))
+			err->class = YM_ERR_GONE;
+		return -1;
+	}
+	for (unsigned i = 0; i < group->capacity; i++) {
+		dead[i] = values[YM_GROUP_ALIVE(i)] == 0 && values[YM_GROUP_DIRTY(i)] > 0;
+		n += dead[i];
+	}
+	free(values);
+	return n;
+}
+
+void ym_group_bury(struct ym_group *group, unsigned slot)
+{
+	struct sembuf ops[] = {{YM_GROUP_ALIVE(slot), 0, IPC_NOWAIT}, {YM_GROUP_DIRTY(slot), -1, IPC_NOWAIT}};
+
+	ym_semop_until(group->semid, ops, 2, YM_NEVER);
+}
+
+bool ym_group_alive(const struct ym_group *group, unsigned slot)
+{
+	return slot < group->capacity && getval(group->semid, YM_GROUP_ALIVE(slot)) > 0;
+}
+
+int ym_group_usage(const struct ym_group *group)
+{
+	return getval(group->semid, YM_GROUP_USAGE);
+}
+
+int ym_group_look(const char *directory, struct ym_group_look *look, struct ym_err *err)
+{
+	enum set_kind kind;
+
+	*look = (struct ym_group_look){.semid = -1};
+	if (ym_keyfile(directory, REGISTRY_NAME, NULL, NULL, &look->key, err) < 0)
+		return -1;
+	kind = classify(look->key, &look->semid, &look->capacity);
+	if (kind == SET_FOREIGN)
+		return ym_fail(err, YM_ERR_FOREIGN, "the semaphore set behind key 0x%x (%s/" REGISTRY_NAME ") is not ours",
+		               (unsigned)look->key, directory);
+	if (kind != SET_OURS)
+		return ym_fail(err, YM_ERR_NOT_RUNNING, "not running: no process has joined %s", directory);
+	look->usage = getval(look->semid, YM_GROUP_USAGE);
+	look->ready = getval(look->semid, YM_GROUP_READY);
+	look->leader = getval(look->semid, YM_GROUP_LEADER) > 0 ? getpid_of(look->semid, YM_GROUP_LEADER) : 0;
+	look->lock = getval(look->semid, YM_GROUP_LOCK) > 0 ? getpid_of(look->semid, YM_GROUP_LOCK) : 0;
+	return 0;
+}
+
+/* ---- guardian -------------------------------------------------------------------------------------------------- */
+
+int ym_group_guard(int semid, const struct ym_group_spec *spec, struct ym_err *err)
+{
+	struct sembuf all_gone[] = {
+	    {YM_GROUP_USAGE, 0, 0},
+	    {YM_GROUP_LOCK, 0, 0},
+	    {YM_GROUP_LOCK, 1, SEM_UNDO},
+	};
+	struct ym_group group = {.spec = *spec, .semid = semid, .pid = getpid()};
+	key_t key;
+	uid_t cuid;
+	int sys, id;
+	void *addr;
+
+	sys = ym_semop_until(semid, all_gone, 3, YM_NEVER);
+	if (generation_gone(sys))
+		return 0;
+	if (sys)
+		return ym_fail_sys(err, sys, "semop(id %d) to guard the group", semid);
+	/* READY tells newcomers that there is something to repair, should the guardian be killed from here on. */
+	ym_sys.semctl(semid, YM_GROUP_READY, SETVAL, (union ym_semun){.val = 0});
+	if (!ym_object_identity(YM_OBJECT_SEMAPHORE, semid, &cuid, &key))
+		return ym_fail(err, YM_ERR_GONE, "the group's set %d vanished", semid);
+	group.key = key;
+	if (ym_object_behind(YM_OBJECT_SEGMENT, key, &id) &&
+	    ym_seg_attach(id, REGISTRY_NAME, YM_REGISTRY_VERSION, semid, false, &addr, NULL, NULL) == 0) {
+		group.reg = addr;
+		group.capacity = group.reg->capacity;
+		remove_generation(&group);
+		ym_seg_detach(addr);
+		return 0;
+	}
+	ym_sys.semctl(semid, 0, IPC_RMID, (union ym_semun){0});
+	return 0;
+}

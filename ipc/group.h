@@ -1,0 +1,120 @@
+/*
+ * group.h - a set of IPC objects that lives exactly as long as it has participants.
+ *
+ * The root of a group is one semaphore set, laid out so that PHP's sem_get() on its key is a valid join:
+ *
+ *   member      name      undo  meaning
+ *   0           VALUE     -     PHP's; a mutex that scripts may use, never touched here
+ *   1           USAGE     yes   participants (processes; a PHP script counts once per sem_get)
+ *   2           LOCK      yes   1 while somebody joins, initialises, removes or changes the list of objects
+ *   3           READY     no    1 when everything is made: 0 with LOCK free means "to be made or repaired"
+ *   4           LEADER    yes   1 while a master leads
+ *   5+2i        ALIVE_i   yes   1 while the owner of slot i lives; the kernel takes it back, whatever kills him
+ *   6+2i        DIRTY_i   no    1 until somebody has cleared up what slot i's owner left; the slot is not reused before
+ *
+ * All zero is a valid start, so there is no initialisation race. Join, leave and repair, with every race and how it is
+ * closed, are described in docs/protocol.md.
+ *
+ * A handle belongs to the process that joined; a forked child may use the mapped objects but is no participant:
+ * its ym_group_leave() only detaches.
+ */
+#ifndef YM_IPC_GROUP_H
+#define YM_IPC_GROUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "registry.h"
+
+enum ym_group_member { YM_GROUP_VALUE, YM_GROUP_USAGE, YM_GROUP_LOCK, YM_GROUP_READY, YM_GROUP_LEADER, YM_GROUP_SLOTS };
+
+#define YM_GROUP_ALIVE(slot) ((unsigned short)(YM_GROUP_SLOTS + 2 * (slot)))
+#define YM_GROUP_DIRTY(slot) ((unsigned short)(YM_GROUP_SLOTS + 2 * (slot) + 1))
+#define YM_GROUP_NSEMS(capacity) ((int)(YM_GROUP_SLOTS + 2 * (capacity)))
+#define YM_GROUP_CAPACITY_MAX    4095u
+
+struct ym_group;
+
+/*
+ * What the group is for. `init` runs once a generation under LOCK with nobody else inside: make the objects with
+ * ym_registry_add() and fill them. `salvage` runs under LOCK right before the objects are removed, in the last
+ * participant, the guardian or a repairer (also for a generation whose remover was killed half-way, so perhaps
+ * twice for the same content): the last chance to keep what is in them. `notice` gets lines for people.
+ */
+struct ym_group_spec {
+	const char *directory; /* key files; must exist */
+	const char *role;      /* of this participant, for people: up to 15 characters */
+	unsigned capacity;     /* participant slots of a new generation; 0: join only, never make or repair one */
+	mode_t mode;           /* of the semaphore set and the registry */
+	int64_t patience_ms;   /* how long to wait for others that join or leave; -1 for ever */
+	int (*init)(struct ym_group *group, void *arg, struct ym_err *err);
+	void (*salvage)(struct ym_group *group, void *arg);
+	void (*notice)(void *arg, const char *text);
+	void *arg;
+};
+
+struct ym_group {
+	struct ym_group_spec spec;
+	key_t key;
+	int semid; /* -1: not joined */
+	int regid;
+	unsigned slot;
+	unsigned capacity;
+	pid_t pid;
+	bool fresh;   /* this join made the generation */
+	bool orphan;  /* the generation was there, but without any other participant */
+	struct ym_registry_sh *reg;
+};
+
+/* Join. 0, or -1: YM_ERR_NOT_RUNNING when there is no group and capacity is 0, YM_ERR_TIMEOUT, YM_ERR_FULL, ... */
+int ym_group_join(struct ym_group *group, const struct ym_group_spec *spec, struct ym_err *err);
+
+/* Leave; the last one removes everything. *last (may be NULL) says whether that was us. */
+int ym_group_leave(struct ym_group *group, bool *last, struct ym_err *err);
+
+/* Hold the LOCK, to change the list of objects. */
+int ym_group_lock(struct ym_group *group, struct ym_err *err);
+void ym_group_unlock(struct ym_group *group);
+
+/* Become the leader: 0 yes, 1 there is one (its pid in *pid), -1 error. Ends with the process or the leave. */
+int ym_group_lead(struct ym_group *group, pid_t *pid, struct ym_err *err);
+
+/* Attach the segment entered as `name`. */
+int ym_group_attach(struct ym_group *group, const char *name, uint32_t version, void **addr, size_t *size,
+                    struct ym_err *err);
+
+/*
+ * Slots whose owner died without leaving: fills dead[] (capacity entries) with true for each and returns how many,
+ * or -1 with YM_ERR_GONE when the generation was removed under us (ipcrm, logind's RemoveIPC).
+ * Clear up what they left, then bury each: only then the slot is given out again.
+ */
+int ym_group_dead(struct ym_group *group, bool *dead, struct ym_err *err);
+void ym_group_bury(struct ym_group *group, unsigned slot);
+
+bool ym_group_alive(const struct ym_group *group, unsigned slot);
+int ym_group_usage(const struct ym_group *group);
+
+/* A group as an onlooker sees it, without joining. */
+struct ym_group_look {
+	key_t key;
+	int semid;
+	int usage;       /* participants */
+	int ready;       /* 0: half made or half removed */
+	pid_t leader;    /* 0: none */
+	pid_t lock;      /* who holds the LOCK, 0: nobody */
+	unsigned capacity;
+};
+/* 0, or -1: YM_ERR_NOT_RUNNING when there is no group, YM_ERR_FOREIGN when the set is not ours. */
+int ym_group_look(const char *directory, struct ym_group_look *look, struct ym_err *err);
+
+/*
+ * The guardian: sleeps until the group `semid` has no participant left, then removes it. Returns when the generation
+ * is gone, whoever removed it. Only spec->salvage, notice and arg are used.
+ */
+int ym_group_guard(int semid, const struct ym_group_spec *spec, struct ym_err *err);
+
+/* Field 22 of /proc/PID/stat, 0 if there is no such process: with the pid it names a process for good. */
+uint64_t ym_process_started(pid_t pid);
+
+#endif

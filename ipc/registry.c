@@ -1,0 +1,181 @@
+/* registry.c - the objects of a group: made, found and removed through one list. */
+#include "registry.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "key.h"
+#include "queue.h"
+#include "sem.h"
+#include "sys.h"
+
+static const char *const words[] = {
+#define X(name, word) [YM_OBJECT_##name] = word,
+    YM_OBJECT_MAP(X)
+#undef X
+};
+
+const char *ym_object_word(enum ym_object_kind kind)
+{
+	return words[kind];
+}
+
+bool ym_object_behind(enum ym_object_kind kind, key_t key, int *id)
+{
+	switch (kind) {
+	case YM_OBJECT_SEGMENT:
+		*id = ym_sys.shmget(key, 0, 0);
+		break;
+	case YM_OBJECT_QUEUE:
+		*id = ym_sys.msgget(key, 0);
+		break;
+	case YM_OBJECT_SEMAPHORE:
+		*id = ym_sys.semget(key, 0, 0);
+		break;
+	}
+	/* Anything but "there is none" means that the key cannot be had. */
+	return *id >= 0 || errno != ENOENT;
+}
+
+bool ym_object_identity(enum ym_object_kind kind, int id, uid_t *cuid, key_t *key)
+{
+	struct shmid_ds shm;
+	struct msqid_ds msg;
+	struct semid_ds sem;
+	struct ipc_perm *perm = NULL;
+
+	switch (kind) {
+	case YM_OBJECT_SEGMENT:
+		perm = ym_sys.shmctl(id, IPC_STAT, &shm) == 0 ? &shm.shm_perm : NULL;
+		break;
+	case YM_OBJECT_QUEUE:
+		perm = ym_sys.msgctl(id, IPC_STAT, &msg) == 0 ? &msg.msg_perm : NULL;
+		break;
+	case YM_OBJECT_SEMAPHORE:
+		perm = ym_sys.semctl(id, 0, IPC_STAT, (union ym_semun){.buf = &sem}) == 0 ? &sem.sem_perm : NULL;
+		break;
+	}
+	if (!perm)
+		return false;
+	*cuid = perm->cuid;
+	*key = perm->__key;
+	return true;
+}
+
+static bool object_taken(key_t key, void *kind)
+{
+	int id;
+
+	return ym_object_behind(*(enum ym_object_kind *)kind, key, &id);
+}
+
+static int make(struct ym_registry_sh *reg, struct ym_entry_sh *entry, uint32_t version, mode_t mode, void **addr,
+                struct ym_err *err)
+{
+	int id = -1;
+	void *at = NULL;
+
+	switch ((enum ym_object_kind)entry->kind) {
+	case YM_OBJECT_SEGMENT:
+		if (ym_seg_create(entry->key, entry->size, mode, &id, &at, err) < 0)
+			return -1;
+		ym_seg_publish(at, entry->name, version, reg->head.semid, reg->head.nonce, entry->size, id);
+		if (addr)
+			*addr = at;
+		else
+			ym_seg_detach(at);
+		break;
+	case YM_OBJECT_QUEUE:
+		if (ym_queue_create(entry->key, mode, &id, err) < 0)
+			return -1;
+		break;
+	case YM_OBJECT_SEMAPHORE:
+		id = ym_sys.semget(entry->key, YM_SEM_MEMBERS, IPC_CREAT | IPC_EXCL | (int)(mode & 0777));
+		if (id < 0)
+			return ym_fail_sys(err, errno, "semget(key 0x%x, 3 members, IPC_CREAT|IPC_EXCL)", (unsigned)entry->key);
+		break;
+	}
+	entry->id = id;
+	return 0;
+}
+
+int ym_registry_add(struct ym_registry_sh *reg, enum ym_object_kind kind, const char *name, size_t size,
+                    uint32_t version, mode_t mode, void **addr, struct ym_err *err)
+{
+	struct ym_entry_sh *entry = NULL;
+	enum ym_object_kind wanted = kind;
+	key_t key;
+
+	for (unsigned i = 0; i < YM_REGISTRY_ENTRIES && !entry; i++)
+		if (atomic_load(&reg->entries[i].state) == YM_ENTRY_EMPTY)
+			entry = &reg->entries[i];
+	if (!entry)
+		return ym_fail(err, YM_ERR_LIMIT, "a group holds at most %d objects", YM_REGISTRY_ENTRIES);
+	if (strlen(name) >= YM_OBJECT_NAME_MAX)
+		return ym_fail(err, YM_ERR_USAGE, "object name too long: %s", name);
+	if (ym_keyfile(reg->directory, name, object_taken, &wanted, &key, err) < 0)
+		return ym_err_prefix(err, "%s \"%s\"", words[kind], name);
+	entry->kind = kind;
+	entry->key = key;
+	entry->id = -1;
+	entry->size = size;
+	memset(entry->name, 0, sizeof(entry->name));
+	memcpy(entry->name, name, strlen(name));
+	atomic_store(&entry->state, YM_ENTRY_CREATING);
+	if (make(reg, entry, version, mode, addr, err) < 0) {
+		atomic_store(&entry->state, YM_ENTRY_EMPTY);
+		return ym_err_prefix(err, "%s \"%s\"", words[kind], name);
+	}
+	atomic_store(&entry->state, YM_ENTRY_LIVE);
+	return 0;
+}
+
+struct ym_entry_sh *ym_registry_find(struct ym_registry_sh *reg, const char *name)
+{
+	for (unsigned i = 0; i < YM_REGISTRY_ENTRIES; i++) {
+		struct ym_entry_sh *entry = &reg->entries[i];
+
+		if (atomic_load(&entry->state) == YM_ENTRY_LIVE && strncmp(entry->name, name, YM_OBJECT_NAME_MAX) == 0)
+			return entry;
+	}
+	return NULL;
+}
+
+/* By id, and only if that id still is our object behind the noted key: ids are reused, keys are re-created. */
+static void remove_entry(const struct ym_entry_sh *entry)
+{
+	enum ym_object_kind kind = (enum ym_object_kind)entry->kind;
+	int id = entry->id;
+	uid_t cuid;
+	key_t key;
+
+	if (atomic_load(&entry->state) == YM_ENTRY_CREATING && !ym_object_behind(kind, entry->key, &id))
+		return;
+	if (!ym_object_identity(kind, id, &cuid, &key) || cuid != geteuid() || key != entry->key)
+		return;
+	switch (kind) {
+	case YM_OBJECT_SEGMENT:
+		ym_sys.shmctl(id, IPC_RMID, NULL);
+		break;
+	case YM_OBJECT_QUEUE:
+		ym_queue_remove(id, NULL);
+		break;
+	case YM_OBJECT_SEMAPHORE:
+		ym_sem_remove_unused(id, 0, NULL);
+		break;
+	}
+}
+
+void ym_registry_remove_all(struct ym_registry_sh *reg)
+{
+	for (unsigned i = 0; i < YM_REGISTRY_ENTRIES; i++) {
+		struct ym_entry_sh *entry = &reg->entries[i];
+
+		if (atomic_load(&entry->state) == YM_ENTRY_EMPTY)
+			continue;
+		remove_entry(entry);
+		atomic_store(&entry->state, YM_ENTRY_EMPTY);
+	}
+}

@@ -1,0 +1,103 @@
+/*
+ * registry.h - the list of everything that belongs to a group, in a segment of its own.
+ *
+ * The registry lies behind the same key as the group's semaphore set (keys of sets and segments are different name
+ * spaces). Whoever removes the group walks this list; whoever repairs a group after a killed initialiser or remover
+ * does the same. An object is announced (CREATING, with its key) before it is made and confirmed (LIVE, with its id)
+ * after, so that a process killed in between leaves nothing that cannot be found again.
+ *
+ *   offset                 size   part
+ *   0                        64   segment head (segment.h), name "members"
+ *   64                      320   group: capacity, guardian, directory
+ *   384            160 x     64   entries, one an object
+ *   10624            n x     64   members, one a participant slot: who that is, for people
+ *
+ * Writers: everything under the group's LOCK, except `guardian`, written by the process that starts one,
+ * and a member row, written by the participant itself while it joins (under LOCK) and read by anybody.
+ */
+#ifndef YM_IPC_REGISTRY_H
+#define YM_IPC_REGISTRY_H
+
+#include "segment.h"
+
+#define YM_REGISTRY_VERSION 1
+#define YM_REGISTRY_ENTRIES 160
+#define YM_OBJECT_NAME_MAX  40
+#define YM_DIRECTORY_MAX    256
+
+#define YM_OBJECT_MAP(X)                                                                                               \
+	X(SEGMENT, "segment")                                                                                          \
+	X(QUEUE, "queue")                                                                                              \
+	X(SEMAPHORE, "semaphore")
+
+enum ym_object_kind {
+#define X(name, word) YM_OBJECT_##name,
+	YM_OBJECT_MAP(X)
+#undef X
+};
+
+/* EMPTY -> CREATING (key, kind, name are valid) -> LIVE (id too) -> EMPTY; never another way. */
+enum ym_entry_state { YM_ENTRY_EMPTY, YM_ENTRY_CREATING, YM_ENTRY_LIVE };
+
+struct ym_entry_sh {
+	_Atomic uint32_t state;
+	uint32_t kind;
+	int32_t key;
+	int32_t id;
+	uint64_t size; /* segments: bytes; semaphores: units; queues: 0 */
+	char name[YM_OBJECT_NAME_MAX];
+};
+_Static_assert(sizeof(struct ym_entry_sh) == 64, "layout above");
+
+struct ym_member_sh {
+	_Atomic int32_t pid; /* meaningful while the slot's ALIVE is 1; the last owner's afterwards */
+	uint32_t zero;
+	uint64_t started; /* field 22 of /proc/PID/stat: tells a reused pid */
+	uint64_t joined;  /* ym_now_ns() */
+	char role[16];    /* "master", "worker", "client", ... */
+	char zeroes[24];
+};
+_Static_assert(sizeof(struct ym_member_sh) == 64, "layout above");
+
+struct ym_registry_sh {
+	struct ym_seg_head_sh head;
+	uint32_t capacity;          /* participant slots */
+	_Atomic uint32_t complete;  /* 0 -> 1 when all objects are made and filled */
+	_Atomic int32_t guardian;   /* pid; with the next field it tells whether there is one */
+	uint32_t zero;
+	_Atomic uint64_t guardian_started;
+	uint32_t zeroes[10];
+	char directory[YM_DIRECTORY_MAX];
+	struct ym_entry_sh entries[YM_REGISTRY_ENTRIES];
+	struct ym_member_sh members[];
+};
+_Static_assert(offsetof(struct ym_registry_sh, entries) == 384, "layout above");
+_Static_assert(offsetof(struct ym_registry_sh, members) == 384 + 160 * 64, "layout above");
+
+static inline size_t ym_registry_size(unsigned capacity)
+{
+	return sizeof(struct ym_registry_sh) + capacity * sizeof(struct ym_member_sh);
+}
+
+const char *ym_object_word(enum ym_object_kind kind);
+
+/* Is there an object of `kind` behind `key`? *id is set. Asks the kernel, needs no permission on the object. */
+bool ym_object_behind(enum ym_object_kind kind, key_t key, int *id);
+
+/* Owner (creator's uid) and key of an object; false if it is gone or may not be looked at. */
+bool ym_object_identity(enum ym_object_kind kind, int id, uid_t *cuid, key_t *key);
+
+/*
+ * Make an object and enter it, under LOCK. Its key comes from the file DIRECTORY/NAME, which is replaced while its
+ * key belongs to something else. Segments are zeroed and published with `version`. *addr may be NULL for the rest.
+ */
+int ym_registry_add(struct ym_registry_sh *reg, enum ym_object_kind kind, const char *name, size_t size,
+                    uint32_t version, mode_t mode, void **addr, struct ym_err *err);
+
+/* The LIVE entry of that name, or NULL. */
+struct ym_entry_sh *ym_registry_find(struct ym_registry_sh *reg, const char *name);
+
+/* Remove everything that is entered, under LOCK. Semaphores that foreign scripts still use are left to them. */
+void ym_registry_remove_all(struct ym_registry_sh *reg);
+
+#endif

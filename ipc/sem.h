@@ -1,0 +1,79 @@
+/*
+ * sem.h - counting semaphores with the layout of PHP's sysvsem.
+ *
+ * One semaphore is one System V set of three members (a set with more is accepted, the rest is not touched):
+ *
+ *   member  name    holds                                          changed by
+ *   0       VALUE   free units                                     -1 acquire, +1 release, always with SEM_UNDO
+ *   1       USAGE   attached handles, in all processes             +1 get, -1 close, always with SEM_UNDO
+ *   2       LOCK    1 while somebody attaches and may set VALUE    +1/-1 with SEM_UNDO
+ *
+ * The handle that finds itself alone (USAGE 1) sets VALUE to `max`; later ones leave it as it is: that is what PHP
+ * does, so stock PHP scripts share the semaphore by its key. Everything a process changed is undone by the kernel
+ * when it dies, however it dies.
+ *
+ * A handle belongs to the process that made it: after fork() the child's close gives nothing back (the kernel did
+ * not copy the undo list, so it must not). Handles are not safe to share between threads without a lock.
+ */
+#ifndef YM_IPC_SEM_H
+#define YM_IPC_SEM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/ipc.h>
+#include <sys/types.h>
+
+#include "error.h"
+
+enum ym_sem_member { YM_SEM_VALUE, YM_SEM_USAGE, YM_SEM_LOCK, YM_SEM_MEMBERS };
+
+#define YM_SEM_MAX 32767 /* SEMVMX */
+
+struct ym_sem {
+	key_t key;
+	int id;
+	pid_t pid;     /* whose handle this is */
+	unsigned held; /* units acquired through this handle */
+	bool alone;    /* this handle was the only one when it attached, so `max` was applied */
+};
+
+struct ym_sem_stat {
+	int value;   /* free units                       */
+	int usage;   /* attached handles                 */
+	int waiters; /* processes sleeping for a unit    */
+	int locked;  /* 1 while somebody attaches        */
+	pid_t last;  /* last process that changed VALUE  */
+	uid_t uid;
+	mode_t mode;
+};
+
+/*
+ * Attach to the semaphore of `key`, making it if missing (PHP: sem_get). `max` is 0..32767, `mode` like 0600.
+ * Waits until `deadline` (ym_deadline()) for a process that is attaching right now. Close with ym_sem_close().
+ */
+YM_API int ym_sem_get(struct ym_sem *sem, key_t key, int max, mode_t mode, uint64_t deadline, struct ym_err *err);
+
+/*
+ * Take one unit (PHP: sem_acquire). try: 0 taken, 1 none free, -1 error. until: 0 taken, -1 with YM_ERR_TIMEOUT or
+ * another error. release (PHP: sem_release): error if this handle holds no unit.
+ */
+YM_API int ym_sem_try(struct ym_sem *sem, struct ym_err *err);
+YM_API int ym_sem_acquire(struct ym_sem *sem, uint64_t deadline, struct ym_err *err);
+YM_API int ym_sem_release(struct ym_sem *sem, struct ym_err *err);
+
+/* Leave: give back held units and the USAGE count. Does nothing in a forked child. The set stays. */
+YM_API void ym_sem_close(struct ym_sem *sem);
+
+/* Numbers as they are now; needs read permission. */
+YM_API int ym_sem_stat(int id, struct ym_sem_stat *stat, struct ym_err *err);
+
+/* Add `delta` units for good (no undo, not SETVAL: that would clear everybody's undo). Waits like acquire to shrink. */
+YM_API int ym_sem_resize(struct ym_sem *sem, int delta, uint64_t deadline, struct ym_err *err);
+
+/*
+ * Remove the set if no handle is attached but ours (`own` = 1) or none at all (`own` = 0).
+ * 0 removed or gone already, 1 in use (left alone), -1 error.
+ */
+YM_API int ym_sem_remove_unused(int id, int own, struct ym_err *err);
+
+#endif

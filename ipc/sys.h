@@ -1,0 +1,63 @@
+/*
+ * sys.h - the system calls that ipc/ makes, behind pointers.
+ *
+ * Every other file of ipc/ calls the kernel through ym_sys, so that a test can make the N-th call fail with any
+ * errno, or stop between two calls, without touching the code under test. Outside tests nobody writes to it.
+ */
+#ifndef YM_IPC_SYS_H
+#define YM_IPC_SYS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <time.h>
+
+/* semctl's fourth argument; the application has to declare it (semctl(2)). */
+union ym_semun {
+	int val;
+	struct semid_ds *buf;
+	unsigned short *array;
+};
+
+struct ym_sys {
+	int (*semget)(key_t key, int nsems, int flags);
+	int (*semtimedop)(int id, struct sembuf *ops, size_t nops, const struct timespec *timeout);
+	int (*semctl)(int id, int member, int cmd, union ym_semun arg);
+	int (*shmget)(key_t key, size_t size, int flags);
+	void *(*shmat)(int id, const void *addr, int flags);
+	int (*shmdt)(const void *addr);
+	int (*shmctl)(int id, int cmd, struct shmid_ds *buf);
+	int (*msgget)(key_t key, int flags);
+	int (*msgsnd)(int id, const void *msg, size_t size, int flags);
+	ssize_t (*msgrcv)(int id, void *msg, size_t size, long type, int flags);
+	int (*msgctl)(int id, int cmd, struct msqid_ds *buf);
+};
+
+extern struct ym_sys ym_sys;
+
+/* Nanoseconds of CLOCK_MONOTONIC: the same clock for every process of the machine. */
+static inline uint64_t ym_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* A deadline `timeout_ms` from now on that clock; a negative timeout means never. */
+#define YM_NEVER UINT64_MAX
+static inline uint64_t ym_deadline(int64_t timeout_ms)
+{
+	return timeout_ms < 0 ? YM_NEVER : ym_now_ns() + (uint64_t)timeout_ms * 1000000u;
+}
+
+/*
+ * semtimedop() until `deadline`, going on after EINTR with the time that is left.
+ * 0, or the errno: EAGAIN when the deadline passed or an IPC_NOWAIT operation could not proceed.
+ */
+int ym_semop_until(int id, struct sembuf *ops, size_t nops, uint64_t deadline);
+
+#endif

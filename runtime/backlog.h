@@ -1,0 +1,29 @@
+/*
+ * backlog.h - unfinished jobs of an instance that goes down, in a file.
+ *
+ * The job table lives only as long as its group. Whoever removes the group (the last one to leave, the guardian, a
+ * repairer) first writes the unfinished jobs to DIRECTORY/backlog-NONCE; the next master takes them in again. So a
+ * stop, and even kill -9 of every process, loses no accepted job (a reboot does, if the directory is on a tmpfs).
+ *
+ * File: struct backlog_head, then for each job struct backlog_job and its payload bytes. Native byte order: the
+ * file never leaves the machine. Written under another name and renamed, so it is whole or absent.
+ */
+#ifndef YM_RUNTIME_BACKLOG_H
+#define YM_RUNTIME_BACKLOG_H
+
+#include "instance.h"
+
+/* Write the unfinished jobs; nothing is written if there are none. Returns how many, -1 if it failed. */
+int backlog_save(struct table_sh *table, const char *directory);
+
+/*
+ * Take in what earlier generations left. Jobs whose pool is not configured (any more), or that do not fit, stay in
+ * the file; `tell` gets a line about each such file, and about damaged ones, which are left alone.
+ */
+struct backlog_result {
+	unsigned loaded;
+	unsigned kept;
+};
+void backlog_load(struct instance *instance, struct backlog_result *result, void (*tell)(const char *text));
+
+#endif

@@ -1,0 +1,239 @@
+/* child.c - the life of a worker as its master sees it. */
+#include "child.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../ipc/sys.h"
+#include "log.h"
+#include "master.h"
+#include "pool.h"
+#include "spawn.h"
+
+/* From SIGTERM to SIGKILL: time for a task that looks at ym_cancelled() to clean up. */
+#define KILL_AFTER_MS 5000
+
+static void timer_fired(uv_timer_t *timer);
+
+void child_init(struct child *child, struct pool *pool, unsigned row)
+{
+	*child = (struct child){.pool = pool, .row = row};
+	uv_timer_init(&pool->master->loop, &child->timer);
+	child->timer.data = child;
+}
+
+static struct board_worker_sh *board_row(const struct child *child)
+{
+	return &child->pool->master->instance.board->workers[child->row];
+}
+
+/* ---- the end of a worker ------------------------------------------------------------------------------------------- */
+
+/* Keep the reason for the sweep, which finds the job by the participant slot of its dead owner. */
+static void keep_cause(struct child *child, pid_t pid, const char *how)
+{
+	struct master *master = child->pool->master;
+	struct board_work work;
+	struct board_progress progress;
+	char *cause;
+
+	if (!board_read_work(board_row(child), &work) || work.pid != pid || work.slot >= master->instance.group.capacity)
+		return;
+	cause = master->causes[work.slot];
+	if (work.job && board_read_progress(board_row(child), &progress) && progress.job == work.job && progress.done > 0)
+		snprintf(cause, MASTER_CAUSE_MAX, "worker %ld %s at %llu/%llu%s%s %.60s", (long)pid, how,
+		         (unsigned long long)progress.done, (unsigned long long)progress.total, progress.unit[0] ? " " : "",
+		         progress.unit, progress.note);
+	else
+		snprintf(cause, MASTER_CAUSE_MAX, "worker %ld %s", (long)pid, how);
+}
+
+static uint64_t restart_delay(const struct child *child)
+{
+	const struct cfg_pool *config = child->pool->config;
+	uint64_t delay = (uint64_t)config->restart_delay_ms, most = (uint64_t)config->restart_max_delay_ms;
+
+	for (unsigned i = 1; i < child->failing && delay < most; i++)
+		delay *= 2;
+	return delay < most ? delay : most;
+}
+
+static void come_back(struct child *child, const char *how)
+{
+	uint64_t lived = ym_now_ns() - child->started;
+
+	if (lived >= (uint64_t)child->pool->config->startsecs_ms * 1000000u) {
+		child->failing = 0;
+		child->state = CHILD_STOPPED;
+		child_start(child);
+		return;
+	}
+	child->failing++;
+	child->state = CHILD_BACKOFF;
+	log_line(LOG_WARN, "pool %s: worker %u %s after %llu ms: next try in %llu ms", child->pool->config->name, child->row,
+	         how, (unsigned long long)(lived / 1000000u), (unsigned long long)restart_delay(child));
+	uv_timer_start(&child->timer, timer_fired, restart_delay(child), 0);
+}
+
+static void ended(void *arg, pid_t pid, int status)
+{
+	struct child *child = arg;
+	struct master *master = child->pool->master;
+	struct board_pool_sh *row = &master->instance.board->pools[child->pool->index];
+	bool peaceful = status == 0 || status == -1;
+	char how[80];
+
+	child->process = NULL;
+	uv_timer_stop(&child->timer);
+	spawn_status_text(status, how, sizeof(how));
+	keep_cause(child, pid, how);
+	if (!peaceful)
+		atomic_fetch_add(&row->crashes, 1);
+	log_line(peaceful ? LOG_INFO : LOG_WARN, "pool %s: worker %u (pid %ld) %s", child->pool->config->name, child->row,
+	         (long)pid, how);
+	if (child->state == CHILD_STOPPING || child->extra || master->stopping) {
+		child->state = CHILD_STOPPED;
+		master_sweep_soon(master);
+		master_child_gone(master);
+		return;
+	}
+	/* First the replacement, then the books: the job itself waits for nobody in particular. */
+	come_back(child, how);
+	master_sweep_soon(master);
+}
+
+static void line(void *arg, const char *text, size_t length)
+{
+	struct child *child = arg;
+
+	log_child(child->pool->config->name, child->row, text, length);
+}
+
+static const struct process_events events = {.line = line, .ended = ended};
+
+/* ---- start ----------------------------------------------------------------------------------------------------------- */
+
+static int spawn_worker(struct child *child, struct ym_err *err)
+{
+	struct master *master = child->pool->master;
+	char title[2 * TABLE_NAME_MAX], number[16];
+	char *argv[] = {(char[]){"yardmaster"}, (char[]){"worker"}, title, number, NULL};
+	int pidfd, output;
+	struct spawn spawn = {.argv = argv, .brief = child->pool->brief, .output = &output};
+	pid_t pid;
+
+	snprintf(title, sizeof(title), "%s/%s", master->instance.name, child->pool->config->name);
+	snprintf(number, sizeof(number), "%u", child->row);
+	atomic_store(&board_row(child)->order, BOARD_ORDER_WORK);
+	atomic_store(&board_row(child)->used, 1);
+	pid = spawn_self(&spawn, &pidfd, err);
+	if (pid < 0)
+		return -1;
+	child->process = process_watch(&master->loop, pid, pidfd, output, &events, child);
+	if (child->process)
+		return 0;
+	spawn_signal(pidfd, SIGKILL);
+	close(pidfd);
+	close(output);
+	return ym_fail(err, YM_ERR_LIMIT, "out of memory for a worker");
+}
+
+void child_start(struct child *child)
+{
+	struct ym_err err;
+
+	if (child->state != CHILD_STOPPED && child->state != CHILD_BACKOFF)
+		return;
+	child->started = ym_now_ns();
+	if (spawn_worker(child, &err) == 0) {
+		child->state = CHILD_RUNNING;
+		log_line(LOG_INFO, "pool %s: worker %u started (pid %ld)", child->pool->config->name, child->row,
+		         (long)process_pid(child->process));
+		return;
+	}
+	child->failing++;
+	child->state = CHILD_BACKOFF;
+	log_line(LOG_ERROR, "pool %s: worker %u cannot be started: %s: next try in %llu ms", child->pool->config->name,
+	         child->row, err.text, (unsigned long long)restart_delay(child));
+	uv_timer_start(&child->timer, timer_fired, restart_delay(child), 0);
+}
+
+bool child_adopt(struct child *child, unsigned row)
+{
+	struct master *master = child->pool->master;
+	struct board_work work;
+	int pidfd;
+
+	child->row = row;
+	if (!board_read_work(board_row(child), &work) || !ym_group_alive(&master->instance.group, work.slot))
+		return false;
+	pidfd = spawn_open_process(work.pid, work.process_started);
+	if (pidfd < 0)
+		return false;
+	child->process = process_watch(&master->loop, work.pid, pidfd, -1, &events, child);
+	if (!child->process) {
+		close(pidfd);
+		return false;
+	}
+	child->state = CHILD_RUNNING;
+	child->started = 0;
+	atomic_store(&board_row(child)->order, BOARD_ORDER_RETIRE);
+	process_signal(child->process, SIGUSR1);
+	log_line(LOG_INFO, "pool %s: worker %u (pid %ld) of the last master is taken over until its job is over",
+	         child->pool->config->name, row, (long)work.pid);
+	return true;
+}
+
+/* ---- stop ------------------------------------------------------------------------------------------------------------ */
+
+void child_stop(struct child *child)
+{
+	if (child->state == CHILD_BACKOFF || child->state == CHILD_STOPPED) {
+		uv_timer_stop(&child->timer);
+		child->state = CHILD_STOPPED;
+		return;
+	}
+	if (child->state != CHILD_RUNNING)
+		return;
+	child->state = CHILD_STOPPING;
+	child->pressed = 0;
+	atomic_store(&board_row(child)->order, BOARD_ORDER_RETIRE);
+	process_signal(child->process, SIGUSR1);
+	uv_timer_start(&child->timer, timer_fired, (uint64_t)child->pool->config->stopwaitsecs_ms, 0);
+}
+
+void child_press(struct child *child)
+{
+	if (child->state != CHILD_STOPPING || !child->process)
+		return;
+	if (child->pressed++ == 0) {
+		log_line(LOG_INFO, "pool %s: worker %u (pid %ld) still has a job: asking it to give up", child->pool->config->name,
+		         child->row, (long)process_pid(child->process));
+		process_signal(child->process, SIGTERM);
+		uv_timer_start(&child->timer, timer_fired, KILL_AFTER_MS, 0);
+		return;
+	}
+	log_line(LOG_WARN, "pool %s: worker %u (pid %ld) does not stop: killing it", child->pool->config->name, child->row,
+	         (long)process_pid(child->process));
+	process_signal(child->process, SIGKILL);
+}
+
+void child_kill(struct child *child)
+{
+	if (child->process)
+		process_signal(child->process, SIGKILL);
+}
+
+static void timer_fired(uv_timer_t *timer)
+{
+	struct child *child = timer->data;
+
+	if (child->state == CHILD_BACKOFF)
+		child_start(child);
+	else
+		child_press(child);
+}

@@ -1,0 +1,59 @@
+/*
+ * child.h - one place for a worker in a pool: started, watched, started again, stopped.
+ *
+ *   STOPPED --start--> RUNNING --ended--> (RUNNING | BACKOFF) --time--> RUNNING
+ *                         |                   |
+ *                       stop                stop
+ *                         v                   v
+ *                     STOPPING --ended--> STOPPED
+ *
+ * A worker that lived for `startsecs` is replaced at once; one that did not is started again after `restart_delay`,
+ * doubled each time, at most `restart_max_delay`. To stop: finish the job within `stopwaitsecs`, then SIGTERM (the
+ * task is asked to give up, the job goes back), and KILL_AFTER_MS later SIGKILL.
+ */
+#ifndef YM_RUNTIME_CHILD_H
+#define YM_RUNTIME_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "process.h"
+
+struct pool;
+
+#define CHILD_STATE_MAP(X)                                                                                             \
+	X(STOPPED, "stopped")                                                                                          \
+	X(RUNNING, "running")                                                                                          \
+	X(BACKOFF, "backoff")                                                                                          \
+	X(STOPPING, "stopping")
+
+enum child_state {
+#define X(name, word) CHILD_##name,
+	CHILD_STATE_MAP(X)
+#undef X
+};
+
+struct child {
+	struct pool *pool;
+	enum child_state state;
+	unsigned row; /* of the board */
+	bool extra;   /* adopted above the pool's size: not replaced */
+	struct process *process;
+	uint64_t started;
+	unsigned failing; /* starts in a row that did not last for startsecs */
+	unsigned pressed; /* while STOPPING: how far we went */
+	uv_timer_t timer;
+};
+
+void child_init(struct child *child, struct pool *pool, unsigned row);
+void child_start(struct child *child);
+/* Take over a living worker of a dead master, known by its board row. It retires when its job is over. */
+bool child_adopt(struct child *child, unsigned row);
+void child_stop(struct child *child);
+/* The next step of a stop, now: SIGTERM, then SIGKILL. */
+void child_press(struct child *child);
+/* Its job was revoked: away with it. */
+void child_kill(struct child *child);
+
+#endif

@@ -1,0 +1,222 @@
+/* submit.c - `yardmaster submit POOL [PAYLOAD|-]`. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../config/nearest.h"
+#include "../../ipc/sys.h"
+#include "../dispatch.h"
+#include "../payload.h"
+#include "../view.h"
+#include "command.h"
+
+/* A full table usually has room again soon. */
+#define PATIENCE_MS 10000
+
+/* While waiting for a job: how often to see whether there still is a master. */
+#define LOOK_MS 2000
+
+/* Everything from a descriptor, at most `max` bytes. */
+static char *read_all(int fd, const char *name, size_t max, size_t *size, struct ym_err *err)
+{
+	size_t room = 65536, have = 0;
+	char *data = malloc(room);
+
+	while (data) {
+		ssize_t n = read(fd, data + have, room - have);
+		char *larger;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			ym_fail_sys(err, errno, "read() of the payload from %s", name);
+			free(data);
+			return NULL;
+		}
+		if (n == 0) {
+			*size = have;
+			return data;
+		}
+		have += (size_t)n;
+		if (have > max) {
+			ym_fail(err, YM_ERR_USAGE, "the payload from %s is longer than payload_max allows (%zu bytes)", name, max);
+			free(data);
+			return NULL;
+		}
+		if (have < room)
+			continue;
+		room *= 2;
+		larger = realloc(data, room);
+		if (!larger)
+			free(data);
+		data = larger;
+	}
+	ym_fail(err, YM_ERR_LIMIT, "out of memory for the payload from %s", name);
+	return NULL;
+}
+
+static char *get_payload(const struct args *args, size_t max, size_t *size, struct ym_err *err)
+{
+	const char *file = args_value(args, "file"), *text = args->nrest > 1 ? args->rest[1] : NULL;
+	char *payload;
+	int fd;
+
+	if (file && text) {
+		ym_fail(err, YM_ERR_USAGE, "the payload is given twice: as an argument and with --file");
+		return NULL;
+	}
+	if (file) {
+		fd = open(file, O_RDONLY | O_CLOEXEC);
+		if (fd < 0) {
+			ym_fail_sys(err, errno, "open(\"%s\") to read the payload", file);
+			return NULL;
+		}
+		payload = read_all(fd, file, max, size, err);
+		close(fd);
+		return payload;
+	}
+	if (text && strcmp(text, "-") == 0)
+		return read_all(STDIN_FILENO, "stdin", max, size, err);
+	*size = text ? strlen(text) : 0;
+	payload = malloc(*size + 1);
+	if (payload)
+		memcpy(payload, text ? text : "", *size + 1);
+	else
+		ym_fail(err, YM_ERR_LIMIT, "out of memory");
+	return payload;
+}
+
+static int find_pool(const struct instance *instance, const char *name, struct ym_err *err)
+{
+	struct cfg_nearest near = {.word = name};
+	int pool = table_pool(instance->table, name);
+
+	if (pool >= 0)
+		return pool;
+	for (int i = 0; i < TABLE_POOLS; i++)
+		if (atomic_load(&instance->table->pools[i].used))
+			cfg_nearest_offer(&near, instance->table->pools[i].name);
+	return ym_fail(err, YM_ERR_USAGE, "instance %s has no pool \"%s\"%s%s%s", instance->name, name,
+	               near.best ? ": did you mean \"" : "", near.best ? near.best : "", near.best ? "\"?" : "");
+}
+
+static void warn_without_master(struct instance *instance, bool *warned)
+{
+	if (*warned || view_master(instance))
+		return;
+	*warned = true;
+	fprintf(stderr, "yardmaster: instance %s has no master right now: the job is safe and waits for the next one\n",
+	        instance->name);
+}
+
+static int print_result(struct instance *instance, struct job_ref ref, struct ym_err *err)
+{
+	size_t size;
+	char *result = payload_load_result(instance->directory, table_job(instance->table, ref.slot), ref.slot, &size, err);
+
+	if (!result)
+		return -1;
+	fwrite(result, 1, size, stdout);
+	/* A text on a terminal ends with a newline; bytes for another program are left as they are. */
+	if (size > 0 && result[size - 1] != '\n' && isatty(STDOUT_FILENO))
+		putchar('\n');
+	free(result);
+	return 0;
+}
+
+static int wait_for(struct instance *instance, struct job_ref ref, int64_t timeout_ms, bool warned)
+{
+	uint64_t deadline = ym_deadline(timeout_ms), word;
+	struct ym_err err;
+	int result;
+
+	do {
+		uint64_t look = ym_deadline(LOOK_MS);
+
+		result = dispatch_wait(instance, ref, look < deadline ? look : deadline, &word, &err);
+		if (result == 1)
+			warn_without_master(instance, &warned);
+	} while (result == 1 && ym_now_ns() < deadline);
+	if (result < 0)
+		return command_fail(&err);
+	if (result == 1) {
+		fprintf(stderr, "yardmaster: job %llu is not over yet (%s)\n", (unsigned long long)ref.id,
+		        job_state_word(word_state(word)));
+		return ym_err_exit_code(YM_ERR_TIMEOUT);
+	}
+	if (word_state(word) == JOB_DONE)
+		return print_result(instance, ref, &err) < 0 ? command_fail(&err) : 0;
+	fprintf(stderr, "yardmaster: job %llu %s%s%.*s\n", (unsigned long long)ref.id, job_state_word(word_state(word)),
+	        table_job(instance->table, ref.slot)->error[0] ? ": " : "", JOB_ERROR_MAX,
+	        table_job(instance->table, ref.slot)->error);
+	return ym_err_exit_code(YM_ERR_NO);
+}
+
+static int submit_one(struct instance *instance, const struct args *args, struct ym_err *err)
+{
+	struct job_request request = {.tag = args_value(args, "tag"), .keep = args_flag(args, "wait")};
+	int pool = find_pool(instance, args->rest[0], err);
+	int64_t timeout, patience;
+	struct job_ref ref;
+	bool warned = false;
+	char *payload;
+	int result;
+
+	if (pool < 0 || args_duration(args, "timeout", -1, &timeout, err) < 0 ||
+	    args_duration(args, "patience", PATIENCE_MS, &patience, err) < 0)
+		return command_fail(err);
+	payload = get_payload(args, instance->table->payload_max, &request.size, err);
+	if (!payload)
+		return command_fail(err);
+	request.pool = (unsigned)pool;
+	request.payload = payload;
+	request.deadline = ym_deadline(patience);
+	result = dispatch_submit(instance, &request, &ref, err);
+	free(payload);
+	if (result < 0)
+		return command_fail(err);
+	warn_without_master(instance, &warned);
+	if (args_flag(args, "wait"))
+		return wait_for(instance, ref, timeout, warned);
+	printf("%llu\n", (unsigned long long)ref.id);
+	return 0;
+}
+
+static int submit(const struct args *args)
+{
+	struct instance instance;
+	struct ym_err err, leave_err;
+	int code;
+
+	if (args_instance(args, &instance, &err) < 0 || instance_join(&instance, "client", NULL, &err) < 0)
+		return command_fail(&err);
+	code = submit_one(&instance, args, &err);
+	if (instance_leave(&instance, NULL, &leave_err) < 0)
+		command_fail(&leave_err);
+	return code;
+}
+
+static const struct option_row options[] = {
+    INSTANCE_OPTIONS,
+    {"file", 'f', "FILE", "the payload is the content of FILE"},
+    {"tag", 't', "TEXT", "a name of your own for the job, at most 47 bytes"},
+    {"wait", 'w', NULL, "wait until the job is over; print its result, or why it failed"},
+    {"timeout", 0, "TIME", "with --wait: not longer than this (exit code 1)"},
+    {"patience", 0, "TIME", "how long to wait for room when the table is full (default 10s)"},
+    {0},
+};
+
+const struct command command_submit = {
+    .verb = "submit",
+    .usage = "POOL [PAYLOAD | -] [OPTIONS]",
+    .summary = "submit a job; prints its id, or with --wait its result",
+    .text = "The payload is the argument, or stdin for \"-\", or a file with --file; without any it is empty.\n"
+            "Once the id is printed, the job will be run at least once, whatever process dies.",
+    .options = options,
+    .least = 1,
+    .most = 2,
+    .run = submit,
+};

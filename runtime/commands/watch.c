@@ -1,0 +1,332 @@
+/* watch.c - `yardmaster watch`: progress bars on a terminal, plain lines elsewhere, until all jobs are over. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../../ipc/sys.h"
+#include "../text.h"
+#include "command.h"
+#include "tracker.h"
+
+#define LOOK_MS      100
+#define PLAIN_GAP_NS UINT64_C(1000000000)
+
+#define LABEL_COLUMNS 20
+#define BAR_MIN       10
+#define BAR_MAX       40
+/* Of a line with a bar: label, brackets, percent, amounts, rate, ETA. */
+#define LINE_FIXED 66
+#define LINE_BYTES 512
+
+struct screen {
+	bool live; /* a terminal that understands cursor movement */
+	bool colour;
+	unsigned rows, columns;
+	unsigned drawn; /* lines of the last picture */
+};
+
+static bool in_bytes(const struct view_job *job)
+{
+	return strcmp(job->unit, "bytes") == 0;
+}
+
+static void label(const struct view_job *job, size_t columns, bool pad, char *out, size_t max)
+{
+	char text[JOB_TAG_MAX + 32];
+
+	snprintf(text, sizeof(text), "#%" PRIu64 "%s%s", job->id, job->tag[0] ? " " : "", job->tag);
+	text_cell(out, max, text, columns, pad);
+}
+
+/* "45% 1.2 MiB of 2.6 MiB, 512.0 KiB/s, ETA 0:03", as far as it is known. */
+static void progress_text(const struct tracked *tracked, char *out, size_t max)
+{
+	const struct view_job *job = &tracked->job;
+	char done[TEXT_MAX], total[TEXT_MAX], rate[TEXT_MAX], eta[TEXT_MAX];
+	size_t used = 0;
+
+	out[0] = '\0';
+	if (job->total)
+		used = (size_t)snprintf(out, max, "%3.0f%% %s of %s", 100.0 * (double)job->done / (double)job->total,
+		                        text_amount((double)job->done, in_bytes(job), done),
+		                        text_amount((double)job->total, in_bytes(job), total));
+	else if (job->done)
+		used = (size_t)snprintf(out, max, "%s %s", text_amount((double)job->done, in_bytes(job), done),
+		                        in_bytes(job) ? "" : job->unit);
+	if (tracked->rate > 0 && used < max)
+		used += (size_t)snprintf(out + used, max - used, "  %s/s",
+		                         text_amount(tracked->rate, in_bytes(job), rate));
+	if (job->total && used < max)
+		snprintf(out + used, max - used, "  ETA %s", text_eta(tracked_eta(tracked), eta));
+}
+
+/* What there is to say about a job that is not running right now, or is over. */
+static void state_text(const struct view_job *job, char *out, size_t max)
+{
+	uint64_t now = ym_now_ns();
+	char took[TEXT_MAX], amount[TEXT_MAX];
+
+	switch (job->state) {
+	case JOB_DONE:
+		snprintf(out, max, "done in %s%s%s", text_duration(job->finished - job->started, took), job->done ? ", " : "",
+		         job->done ? text_amount((double)job->done, in_bytes(job), amount) : "");
+		break;
+	case JOB_FAILED:
+	case JOB_CANCELLED:
+		snprintf(out, max, "%s%s%s", job_state_word(job->state), job->error[0] ? ": " : "", job->error);
+		break;
+	case JOB_PARKED:
+		snprintf(out, max, "waiting for limit %s", job->parked_on);
+		break;
+	case JOB_DELAYED:
+		snprintf(out, max, "again in %s (attempt %u of %u: %s)",
+		         text_duration(job->due > now ? job->due - now : 0, took), job->attempt, job->attempts, job->error);
+		break;
+	case JOB_READY:
+		snprintf(out, max, "waiting%s%s", job->error[0] ? ", after: " : "", job->error);
+		break;
+	case JOB_FREE:
+		snprintf(out, max, "not in the table (any more)");
+		break;
+	default:
+		snprintf(out, max, "%s", job_state_word(job->state));
+	}
+}
+
+static bool running(const struct view_job *job)
+{
+	return job->state == JOB_CLAIMED || job->state == JOB_FINISHING;
+}
+
+/* ---- bars ------------------------------------------------------------------------------------------------------------ */
+
+static void measure_screen(struct screen *screen)
+{
+	struct winsize size;
+
+	screen->rows = 24;
+	screen->columns = 80;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 2 && size.ws_col > 20) {
+		screen->rows = size.ws_row;
+		screen->columns = size.ws_col;
+	}
+}
+
+static void bar(const struct view_job *job, unsigned width, char *out)
+{
+	unsigned full = job->total ? (unsigned)((double)width * (double)job->done / (double)job->total) : 0;
+
+	full = full > width ? width : full;
+	memset(out, '#', full);
+	memset(out + full, job->total ? '-' : ' ', width - full);
+	out[width] = '\0';
+}
+
+static void job_line(const struct screen *screen, const struct tracked *tracked, char *out, size_t max)
+{
+	const struct view_job *job = &tracked->job;
+	char name[4 * LABEL_COLUMNS + 1], bars[BAR_MAX + 1], text[LINE_BYTES / 2];
+	unsigned width = screen->columns > LINE_FIXED + BAR_MIN ? screen->columns - LINE_FIXED : BAR_MIN;
+
+	label(job, LABEL_COLUMNS, true, name, sizeof(name));
+	if (!running(job)) {
+		state_text(job, text, sizeof(text));
+		snprintf(out, max, "%s %s", name, text);
+		return;
+	}
+	bar(job, width > BAR_MAX ? BAR_MAX : width, bars);
+	progress_text(tracked, text, sizeof(text));
+	snprintf(out, max, "%s [%s] %s%s%s", name, bars, text, job->note[0] ? "  " : "", job->note);
+}
+
+static const char *colour_of(const struct screen *screen, enum job_state state)
+{
+	if (!screen->colour)
+		return "";
+	return state == JOB_DONE ? "\033[32m" : state == JOB_FAILED || state == JOB_CANCELLED ? "\033[31m" : "";
+}
+
+static void put_line(struct screen *screen, const char *colour, const char *text)
+{
+	char cut[4 * LINE_BYTES];
+
+	text_cell(cut, sizeof(cut), text, screen->columns - 1, false);
+	printf("\r\033[K%s%s%s\n", colour, cut, *colour ? "\033[0m" : "");
+	screen->drawn++;
+}
+
+static void summary(const struct instance *instance, const struct tracker *tracker, char *out, size_t max)
+{
+	const struct board_sh *board = instance->board;
+	size_t done = 0, busy = 0;
+	int used;
+
+	for (size_t i = 0; i < tracker->count; i++) {
+		done += tracker->list[i].job.state == JOB_DONE;
+		busy += running(&tracker->list[i].job);
+	}
+	used = snprintf(out, max, "%zu of %zu done, %zu failed, %zu running", done, tracker->count, tracker_bad(tracker), busy);
+	for (unsigned i = 0; i < TABLE_POOLS && used > 0 && (size_t)used < max; i++)
+		if (atomic_load(&board->pools[i].used))
+			used += snprintf(out + used, max - (size_t)used, " | pool %s: %u workers", board->pools[i].name,
+			                 atomic_load(&board->pools[i].actual));
+	for (unsigned i = 0; i < TABLE_LIMITS && used > 0 && (size_t)used < max; i++)
+		if (atomic_load(&board->limits[i].used))
+			used += snprintf(out + used, max - (size_t)used, " | limit %s: at most %d at once", board->limits[i].name,
+			                 atomic_load(&board->limits[i].max));
+}
+
+/* Running jobs always fit first; the others as far as there is room. */
+static bool fits(const struct tracker *tracker, size_t i, size_t room, size_t *others)
+{
+	size_t busy = 0;
+
+	for (size_t k = 0; k < tracker->count; k++)
+		busy += running(&tracker->list[k].job);
+	if (running(&tracker->list[i].job))
+		return true;
+	return room > busy && (*others)++ < room - busy;
+}
+
+static void draw(struct screen *screen, const struct instance *instance, const struct tracker *tracker)
+{
+	char text[LINE_BYTES];
+	size_t room, others = 0, hidden = 0;
+
+	if (screen->drawn)
+		printf("\033[%uA", screen->drawn);
+	screen->drawn = 0;
+	measure_screen(screen);
+	room = screen->rows - 3;
+	summary(instance, tracker, text, sizeof(text));
+	put_line(screen, "", text);
+	for (size_t i = 0; i < tracker->count; i++) {
+		if (tracker->count > room && !fits(tracker, i, room, &others)) {
+			hidden++;
+			continue;
+		}
+		job_line(screen, &tracker->list[i], text, sizeof(text));
+		put_line(screen, colour_of(screen, tracker->list[i].job.state), text);
+	}
+	if (hidden) {
+		snprintf(text, sizeof(text), "... and %zu more", hidden);
+		put_line(screen, "", text);
+	}
+	printf("\033[J");
+	fflush(stdout);
+}
+
+/* ---- plain lines ------------------------------------------------------------------------------------------------------ */
+
+static void print_plain(struct tracker *tracker)
+{
+	char name[JOB_TAG_MAX + 32], text[LINE_BYTES];
+	uint64_t now = ym_now_ns();
+
+	for (size_t i = 0; i < tracker->count; i++) {
+		struct tracked *tracked = &tracker->list[i];
+		const struct view_job *job = &tracked->job;
+		bool moved = running(job) && job->done != tracked->told_done && now - tracked->told >= PLAIN_GAP_NS;
+
+		if (!tracked->changed && !moved)
+			continue;
+		label(job, JOB_TAG_MAX + 31, false, name, sizeof(name));
+		if (!running(job))
+			state_text(job, text, sizeof(text));
+		else if (moved)
+			progress_text(tracked, text, sizeof(text));
+		else
+			snprintf(text, sizeof(text), "running, attempt %u of %u", job->attempt, job->attempts);
+		printf("%s: %s\n", name, text);
+		tracked->told = now;
+		tracked->told_done = job->done;
+	}
+	fflush(stdout);
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------------------ */
+
+static int follow(const struct args *args, const struct instance *instance, struct tracker *tracker)
+{
+	const char *term = getenv("TERM");
+	struct screen screen = {.live = !args_flag(args, "plain") && isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0};
+	struct timespec nap = {.tv_nsec = LOOK_MS * 1000000};
+	bool warned = false, over;
+	struct ym_err err;
+
+	screen.colour = screen.live && !getenv("NO_COLOR");
+	do {
+		struct ym_group_look look;
+
+		if (tracker_look(tracker, instance, &err) < 0)
+			return command_fail(&err);
+		if (screen.live)
+			draw(&screen, instance, tracker);
+		else
+			print_plain(tracker);
+		over = tracker_open(tracker) == 0;
+		if (over)
+			break;
+		if (ym_group_look(instance->directory, &look, &err) < 0 && err.class == YM_ERR_NOT_RUNNING) {
+			fprintf(stderr, "yardmaster: instance %s was stopped; unfinished jobs are kept for its next start\n",
+			        instance->name);
+			return ym_err_exit_code(YM_ERR_NOT_RUNNING);
+		}
+		if (!look.leader && !warned)
+			fprintf(stderr, "yardmaster: instance %s has no master right now; its workers go on\n", instance->name);
+		warned = !look.leader;
+		/* The board is shared memory: there is nothing to wait for but time. */
+		nanosleep(&nap, NULL);
+	} while (!over);
+	return tracker_bad(tracker) ? ym_err_exit_code(YM_ERR_NO) : 0;
+}
+
+static int watch(const struct args *args)
+{
+	struct tracker tracker = {.all = args->nrest == 0};
+	struct instance instance;
+	struct ym_err err;
+	int code;
+
+	if (args_instance(args, &instance, &err) < 0 || instance_view(&instance, &err) < 0)
+		return command_fail(&err);
+	for (int i = 0; i < args->nrest; i++) {
+		char *end;
+		uint64_t id;
+
+		errno = 0;
+		id = strtoull(args->rest[i], &end, 10);
+		if (errno || end == args->rest[i] || *end || args->rest[i][0] == '-') {
+			ym_fail(&err, YM_ERR_USAGE, "\"%s\" is no job id", args->rest[i]);
+			return command_fail(&err);
+		}
+		if (tracker_add(&tracker, id, &err) < 0)
+			return command_fail(&err);
+	}
+	code = follow(args, &instance, &tracker);
+	instance_unview(&instance);
+	tracker_free(&tracker);
+	return code;
+}
+
+static const struct option_row options[] = {
+    INSTANCE_OPTIONS,
+    {"plain", 0, NULL, "lines instead of bars, also on a terminal"},
+    {0},
+};
+
+const struct command command_watch = {
+    .verb = "watch",
+    .usage = "[JOB ...] [OPTIONS]",
+    .summary = "show live progress until the jobs are over",
+    .text = "Without a JOB, every unfinished job is shown, also those submitted meanwhile. The exit code is 0 if all\n"
+            "were done, 1 if one failed or was cancelled, 3 if the instance was stopped meanwhile.",
+    .options = options,
+    .most = -1,
+    .run = watch,
+};

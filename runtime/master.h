@@ -1,0 +1,48 @@
+/*
+ * master.h - the control loop: keeps the pools at their size, sweeps the table, takes logs, stops in order.
+ *
+ * The master is not in the way of jobs. All it knows about them is in shared memory, so a new master goes on where a
+ * killed one was.
+ */
+#ifndef YM_RUNTIME_MASTER_H
+#define YM_RUNTIME_MASTER_H
+
+#include <uv.h>
+
+#include "../config/config.h"
+#include "../ipc/sem.h"
+#include "instance.h"
+#include "pool.h"
+
+#define MASTER_CAUSE_MAX 256
+
+struct master {
+	uv_loop_t loop;
+	const struct config *config;
+	struct instance instance;
+	struct pool *pools;
+	size_t npools;
+	struct ym_sem limits[TABLE_LIMITS]; /* attached as long as the master lives: nobody else is "alone" meanwhile */
+	bool limit_open[TABLE_LIMITS];
+	char (*causes)[MASTER_CAUSE_MAX]; /* why the owner of a participant slot died; "" if not known */
+	struct process *guardian;
+	uv_signal_t signals[3];
+	uv_timer_t sweep_timer;
+	uv_timer_t guardian_timer;
+	uv_poll_t bell;
+	int bell_fd;
+	bool stopping;
+	bool lost; /* the group was removed under us */
+	uint64_t last_sweep;
+};
+
+/* Run until stopped. Returns the exit code of the program. */
+int master_run(const struct config *config);
+
+/* Sweep as soon as the loop is free. */
+void master_sweep_soon(struct master *master);
+
+/* A child has ended and will not come back: ends the loop when it was the last one of a stopping master. */
+void master_child_gone(struct master *master);
+
+#endif

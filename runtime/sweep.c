@@ -1,0 +1,342 @@
+/* sweep.c - put right what deaths, deadlines and full queues left behind. */
+#include "sweep.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../ipc/queue.h"
+#include "../ipc/sys.h"
+#include "dispatch.h"
+#include "limit.h"
+#include "payload.h"
+
+/*
+ * When is a token lost? Tokens of a pool are received in the order in which they were sent. So when a worker has
+ * already taken a job that became ready LATER_NS later than this one, or the queue is empty EMPTY_NS after this one
+ * became ready, the token is not in the queue any more: its receiver was killed, or its sender before sending.
+ */
+#define LATER_NS UINT64_C(1000000000)
+#define EMPTY_NS UINT64_C(20000000)
+
+/* How soon to look again while parked jobs wait for units that scripts or the dead may give back. */
+#define PARKED_NS UINT64_C(50000000)
+
+struct pass {
+	struct instance *instance;
+	struct sweep *out;
+	uint64_t now;
+	bool *dead;
+	bool feed[TABLE_POOLS];
+	uint64_t newest_taken[TABLE_POOLS]; /* `ready` of the newest job that a worker has taken */
+	int empty[TABLE_POOLS];             /* is the queue empty? -1 not asked yet */
+};
+
+static void soon(struct pass *pass, uint64_t at)
+{
+	if (at < pass->out->next)
+		pass->out->next = at;
+}
+
+/* ---- dead owners and deadlines ----------------------------------------------------------------------------------- */
+
+/*
+ * FIXING is ours: decide what becomes of the job. `text` is the reason, `crashed` whether the worker died; a claim
+ * that was given up by force may run again only while attempts are left.
+ */
+static void settle(struct pass *pass, uint32_t slot, uint64_t word, const char *text, bool crashed)
+{
+	struct table_sh *table = pass->instance->table;
+	struct job_sh *job = table_job(table, slot);
+	bool cancelled = word_flags(word) & JOB_CANCEL && !(word_flags(word) & JOB_TIMED_OUT);
+	bool again = !cancelled && word_attempt(word) < job->attempts;
+	enum job_state state = cancelled ? JOB_CANCELLED : again ? JOB_READY : JOB_FAILED;
+	uint64_t seen = word;
+
+	if (crashed)
+		job->crashes++;
+	snprintf(job->error, sizeof(job->error), "%s", text);
+	job->deadline = 0;
+	if (again)
+		job->ready = pass->now;
+	else
+		job->finished = pass->now;
+	for (;;) {
+		uint64_t next = word_next(seen, state, 0, word_attempt(seen), 0);
+
+		if (table_cas(table, slot, &seen, next)) {
+			word = next;
+			break;
+		}
+		if (word_state(seen) != JOB_FIXING || word_gen(seen) != word_gen(word))
+			return;
+	}
+	if (again) {
+		dispatch_announce(pass->instance, slot, word);
+		return;
+	}
+	if (word_flags(word) & JOB_WAITED)
+		table_wake(table, slot);
+	table_space(table);
+}
+
+/* Nobody's job any more: the slot is ours for a moment, so that nobody fills it while its files go. */
+static void free_slot(struct pass *pass, uint32_t slot, uint64_t word)
+{
+	struct instance *instance = pass->instance;
+	uint64_t mine = word_make(word_gen(word), JOB_FILLING, instance->group.slot, 0, 0);
+
+	if (!table_cas(instance->table, slot, &word, mine))
+		return;
+	payload_discard(instance->directory, table_job(instance->table, slot), slot);
+	table_cas(instance->table, slot, &mine, word_make(word_gen(mine), JOB_FREE, 0, 0, 0));
+	table_space(instance->table);
+}
+
+static void recover(struct pass *pass, uint32_t slot, uint64_t word)
+{
+	struct instance *instance = pass->instance;
+	unsigned owner = word_owner(word);
+	const char *cause = pass->out->cause ? pass->out->cause(pass->out->arg, owner) : NULL;
+	uint64_t mine;
+
+	if (word_state(word) == JOB_FILLING) {
+		/* Never accepted: its submitter has no job to ask about. */
+		free_slot(pass, slot, word);
+		return;
+	}
+	mine = word_next(word, JOB_FIXING, instance->group.slot, word_attempt(word),
+	                 word_flags(word) & (JOB_CANCEL | JOB_TIMED_OUT));
+	if (!table_cas(instance->table, slot, &word, mine))
+		return;
+	pass->out->recovered++;
+	settle(pass, slot, mine, cause && *cause ? cause : "the worker died", word_state(word) != JOB_FIXING);
+}
+
+static void check_deadline(struct pass *pass, uint32_t slot, uint64_t word)
+{
+	struct instance *instance = pass->instance;
+	struct job_sh *job = table_job(instance->table, slot);
+	const struct table_pool_sh *pool = &instance->table->pools[job->pool];
+	uint64_t deadline = job->deadline, final, mine;
+	char text[JOB_ERROR_MAX];
+
+	if (deadline == 0)
+		return;
+	final = deadline + (uint64_t)atomic_load(&pool->timeout_grace_ms) * 1000000u;
+	if (pass->now < deadline) {
+		soon(pass, deadline);
+		return;
+	}
+	if (!(word_flags(word) & JOB_TIMED_OUT)) {
+		table_cas(instance->table, slot, &word, word | JOB_CANCEL | JOB_TIMED_OUT);
+		soon(pass, final);
+		return;
+	}
+	if (pass->now < final) {
+		soon(pass, final);
+		return;
+	}
+	/* Revoked first, killed after: whatever the worker still reports is refused. */
+	mine = word_next(word, JOB_FIXING, instance->group.slot, word_attempt(word),
+	                 word_flags(word) & (JOB_CANCEL | JOB_TIMED_OUT));
+	if (!table_cas(instance->table, slot, &word, mine))
+		return;
+	snprintf(text, sizeof(text), "timed out after %lld ms and did not stop when asked: its worker was killed",
+	         (long long)job->timeout_ms);
+	if (pass->out->kill)
+		pass->out->kill(pass->out->arg, word_owner(word));
+	settle(pass, slot, mine, text, false);
+}
+
+/* ---- ready jobs --------------------------------------------------------------------------------------------------- */
+
+static bool queue_empty(struct pass *pass, unsigned pool)
+{
+	struct ym_queue_stat stat;
+
+	if (pass->empty[pool] < 0)
+		pass->empty[pool] =
+		    ym_queue_stat(pass->instance->table->pools[pool].queue, &stat, NULL) == 0 && stat.messages == 0;
+	return pass->empty[pool] == 1;
+}
+
+static void check_ready(struct pass *pass, uint32_t slot, uint64_t word)
+{
+	struct table_sh *table = pass->instance->table;
+	struct job_sh *job = table_job(table, slot);
+	unsigned pool = job->pool % TABLE_POOLS;
+	bool lost;
+
+	if (!(word_flags(word) & JOB_QUEUED)) {
+		pass->feed[pool] = true;
+		return;
+	}
+	lost = pass->newest_taken[pool] > job->ready + LATER_NS ||
+	       (pass->now > job->ready + EMPTY_NS && queue_empty(pass, pool));
+	if (!lost) {
+		/* An empty queue and a young job: the token may just be on its way to a worker. */
+		if (pass->now <= job->ready + EMPTY_NS)
+			soon(pass, job->ready + EMPTY_NS + 1000000u);
+		return;
+	}
+	job->ready = pass->now;
+	if (table_cas(table, slot, &word, word & ~(uint64_t)JOB_QUEUED)) {
+		dispatch_announce(pass->instance, slot, word & ~(uint64_t)JOB_QUEUED);
+		pass->empty[pool] = 0;
+		pass->out->resent++;
+	}
+}
+
+static void promote(struct pass *pass, uint32_t slot, uint64_t word)
+{
+	struct table_sh *table = pass->instance->table;
+	struct job_sh *job = table_job(table, slot);
+	uint64_t ready = word_next(word, JOB_READY, 0, word_attempt(word), 0);
+
+	if (job->due > pass->now) {
+		soon(pass, job->due);
+		return;
+	}
+	if (table_cas(table, slot, &word, ready)) {
+		job->ready = pass->now;
+		dispatch_announce(pass->instance, slot, ready);
+	}
+}
+
+static void forget_old(struct pass *pass, uint32_t slot, uint64_t word)
+{
+	struct table_sh *table = pass->instance->table;
+	struct job_sh *job = table_job(table, slot);
+
+	if (pass->now > job->finished + atomic_load(&table->result_ttl_ns))
+		free_slot(pass, slot, word);
+}
+
+/* ---- the pass ------------------------------------------------------------------------------------------------------ */
+
+static void look_at(struct pass *pass, uint32_t slot)
+{
+	uint64_t word = atomic_load(&pass->instance->table->words[slot]);
+	enum job_state state = word_state(word);
+	const struct job_sh *job = table_job(pass->instance->table, slot);
+	struct sweep_counts *counts = &pass->out->pools[job->pool % TABLE_POOLS];
+
+	if (state == JOB_FREE)
+		return;
+	if (job_state_over(state)) {
+		forget_old(pass, slot, word);
+		return;
+	}
+	pass->out->live++;
+	switch (state) {
+	case JOB_FILLING:
+	case JOB_FINISHING:
+	case JOB_FIXING:
+	case JOB_CLAIMED:
+		counts->running += state != JOB_FILLING;
+		if (word_owner(word) < pass->instance->group.capacity && pass->dead[word_owner(word)])
+			recover(pass, slot, word);
+		else if (state == JOB_CLAIMED)
+			check_deadline(pass, slot, word);
+		break;
+	case JOB_READY:
+		counts->waiting++;
+		check_ready(pass, slot, word);
+		break;
+	case JOB_PARKED:
+		counts->parked++;
+		pass->out->parked_on[job->parked_on % TABLE_LIMITS]++;
+		break;
+	case JOB_DELAYED:
+		counts->delayed++;
+		promote(pass, slot, word);
+		break;
+	default:
+		break;
+	}
+}
+
+static void look_at_workers(struct pass *pass)
+{
+	const struct board_sh *board = pass->instance->board;
+
+	for (uint32_t i = 0; i < board->instance.rows; i++) {
+		const struct board_worker_sh *row = &board->workers[i];
+		uint64_t taken = atomic_load_explicit(&row->last_ready, memory_order_relaxed);
+		struct board_work work;
+
+		if (taken == 0 || !board_read_work(row, &work) || work.pool >= TABLE_POOLS)
+			continue;
+		if (taken > pass->newest_taken[work.pool])
+			pass->newest_taken[work.pool] = taken;
+	}
+}
+
+static void wake_parked(struct pass *pass)
+{
+	struct table_sh *table = pass->instance->table;
+
+	for (unsigned i = 0; i < TABLE_LIMITS; i++) {
+		int units;
+
+		if (pass->out->parked_on[i] == 0)
+			continue;
+		soon(pass, pass->now + PARKED_NS);
+		units = limit_free(&table->limits[i]);
+		if (units > 0) {
+			atomic_store(&table->limits[i].parked, 1);
+			dispatch_unpark(pass->instance, i, (unsigned)units);
+		}
+	}
+}
+
+static void bury_dead(struct pass *pass)
+{
+	struct instance *instance = pass->instance;
+
+	for (unsigned slot = 0; slot < instance->group.capacity; slot++) {
+		if (!pass->dead[slot])
+			continue;
+		for (unsigned pool = 0; pool < TABLE_POOLS; pool++) {
+			uint32_t mark = slot + 1;
+
+			/* It died while feeding: the jobs it had not come to are still without a token. */
+			if (atomic_compare_exchange_strong(&instance->table->pools[pool].feeder, &mark, 0))
+				pass->feed[pool] = true;
+		}
+		ym_group_bury(&instance->group, slot);
+		pass->out->buried++;
+	}
+}
+
+int sweep_run(struct instance *instance, struct sweep *sweep, struct ym_err *err)
+{
+	struct pass pass = {.instance = instance, .out = sweep};
+
+	memset(sweep->pools, 0, sizeof(sweep->pools));
+	memset(sweep->parked_on, 0, sizeof(sweep->parked_on));
+	memset(pass.empty, 0xff, sizeof(pass.empty));
+	sweep->live = 0;
+	sweep->next = YM_NEVER;
+	sweep->recovered = sweep->resent = sweep->buried = 0;
+	pass.dead = calloc(instance->group.capacity, sizeof(*pass.dead));
+	if (!pass.dead)
+		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
+	/* Who is dead is asked before the table is read: a claim made after that belongs to somebody alive. */
+	if (ym_group_dead(&instance->group, pass.dead, err) < 0) {
+		free(pass.dead);
+		return -1;
+	}
+	pass.now = ym_now_ns();
+	look_at_workers(&pass);
+	for (uint32_t slot = 0; slot < instance->table->slots; slot++)
+		look_at(&pass, slot);
+	wake_parked(&pass);
+	bury_dead(&pass);
+	for (unsigned pool = 0; pool < TABLE_POOLS; pool++)
+		if (pass.feed[pool])
+			dispatch_feed(instance, pool);
+	free(pass.dead);
+	return 0;
+}

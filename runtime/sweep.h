@@ -1,0 +1,44 @@
+/*
+ * sweep.h - what the master does for the jobs: one pass over the table, nothing kept in memory between two passes.
+ *
+ *   found                                        done
+ *   job of a dead participant                    running: ready again at once (or failed when no attempt is left);
+ *                                                being filled: the slot is free again
+ *   running job past its deadline                asked to stop; past the grace: revoked, and its worker is to be killed
+ *   delayed job that is due                      ready
+ *   parked job whose limit has free units        ready, oldest first
+ *   ready job whose token must be lost           token sent again
+ *   ready job without a token                    the backlog is fed
+ *   job that is over, kept too long              may be forgotten
+ *
+ * A pass over 16384 slots takes some 10 us. All of it may be done twice or stop half-way without harm.
+ */
+#ifndef YM_RUNTIME_SWEEP_H
+#define YM_RUNTIME_SWEEP_H
+
+#include "instance.h"
+
+struct sweep_counts {
+	uint64_t waiting, running, parked, delayed;
+};
+
+struct sweep {
+	/* in: why a participant died, for the job's error; NULL or "" if not known */
+	const char *(*cause)(void *arg, unsigned slot);
+	/* in: this participant holds a job whose time is up for good and must be killed */
+	void (*kill)(void *arg, unsigned slot);
+	void *arg;
+	/* out */
+	struct sweep_counts pools[TABLE_POOLS];
+	uint32_t parked_on[TABLE_LIMITS];
+	uint64_t live;      /* jobs that are not over */
+	uint64_t next;      /* ym_now_ns() of the next thing that is due, YM_NEVER if none */
+	unsigned recovered; /* jobs taken back from dead participants */
+	unsigned resent;    /* lost tokens */
+	unsigned buried;    /* dead participants cleared up */
+};
+
+/* One pass. 0, or -1 with YM_ERR_GONE when the group was removed under us. */
+int sweep_run(struct instance *instance, struct sweep *sweep, struct ym_err *err);
+
+#endif

@@ -1,0 +1,157 @@
+/* table.c - slots, words, and sleeping on them. */
+#include "table.h"
+
+#include <linux/futex.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../ipc/sys.h"
+
+static const struct {
+	const char *word;
+	bool over;
+} states[JOB_STATES] = {
+#define X(name, value, text, is_over) [JOB_##name] = {text, is_over},
+    JOB_STATE_MAP(X)
+#undef X
+};
+
+const char *job_state_word(enum job_state state)
+{
+	return state < JOB_STATES ? states[state].word : "?";
+}
+
+bool job_state_over(enum job_state state)
+{
+	return state < JOB_STATES && states[state].over;
+}
+
+size_t table_size(uint32_t slots)
+{
+	if (slots == 0 || slots > TABLE_SLOTS_MAX)
+		return 0;
+	return sizeof(struct table_sh) + (size_t)slots * (sizeof(uint64_t) + sizeof(struct job_sh));
+}
+
+void table_init(struct table_sh *table, uint32_t slots, uint64_t payload_max, uint64_t result_ttl_ns)
+{
+	table->slots = slots;
+	table->payload_max = payload_max;
+	atomic_store(&table->result_ttl_ns, result_ttl_ns);
+	atomic_store(&table->next_id, 1);
+}
+
+int table_check(const struct table_sh *table, size_t size, struct ym_err *err)
+{
+	size_t need = table_size(table->slots);
+
+	if (need == 0 || need > size)
+		return ym_fail(err, YM_ERR_CORRUPT, "the job table says %u slots but has only %zu bytes", table->slots, size);
+	return 0;
+}
+
+int table_pool(const struct table_sh *table, const char *name)
+{
+	for (int i = 0; i < TABLE_POOLS; i++)
+		if (atomic_load(&table->pools[i].used) && strncmp(table->pools[i].name, name, TABLE_NAME_MAX) == 0)
+			return i;
+	return -1;
+}
+
+int table_limit(const struct table_sh *table, const char *name)
+{
+	for (int i = 0; i < TABLE_LIMITS; i++)
+		if (atomic_load(&table->limits[i].used) && strncmp(table->limits[i].name, name, TABLE_NAME_MAX) == 0)
+			return i;
+	return -1;
+}
+
+/* A finished job may make room at once, unless its result was asked for and is not old enough. */
+static bool reusable(struct table_sh *table, uint32_t slot, uint64_t word)
+{
+	if (!job_state_over(word_state(word)))
+		return false;
+	if (!(word_flags(word) & JOB_KEEP))
+		return true;
+	return ym_now_ns() > table_job(table, slot)->finished + atomic_load(&table->result_ttl_ns);
+}
+
+int64_t table_take(struct table_sh *table, unsigned owner, uint64_t *word)
+{
+	uint32_t start = atomic_load_explicit(&table->position, memory_order_relaxed);
+
+	/* The table is used as a ring: the slot found first is the one that was filled longest ago. */
+	for (uint32_t i = 0; i < table->slots; i++) {
+		uint32_t slot = (start + i) % table->slots;
+		uint64_t seen = atomic_load(&table->words[slot]), mine;
+
+		if (!reusable(table, slot, seen))
+			continue;
+		mine = word_make(word_gen(seen) + 1, JOB_FILLING, owner, 0, 0);
+		if (!table_cas(table, slot, &seen, mine))
+			continue;
+		atomic_store_explicit(&table->position, (slot + 1) % table->slots, memory_order_relaxed);
+		*word = mine;
+		return slot;
+	}
+	return -1;
+}
+
+int64_t table_find(const struct table_sh *table, uint64_t id, uint64_t *word)
+{
+	for (uint32_t slot = 0; slot < table->slots; slot++) {
+		uint64_t seen = atomic_load(&table->words[slot]);
+
+		if (word_state(seen) == JOB_FREE || word_state(seen) == JOB_FILLING || table_job_const(table, slot)->id != id)
+			continue;
+		*word = seen;
+		return slot;
+	}
+	return -1;
+}
+
+/* Shared futexes work in System V segments: the kernel finds them by inode and offset (not PRIVATE). */
+static void sleep_on(_Atomic uint32_t *where, uint32_t value, uint64_t deadline)
+{
+	struct timespec until = {.tv_sec = (time_t)(deadline / 1000000000u), .tv_nsec = (long)(deadline % 1000000000u)};
+
+	syscall(SYS_futex, where, FUTEX_WAIT_BITSET, value, deadline == YM_NEVER ? NULL : &until, NULL,
+	        FUTEX_BITSET_MATCH_ANY);
+}
+
+static void wake_all(_Atomic uint32_t *where)
+{
+	syscall(SYS_futex, where, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+/* State, owner, attempt and flags are the low half; it comes first in memory on little-endian machines only. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the futex word is the low half of the slot word");
+
+static _Atomic uint32_t *low_half(struct table_sh *table, uint32_t slot)
+{
+	return (_Atomic uint32_t *)(void *)&table->words[slot];
+}
+
+void table_sleep(struct table_sh *table, uint32_t slot, uint64_t seen, uint64_t deadline)
+{
+	sleep_on(low_half(table, slot), (uint32_t)seen, deadline);
+}
+
+void table_wake(struct table_sh *table, uint32_t slot)
+{
+	wake_all(low_half(table, slot));
+}
+
+void table_sleep_for_space(struct table_sh *table, uint64_t deadline)
+{
+	atomic_store(&table->space_wanted, 1);
+	sleep_on(&table->space_wanted, 1, deadline);
+}
+
+void table_space(struct table_sh *table)
+{
+	if (atomic_load(&table->space_wanted) && atomic_exchange(&table->space_wanted, 0))
+		wake_all(&table->space_wanted);
+}

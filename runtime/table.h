@@ -1,0 +1,261 @@
+/*
+ * table.h - the job table: the truth about every live job, in shared memory.
+ *
+ *   offset                  part
+ *   0                       segment head (ipc/segment.h), name "table"
+ *   64                      table head: counts, next job id, search position
+ *   256                     64 pool rows  x 192
+ *   12544                   64 limit rows x 64
+ *   16640                   one 64-bit word a slot
+ *   16640 + 8 * slots       one job a slot, 1024 bytes each
+ *
+ * A job lives in one slot. Its word says everything that matters for who may do what:
+ *
+ *   bits 63..32  generation  goes up by one when the slot is filled again
+ *   bits 31..28  state       below
+ *   bits 27..16  owner       participant slot (ipc/group.h) of the process that works on it
+ *   bits 15..8   attempt     number of the current or last attempt, from 1
+ *   bits  7..0   flags       below
+ *
+ * Every change is one compare-and-swap of the whole word. The rest of the job is written only by the process that
+ * the word names as its owner, in the states marked with * (the few exceptions are marked at the field):
+ *
+ *                      +----------------------------- PARKED <--- no unit of a limit
+ *                      |  a unit is free              ^
+ *                      v                              |
+ *   FREE -> FILLING* -> READY -> CLAIMED* -> FINISHING* -> DONE | FAILED | CANCELLED -> (FILLING: next generation)
+ *                      ^ ^          |             |
+ *          it is time  | |          | owner died, or deadline passed
+ *            DELAYED --+ +-- FIXING* <------------+
+ *
+ * FINISHING fences the report: only who wins CLAIMED -> FINISHING may write result and error, so a worker whose claim
+ * was revoked cannot disturb the next attempt. FIXING does the same for the process that cleans up after a dead owner.
+ */
+#ifndef YM_RUNTIME_TABLE_H
+#define YM_RUNTIME_TABLE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../ipc/group.h"
+
+#define TABLE_NAME    "table"
+#define TABLE_VERSION 1
+
+#define TABLE_POOLS       64
+#define TABLE_LIMITS      64
+#define TABLE_NAME_MAX    32
+#define TABLE_POOL_LIMITS 8
+#define TABLE_SLOTS_MAX   (1u << 20)
+
+#define JOB_TAG_MAX     48
+#define JOB_ERROR_MAX   192
+#define JOB_UNIT_MAX    12
+#define JOB_PAYLOAD_MAX 448 /* inline; longer ones lie in a file, see payload.h */
+#define JOB_RESULT_MAX  192
+
+/* State, value, word for people, is it over? */
+#define JOB_STATE_MAP(X)                                                                                               \
+	X(FREE, 0, "free", 1)                                                                                          \
+	X(FILLING, 1, "filling", 0)                                                                                    \
+	X(READY, 2, "waiting", 0)                                                                                      \
+	X(CLAIMED, 3, "running", 0)                                                                                    \
+	X(FINISHING, 4, "finishing", 0)                                                                                \
+	X(FIXING, 5, "recovering", 0)                                                                                  \
+	X(PARKED, 6, "parked", 0)                                                                                      \
+	X(DELAYED, 7, "delayed", 0)                                                                                    \
+	X(DONE, 8, "done", 1)                                                                                          \
+	X(FAILED, 9, "failed", 1)                                                                                      \
+	X(CANCELLED, 10, "cancelled", 1)
+
+enum job_state {
+#define X(name, value, word, over) JOB_##name = value,
+	JOB_STATE_MAP(X)
+#undef X
+	    JOB_STATES
+};
+
+enum job_flag {
+	JOB_QUEUED = 1,     /* READY: a token was sent, or is about to be          */
+	JOB_WAITED = 2,     /* somebody may sleep on the word: wake when it is over */
+	JOB_CANCEL = 4,     /* CLAIMED: the task should stop                       */
+	JOB_TIMED_OUT = 8,  /* ... because its time is up                          */
+	JOB_KEEP = 16,      /* over: keep the result until result_ttl has passed   */
+};
+/* Flags that outlive a change of state. */
+#define JOB_STICKY (JOB_WAITED | JOB_KEEP)
+
+#define JOB_GEN_SHIFT     32
+#define JOB_STATE_SHIFT   28
+#define JOB_OWNER_SHIFT   16
+#define JOB_ATTEMPT_SHIFT 8
+#define JOB_ATTEMPT_MAX   255u
+
+static inline uint64_t word_make(uint32_t gen, enum job_state state, unsigned owner, unsigned attempt, unsigned flags)
+{
+	return (uint64_t)gen << JOB_GEN_SHIFT | (uint64_t)state << JOB_STATE_SHIFT |
+	       (uint64_t)(owner & 0xfffu) << JOB_OWNER_SHIFT | (uint64_t)(attempt & 0xffu) << JOB_ATTEMPT_SHIFT |
+	       (flags & 0xffu);
+}
+static inline uint32_t word_gen(uint64_t word)
+{
+	return (uint32_t)(word >> JOB_GEN_SHIFT);
+}
+static inline enum job_state word_state(uint64_t word)
+{
+	return (enum job_state)(word >> JOB_STATE_SHIFT & 0xfu);
+}
+static inline unsigned word_owner(uint64_t word)
+{
+	return (unsigned)(word >> JOB_OWNER_SHIFT & 0xfffu);
+}
+static inline unsigned word_attempt(uint64_t word)
+{
+	return (unsigned)(word >> JOB_ATTEMPT_SHIFT & 0xffu);
+}
+static inline unsigned word_flags(uint64_t word)
+{
+	return (unsigned)(word & 0xffu);
+}
+/* The same job with another state, owner and flags (sticky flags are kept). */
+static inline uint64_t word_next(uint64_t word, enum job_state state, unsigned owner, unsigned attempt, unsigned flags)
+{
+	return word_make(word_gen(word), state, owner, attempt, (word_flags(word) & JOB_STICKY) | flags);
+}
+
+/* Where bytes of a job are. */
+enum job_place { JOB_PLACE_INLINE, JOB_PLACE_FILE };
+
+/* One job. Written by the owner in a state marked * above, unless the field says otherwise. Times: ym_now_ns(). */
+struct job_sh {
+	uint64_t id;        /* counts up within a generation of the instance: also the order of jobs */
+	uint64_t submitted;
+	uint64_t ready;     /* last time it became ready; also written by who sends its token again */
+	uint64_t due;       /* DELAYED: not before */
+	uint64_t started;   /* of the current or last attempt */
+	uint64_t finished;
+	uint64_t deadline;  /* of the current attempt, 0: none */
+	uint64_t done, total; /* last progress of a job that is over */
+	uint64_t payload_size;
+	uint64_t result_size;
+	int64_t timeout_ms; /* 0: none */
+	uint32_t file_gen;  /* generation in the names of its files */
+	uint16_t pool;
+	uint16_t parked_on; /* PARKED: index of the limit it waits for */
+	uint8_t attempts;   /* allowed */
+	uint8_t crashes;    /* attempts that ended with the death of the worker */
+	uint8_t files;      /* 1 payload, 2 result: to be unlinked when the slot is filled again */
+	uint8_t payload_place;
+	uint8_t result_place;
+	uint8_t zeroes[3];
+	char unit[JOB_UNIT_MAX];
+	char tag[JOB_TAG_MAX];
+	uint8_t payload[JOB_PAYLOAD_MAX + 1]; /* one more: a NUL byte always follows */
+	char error[JOB_ERROR_MAX];
+	uint8_t result[JOB_RESULT_MAX];
+	uint8_t zeroes2[19];
+};
+_Static_assert(sizeof(struct job_sh) == 1024, "layout above");
+
+#define JOB_FILE_PAYLOAD 1
+#define JOB_FILE_RESULT  2
+
+/* A pool as clients and workers see it. Line 1 and 2: the master, under the group's LOCK. Line 3: anybody. */
+struct table_pool_sh {
+	char name[TABLE_NAME_MAX];
+	_Atomic uint32_t used; /* 0 -> 1 when the row is filled */
+	int32_t queue;
+	_Atomic int64_t attempts;
+	_Atomic int64_t backoff_ms;
+	_Atomic int64_t timeout_ms;
+	_Atomic int64_t timeout_grace_ms;
+	_Atomic uint32_t nlimits;
+	_Atomic uint32_t zeroes;
+	_Atomic uint8_t limits[TABLE_POOL_LIMITS]; /* indices, in the order of their keys */
+	uint8_t zeroes2[40];
+	_Atomic uint32_t backlog; /* 1: there may be ready jobs without a token, so nobody sends tokens but a feeder */
+	_Atomic uint32_t feeder;  /* participant slot + 1 of who feeds right now, 0 nobody */
+	uint8_t zeroes3[56];
+};
+_Static_assert(sizeof(struct table_pool_sh) == 192, "layout above");
+
+/* A limit. Written by the master under the group's LOCK, `parked` by anybody. */
+struct table_limit_sh {
+	char name[TABLE_NAME_MAX];
+	_Atomic uint32_t used;
+	int32_t key;
+	_Atomic int32_t id;
+	_Atomic int32_t max;
+	_Atomic uint32_t parked; /* 1: jobs may be parked on it, so who gives a unit back looks for one */
+	uint32_t zeroes[3];
+};
+_Static_assert(sizeof(struct table_limit_sh) == 64, "layout above");
+
+struct table_sh {
+	struct ym_seg_head_sh head;
+	uint32_t slots;
+	uint32_t zero;
+	uint64_t payload_max;
+	_Atomic uint64_t result_ttl_ns;
+	char zeroes[40];
+	_Atomic uint64_t next_id;      /* anybody, goes up */
+	_Atomic uint32_t position;     /* where the next search for a slot starts; a hint, anybody */
+	_Atomic uint32_t space_wanted; /* 1: somebody sleeps until a slot is free (futex), anybody */
+	char zeroes2[48];
+	char zeroes3[64];
+	struct table_pool_sh pools[TABLE_POOLS];
+	struct table_limit_sh limits[TABLE_LIMITS];
+	_Atomic uint64_t words[];
+};
+_Static_assert(offsetof(struct table_sh, pools) == 256, "layout above");
+_Static_assert(offsetof(struct table_sh, limits) == 12544, "layout above");
+_Static_assert(offsetof(struct table_sh, words) == 16640, "layout above");
+
+/* Bytes of a table, or 0 if that many slots are not possible. */
+size_t table_size(uint32_t slots);
+
+/* Fill a new, zeroed table. */
+void table_init(struct table_sh *table, uint32_t slots, uint64_t payload_max, uint64_t result_ttl_ns);
+
+/* Does an attached table of `size` bytes hold what its head says? */
+int table_check(const struct table_sh *table, size_t size, struct ym_err *err);
+
+static inline struct job_sh *table_job(struct table_sh *table, uint32_t slot)
+{
+	return (struct job_sh *)(void *)(table->words + table->slots) + slot;
+}
+static inline const struct job_sh *table_job_const(const struct table_sh *table, uint32_t slot)
+{
+	return (const struct job_sh *)(const void *)(table->words + table->slots) + slot;
+}
+static inline bool table_cas(struct table_sh *table, uint32_t slot, uint64_t *expected, uint64_t desired)
+{
+	return atomic_compare_exchange_strong(&table->words[slot], expected, desired);
+}
+
+const char *job_state_word(enum job_state state);
+bool job_state_over(enum job_state state);
+
+/* Index of a pool or limit, -1 if there is none of that name. */
+int table_pool(const struct table_sh *table, const char *name);
+int table_limit(const struct table_sh *table, const char *name);
+
+/*
+ * Take a slot for a new job: FREE, or the oldest one whose job is over and not kept. The word becomes FILLING with
+ * the next generation and `owner`; *word is the new word. Returns the slot, or -1 when the table is full.
+ */
+int64_t table_take(struct table_sh *table, unsigned owner, uint64_t *word);
+
+/* Find a live or remembered job by id: its slot, or -1. *word is its word when seen. O(slots). */
+int64_t table_find(const struct table_sh *table, uint64_t id, uint64_t *word);
+
+/* Sleep until the low half of the word is no longer that of `seen`, or until the deadline. Spurious returns happen. */
+void table_sleep(struct table_sh *table, uint32_t slot, uint64_t seen, uint64_t deadline);
+void table_wake(struct table_sh *table, uint32_t slot);
+
+/* Sleep until a slot may be free / say that one is. */
+void table_sleep_for_space(struct table_sh *table, uint64_t deadline);
+void table_space(struct table_sh *table);
+
+#endif

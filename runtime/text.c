@@ -1,0 +1,85 @@
+/* text.c - durations, amounts and cells. */
+#include "text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../ipc/sys.h"
+
+const char *text_duration(uint64_t ns, char out[TEXT_MAX])
+{
+	unsigned long long s = ns / 1000000000u;
+
+	if (s < 60)
+		snprintf(out, TEXT_MAX, "%.1fs", (double)ns / 1e9);
+	else if (s < 3600)
+		snprintf(out, TEXT_MAX, "%llum%02llus", s / 60, s % 60);
+	else if (s < 86400)
+		snprintf(out, TEXT_MAX, "%lluh%02llum", s / 3600, s / 60 % 60);
+	else
+		snprintf(out, TEXT_MAX, "%llud%02lluh", s / 86400, s / 3600 % 24);
+	return out;
+}
+
+const char *text_eta(uint64_t ns, char out[TEXT_MAX])
+{
+	unsigned long long s = (ns + 999999999u) / 1000000000u;
+
+	if (ns == YM_NEVER || s > 99 * 3600)
+		snprintf(out, TEXT_MAX, "--:--");
+	else if (s < 3600)
+		snprintf(out, TEXT_MAX, "%llu:%02llu", s / 60, s % 60);
+	else
+		snprintf(out, TEXT_MAX, "%llu:%02llu:%02llu", s / 3600, s / 60 % 60, s % 60);
+	return out;
+}
+
+const char *text_amount(double amount, bool bytes, char out[TEXT_MAX])
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+	size_t unit = 0;
+
+	if (!bytes) {
+		snprintf(out, TEXT_MAX, amount < 10 && amount != (double)(int)amount ? "%.1f" : "%.0f", amount);
+		return out;
+	}
+	while (amount >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		amount /= 1024;
+		unit++;
+	}
+	snprintf(out, TEXT_MAX, unit == 0 ? "%.0f %s" : "%.1f %s", amount, units[unit]);
+	return out;
+}
+
+static bool starts_character(char c)
+{
+	return ((unsigned char)c & 0xc0) != 0x80;
+}
+
+size_t text_columns(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += starts_character(*text);
+	return n;
+}
+
+void text_cell(char *out, size_t max, const char *text, size_t columns, bool pad)
+{
+	size_t used = 0, shown = 0;
+
+	for (; *text && used + 1 < max; text++) {
+		if (starts_character(*text) && shown++ == columns) {
+			shown--;
+			break;
+		}
+		/* What a task writes must not move the cursor. */
+		out[used++] = (unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text;
+	}
+	while (pad && shown < columns && used + 1 < max) {
+		out[used++] = ' ';
+		shown++;
+	}
+	out[used] = '\0';
+}

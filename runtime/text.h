@@ -1,0 +1,23 @@
+/* text.h - numbers as people read them. Each writes into `out` and returns it. */
+#ifndef YM_RUNTIME_TEXT_H
+#define YM_RUNTIME_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TEXT_MAX 32
+
+/* 3.2s, 4m05s, 2h10m, 3d04h */
+const char *text_duration(uint64_t ns, char out[TEXT_MAX]);
+/* 1:05, 2:03:04; "--:--" when not known (YM_NEVER) */
+const char *text_eta(uint64_t ns, char out[TEXT_MAX]);
+/* An amount in its unit: "1.4 MiB" for bytes, "1400" otherwise. */
+const char *text_amount(double amount, bool bytes, char out[TEXT_MAX]);
+
+/* Columns a UTF-8 text takes, one a character. */
+size_t text_columns(const char *text);
+/* Print at most `columns` characters of it, padded with blanks to exactly that many if `pad`. */
+void text_cell(char *out, size_t max, const char *text, size_t columns, bool pad);
+
+#endif

@@ -1,0 +1,134 @@
+/* view.c - snapshots for status, watch and jobs. */
+#include "view.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TRIES 100
+
+static int by_id(const void *a, const void *b)
+{
+	uint64_t x = ((const struct view_job *)a)->id, y = ((const struct view_job *)b)->id;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Strings in shared memory may lack their end. */
+static void copy_string(char *to, const char *from, size_t size)
+{
+	memcpy(to, from, size);
+	to[size - 1] = '\0';
+}
+
+static bool read_job(const struct table_sh *table, uint32_t slot, struct view_job *view)
+{
+	const struct job_sh *job = table_job_const(table, slot);
+
+	for (int try = 0; try < TRIES; try++) {
+		uint64_t word = atomic_load(&table->words[slot]);
+
+		if (word_state(word) == JOB_FREE || word_state(word) == JOB_FILLING)
+			return false;
+		*view = (struct view_job){
+		    .id = job->id,
+		    .state = word_state(word),
+		    .attempt = word_attempt(word),
+		    .attempts = job->attempts,
+		    .crashes = job->crashes,
+		    .done = job->done,
+		    .total = job->total,
+		    .submitted = job->submitted,
+		    .due = job->due,
+		    .started = job->started,
+		    .finished = job->finished,
+		};
+		copy_string(view->pool, table->pools[job->pool % TABLE_POOLS].name, sizeof(view->pool));
+		copy_string(view->tag, job->tag, sizeof(view->tag));
+		copy_string(view->error, job->error, sizeof(view->error));
+		copy_string(view->unit, job->unit, sizeof(view->unit));
+		if (view->state == JOB_PARKED)
+			copy_string(view->parked_on, table->limits[job->parked_on % TABLE_LIMITS].name, sizeof(view->parked_on));
+		atomic_thread_fence(memory_order_acquire);
+		if (atomic_load(&table->words[slot]) == word)
+			return true;
+	}
+	return false;
+}
+
+/* Running jobs report on the board. `jobs` is sorted by id. */
+static void add_progress(const struct board_sh *board, struct view_job *jobs, size_t count)
+{
+	for (uint32_t i = 0; i < board->instance.rows; i++) {
+		const struct board_worker_sh *row = &board->workers[i];
+		struct board_work work;
+		struct board_progress progress;
+		struct view_job key, *job;
+
+		if (!atomic_load(&row->used) || !board_read_work(row, &work) || work.job == 0)
+			continue;
+		key.id = work.job;
+		job = bsearch(&key, jobs, count, sizeof(*jobs), by_id);
+		if (!job || (job->state != JOB_CLAIMED && job->state != JOB_FINISHING) || job->attempt != work.attempt)
+			continue;
+		job->pid = work.pid;
+		if (!board_read_progress(row, &progress) || progress.job != job->id)
+			continue;
+		job->done = progress.done;
+		job->total = progress.total;
+		job->updated = progress.updated;
+		copy_string(job->note, progress.note, sizeof(job->note));
+		copy_string(job->unit, progress.unit, sizeof(job->unit));
+	}
+}
+
+struct view_job *view_jobs(const struct instance *instance, size_t *count, struct ym_err *err)
+{
+	const struct table_sh *table = instance->table;
+	struct view_job *jobs, view, *smaller;
+	size_t room = 64;
+
+	*count = 0;
+	if (!table) {
+		ym_fail(err, YM_ERR_PERMISSION, "the job table of instance %s may only be read by its own user", instance->name);
+		return NULL;
+	}
+	jobs = malloc(room * sizeof(*jobs));
+	for (uint32_t slot = 0; jobs && slot < table->slots; slot++) {
+		if (!read_job(table, slot, &view))
+			continue;
+		if (*count == room) {
+			smaller = jobs;
+			room *= 2;
+			jobs = realloc(jobs, room * sizeof(*jobs));
+			if (!jobs) {
+				free(smaller);
+				break;
+			}
+		}
+		jobs[(*count)++] = view;
+	}
+	if (!jobs) {
+		ym_fail(err, YM_ERR_LIMIT, "out of memory");
+		return NULL;
+	}
+	qsort(jobs, *count, sizeof(*jobs), by_id);
+	add_progress(instance->board, jobs, *count);
+	return jobs;
+}
+
+pid_t view_master(const struct instance *instance)
+{
+	struct ym_group_look look;
+	struct ym_err err;
+	pid_t pid;
+
+	if (ym_group_look(instance->directory, &look, &err) == 0)
+		return look.leader;
+	if (err.class != YM_ERR_FOREIGN)
+		return 0;
+	/* Somebody else's instance: its semaphores may not be asked, but the process can be. */
+	pid = atomic_load(&instance->board->instance.master);
+	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM) ? pid : 0;
+}

@@ -1,0 +1,34 @@
+/*
+ * view.h - what an onlooker sees: jobs with their progress, taken from table and board at one moment.
+ */
+#ifndef YM_RUNTIME_VIEW_H
+#define YM_RUNTIME_VIEW_H
+
+#include "instance.h"
+
+struct view_job {
+	uint64_t id;
+	enum job_state state;
+	char pool[TABLE_NAME_MAX];
+	char tag[JOB_TAG_MAX];
+	char error[JOB_ERROR_MAX];
+	char note[BOARD_NOTE_MAX]; /* of a running job */
+	char unit[JOB_UNIT_MAX];
+	unsigned attempt, attempts, crashes;
+	uint64_t done, total; /* total 0: unknown */
+	uint64_t submitted, due, started, finished; /* ym_now_ns() */
+	uint64_t updated;     /* last progress */
+	int32_t pid;          /* of its worker, 0: none */
+	char parked_on[TABLE_NAME_MAX]; /* the limit it waits for */
+};
+
+/*
+ * All jobs in the table, oldest first, in one allocation; free() it. NULL with err when the table may not be read.
+ * Jobs that changed while they were read are read again; one that changes all the time is left out.
+ */
+struct view_job *view_jobs(const struct instance *instance, size_t *count, struct ym_err *err);
+
+/* Does the instance's master live? Its pid, or 0. */
+pid_t view_master(const struct instance *instance);
+
+#endif

@@ -1,0 +1,216 @@
+/* job.c - the functions a plugin calls. */
+#include "job.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../ipc/sys.h"
+#include "../runtime/payload.h"
+
+/* Cut a text that vsnprintf had to shorten at a character boundary. */
+static void trim_utf8(char *text, size_t max, int wanted)
+{
+	size_t n = max - 1;
+
+	if (wanted < 0 || (size_t)wanted < max)
+		return;
+	while (n > 0 && ((unsigned char)text[n - 1] & 0xc0) == 0x80)
+		n--;
+	if (n > 0 && (unsigned char)text[n - 1] >= 0xc0)
+		n--;
+	text[n] = '\0';
+}
+
+/* Precise to a few milliseconds and five times cheaper than the exact clock: progress is reported very often. */
+static uint64_t coarse_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void publish_progress(ym_job *job)
+{
+	job->progress.updated = coarse_now();
+	board_publish(&job->row->progress, &job->row->progress_version, &job->progress);
+}
+
+int job_begin(struct ym_job *job, struct instance *instance, struct board_worker_sh *row,
+              const volatile sig_atomic_t *stop, uint32_t slot, uint64_t word, struct ym_err *err)
+{
+	const struct job_sh *sh = table_job(instance->table, slot);
+
+	*job = (struct ym_job){
+	    .instance = instance,
+	    .row = row,
+	    .stop = stop,
+	    .slot = slot,
+	    .word = word,
+	    .id = sh->id,
+	    .attempts = sh->attempts,
+	    .progress = {.job = sh->id},
+	};
+	memcpy(job->tag, sh->tag, sizeof(job->tag));
+	job->tag[sizeof(job->tag) - 1] = '\0';
+	publish_progress(job);
+	job->payload = payload_load(instance->directory, sh, slot, &job->payload_size, err);
+	return job->payload ? 0 : -1;
+}
+
+/* Why a task that returned YM_CANCELLED was asked to: decides what becomes of the job. */
+static void report_cancelled(struct ym_job *job, struct job_report *report, bool *give_back)
+{
+	uint64_t now = atomic_load(&job->instance->table->words[job->slot]);
+
+	if (word_flags(now) & JOB_TIMED_OUT) {
+		report->state = JOB_DELAYED;
+		if (!job->error[0])
+			ym_error(job, "timed out after %lld ms",
+			         (long long)table_job(job->instance->table, job->slot)->timeout_ms);
+		return;
+	}
+	if (word_flags(now) & JOB_CANCEL) {
+		report->state = JOB_CANCELLED;
+		return;
+	}
+	if (*job->stop) {
+		*give_back = true;
+		return;
+	}
+	report->state = JOB_FAILED;
+	if (!job->error[0])
+		ym_error(job, "the task said it was cancelled, but nobody had asked for that");
+}
+
+void job_report(struct ym_job *job, int outcome, struct job_report *report, bool *give_back)
+{
+	*give_back = false;
+	*report = (struct job_report){
+	    .done = job->progress.done,
+	    .total = job->progress.total,
+	    .unit = job->progress.unit,
+	};
+	switch (outcome) {
+	case YM_OK:
+		report->state = JOB_DONE;
+		report->result = job->result;
+		report->result_size = job->result_size;
+		break;
+	case YM_RETRY:
+		report->state = JOB_DELAYED;
+		if (!job->error[0])
+			ym_error(job, "the task asked for another attempt and gave no reason");
+		break;
+	case YM_FAIL:
+		report->state = JOB_FAILED;
+		if (!job->error[0])
+			ym_error(job, "the task failed and gave no reason");
+		break;
+	case YM_CANCELLED:
+		report_cancelled(job, report, give_back);
+		break;
+	default:
+		report->state = JOB_FAILED;
+		ym_error(job, "the task returned %d, which is no outcome of <yardmaster/plugin.h>", outcome);
+	}
+	if (report->state != JOB_DONE)
+		report->error = job->error[0] ? job->error : NULL;
+}
+
+void job_end(struct ym_job *job)
+{
+	free(job->payload);
+	free(job->result);
+	job->payload = job->result = NULL;
+}
+
+/* ---- <yardmaster/plugin.h> ---------------------------------------------------------------------------------------- */
+
+const void *ym_payload(ym_job *job, size_t *size)
+{
+	if (size)
+		*size = job->payload_size;
+	return job->payload;
+}
+
+uint64_t ym_job_id(const ym_job *job)
+{
+	return job->id;
+}
+
+unsigned ym_attempt(const ym_job *job)
+{
+	return word_attempt(job->word);
+}
+
+unsigned ym_attempts(const ym_job *job)
+{
+	return job->attempts;
+}
+
+const char *ym_tag(const ym_job *job)
+{
+	return job->tag;
+}
+
+void ym_progress(ym_job *job, uint64_t done, uint64_t total, const char *note, ...)
+{
+	job->progress.done = done;
+	job->progress.total = total;
+	if (note) {
+		va_list ap;
+		int wanted;
+
+		va_start(ap, note);
+		wanted = vsnprintf(job->progress.note, sizeof(job->progress.note), note, ap);
+		va_end(ap);
+		trim_utf8(job->progress.note, sizeof(job->progress.note), wanted);
+	}
+	publish_progress(job);
+}
+
+void ym_unit(ym_job *job, const char *unit)
+{
+	snprintf(job->progress.unit, sizeof(job->progress.unit), "%s", unit);
+	publish_progress(job);
+}
+
+int ym_cancelled(const ym_job *job)
+{
+	uint64_t now = atomic_load_explicit(&job->instance->table->words[job->slot], memory_order_relaxed);
+	const uint64_t identity = ~(uint64_t)0xff;
+
+	/* A claim that is no longer ours was revoked: whatever the task does now counts for nothing. */
+	return *job->stop || (word_flags(now) & JOB_CANCEL) || (now & identity) != (job->word & identity);
+}
+
+int ym_result(ym_job *job, const void *data, size_t size)
+{
+	void *copy;
+
+	if (size > job->instance->table->payload_max)
+		return -1;
+	copy = malloc(size + 1);
+	if (!copy)
+		return -1;
+	memcpy(copy, data, size);
+	free(job->result);
+	job->result = copy;
+	job->result_size = size;
+	return 0;
+}
+
+void ym_error(ym_job *job, const char *fmt, ...)
+{
+	va_list ap;
+	int wanted;
+
+	va_start(ap, fmt);
+	wanted = vsnprintf(job->error, sizeof(job->error), fmt, ap);
+	va_end(ap);
+	trim_utf8(job->error, sizeof(job->error), wanted);
+}

@@ -1,0 +1,17 @@
+/* main.c - one program, two roles: the worker that a master starts, and everything a person types. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../runtime/commands/command.h"
+#include "worker.h"
+
+int main(int argc, char **argv)
+{
+	/* yardmaster worker --probe PLUGIN | yardmaster worker INSTANCE/POOL ROW: see runtime/child.c and configured.c */
+	if (argc == 4 && strcmp(argv[1], "worker") == 0) {
+		if (strcmp(argv[2], "--probe") == 0)
+			return worker_probe(argv[3]);
+		return worker_main((unsigned)strtoul(argv[3], NULL, 10));
+	}
+	return command_main(argc, argv);
+}

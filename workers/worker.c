@@ -1,0 +1,334 @@
+/* worker.c - attach, then claim, run and report until told to stop, then leave. */
+#include "worker.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../ipc/sys.h"
+#include "../runtime/brief.h"
+#include "../runtime/limit.h"
+#include "job.h"
+#include "plugin_host.h"
+
+/* A worker whose master died waits this long for a new one to take it over. */
+#define ORPHAN_PATIENCE_NS UINT64_C(60000000000)
+
+/* msgrcv has no signal mask: a signal just before it would be slept over, so the noted signal knocks again. */
+#define KNOCK_NS  20000000
+#define ORPHAN_NS 1000000000
+
+struct worker {
+	struct brief brief;
+	struct plugin_host host;
+	struct ym_plugin_config config;
+	struct instance instance;
+	struct limit_set limits;
+	struct board_worker_sh *row;
+	struct board_work work;
+	unsigned pool;
+	pid_t master;
+	uint64_t orphan_since; /* 0: the master lives */
+};
+
+/* ---- signals: noted here, acted on in the loop ------------------------------------------------------------------- */
+
+static volatile sig_atomic_t stop_noted, look_noted;
+static timer_t knocker;
+
+static void knock_every(long ns)
+{
+	struct itimerspec spec = {.it_value = {ns / 1000000000, ns % 1000000000}, .it_interval = {ns / 1000000000, ns % 1000000000}};
+
+	timer_settime(knocker, 0, &spec, NULL);
+}
+
+static void note_signal(int signo)
+{
+	if (signo == SIGTERM)
+		stop_noted = 1;
+	look_noted = 1;
+	knock_every(KNOCK_NS);
+}
+
+static void note_knock(int signo)
+{
+	(void)signo;
+}
+
+static int catch_signals(struct ym_err *err)
+{
+	static const int ignored[] = {SIGINT, SIGQUIT, SIGHUP, SIGPIPE};
+	struct sigaction note = {.sa_handler = note_signal}, knock = {.sa_handler = note_knock};
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
+
+	if (timer_create(CLOCK_MONOTONIC, &event, &knocker) < 0)
+		return ym_fail(err, YM_ERR_SYSTEM, "timer_create() failed");
+	sigaction(SIGALRM, &knock, NULL);
+	sigaction(SIGTERM, &note, NULL);
+	sigaction(SIGUSR1, &note, NULL);
+	/* Ctrl-C and a lost terminal reach the whole foreground group; what follows from it is the master's decision. */
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_IGN);
+	return 0;
+}
+
+/* ---- the board ---------------------------------------------------------------------------------------------------- */
+
+static void show(struct worker *worker, enum board_worker_state state)
+{
+	worker->work.state = state;
+	worker->work.since = ym_now_ns();
+	board_publish(&worker->row->work, &worker->row->work_version, &worker->work);
+}
+
+static void show_job(struct worker *worker, const struct ym_job *job)
+{
+	worker->work.job = job->id;
+	worker->work.job_started = ym_now_ns();
+	worker->work.job_slot = job->slot;
+	worker->work.attempt = (uint16_t)word_attempt(job->word);
+	worker->work.attempts = (uint16_t)job->attempts;
+	memcpy(worker->work.tag, job->tag, sizeof(worker->work.tag));
+	show(worker, BOARD_WORKER_BUSY);
+}
+
+static void show_idle(struct worker *worker)
+{
+	worker->work.job = 0;
+	worker->work.attempt = worker->work.attempts = 0;
+	memset(worker->work.tag, 0, sizeof(worker->work.tag));
+	show(worker, BOARD_WORKER_IDLE);
+}
+
+static void bump(_Atomic uint64_t *counter)
+{
+	/* One writer: no need for a locked add. */
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+static void count(struct worker *worker, enum job_state state)
+{
+	switch (state) {
+	case JOB_DONE:
+		bump(&worker->row->done);
+		break;
+	case JOB_CANCELLED:
+		bump(&worker->row->cancelled);
+		break;
+	case JOB_DELAYED:
+		bump(&worker->row->retried);
+		break;
+	default:
+		bump(&worker->row->failed);
+	}
+}
+
+/* ---- one job ------------------------------------------------------------------------------------------------------ */
+
+static void finish_job(struct worker *worker, struct ym_job *job, int outcome)
+{
+	struct job_report report;
+	enum job_state state;
+	bool give_back;
+
+	job_report(job, outcome, &report, &give_back);
+	if (give_back)
+		dispatch_return(&worker->instance, job->slot, job->word);
+	else if (dispatch_finish(&worker->instance, job->slot, job->word, &report, &state))
+		count(worker, state);
+	else
+		fprintf(stderr, "job %llu: the result comes too late and is not used\n", (unsigned long long)job->id);
+}
+
+static void run_job(struct worker *worker, uint32_t slot, uint64_t word)
+{
+	struct ym_job job;
+	struct ym_err err;
+	int outcome = YM_FAIL;
+
+	if (job_begin(&job, &worker->instance, worker->row, &stop_noted, slot, word, &err) == 0) {
+		show_job(worker, &job);
+		outcome = worker->host.plugin->run(&job);
+	} else {
+		ym_error(&job, "%s", err.text);
+	}
+	finish_job(worker, &job, outcome);
+	job_end(&job);
+	show_idle(worker);
+}
+
+static void give_limits(struct worker *worker)
+{
+	limit_set_give(&worker->limits);
+	for (unsigned i = 0; i < worker->limits.count; i++)
+		dispatch_unpark(&worker->instance, worker->limits.index[i], 1);
+}
+
+/* 0 taken, 1 the job is parked, -1 the limits cannot be used. */
+static int take_limits(struct worker *worker, uint32_t slot, uint64_t word, struct ym_err *err)
+{
+	unsigned lacking;
+	int result = limit_set_take(&worker->limits, &lacking, err);
+
+	if (result < 0) {
+		/* Somebody removed the semaphore (a script's sem_remove): attach to what is behind the key now. */
+		limit_set_close(&worker->limits);
+		result = limit_set_open(&worker->limits, worker->instance.table, worker->pool, err);
+		if (result == 0)
+			result = limit_set_take(&worker->limits, &lacking, err);
+	}
+	if (result == 1)
+		dispatch_park(&worker->instance, slot, word, lacking);
+	return result;
+}
+
+static int take_token(struct worker *worker, struct dispatch_token token, struct ym_err *err)
+{
+	const struct job_sh *job;
+	uint64_t word;
+
+	if (!dispatch_claim(&worker->instance, token, &word)) {
+		bump(&worker->row->rejected);
+		return 0;
+	}
+	job = table_job(worker->instance.table, token.slot);
+	atomic_store_explicit(&worker->row->last_ready, job->ready, memory_order_relaxed);
+	if (worker->limits.count > 0) {
+		int taken = take_limits(worker, token.slot, word, err);
+
+		if (taken < 0)
+			dispatch_return(&worker->instance, token.slot, word);
+		if (taken != 0)
+			return taken < 0 ? -1 : 0;
+	}
+	run_job(worker, token.slot, word);
+	if (worker->limits.count > 0)
+		give_limits(worker);
+	return 0;
+}
+
+/* ---- life --------------------------------------------------------------------------------------------------------- */
+
+/* Without a master the worker goes on working, but not for ever. */
+static bool orphaned_too_long(struct worker *worker)
+{
+	if (worker->orphan_since == 0) {
+		worker->orphan_since = ym_now_ns();
+		knock_every(ORPHAN_NS);
+	}
+	return ym_now_ns() - worker->orphan_since > ORPHAN_PATIENCE_NS;
+}
+
+/* Between two jobs: costs nothing while no signal has come. */
+static bool must_end(struct worker *worker)
+{
+	if (stop_noted || atomic_load(&worker->row->order) == BOARD_ORDER_RETIRE)
+		return true;
+	if (!look_noted && !worker->orphan_since)
+		return false;
+	look_noted = 0;
+	if (getppid() != worker->master)
+		return orphaned_too_long(worker);
+	/* A false alarm. A signal that came since the first line must go on knocking. */
+	knock_every(0);
+	if (look_noted)
+		knock_every(KNOCK_NS);
+	return false;
+}
+
+static int work_loop(struct worker *worker, struct ym_err *err)
+{
+	while (!must_end(worker)) {
+		struct dispatch_token token;
+		int result = dispatch_receive(&worker->instance, worker->pool, &token, err);
+
+		if (result == 0)
+			result = take_token(worker, token, err);
+		if (result < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int attach(struct worker *worker, unsigned row, struct ym_err *err)
+{
+	struct ym_option *options = calloc(worker->brief.noptions + 1, sizeof(*options));
+	int pool;
+
+	if (!options)
+		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
+	/* Stays for the life of the worker: the plugin may keep pointers to its options. */
+	for (size_t i = 0; i < worker->brief.noptions; i++)
+		options[i] = (struct ym_option){worker->brief.options[i].key, worker->brief.options[i].value};
+	worker->config = (struct ym_plugin_config){worker->brief.pool, options, worker->brief.noptions};
+	if (instance_locate(&worker->instance, worker->brief.instance, worker->brief.directory, err) < 0 ||
+	    instance_join(&worker->instance, "worker", NULL, err) < 0)
+		return -1;
+	pool = table_pool(worker->instance.table, worker->brief.pool);
+	if (pool < 0 || row >= worker->instance.board->instance.rows)
+		return ym_fail(err, YM_ERR_BUG, "the instance has no pool %s or no board row %u", worker->brief.pool, row);
+	worker->pool = (unsigned)pool;
+	worker->master = atomic_load(&worker->instance.board->instance.master);
+	/* The next master may already have given our row to another worker. */
+	if (getppid() != worker->master)
+		return ym_fail(err, YM_ERR_GONE, "the master that started this worker is gone");
+	worker->row = &worker->instance.board->workers[row];
+	worker->work = (struct board_work){
+	    .pid = getpid(),
+	    .process_started = ym_process_started(getpid()),
+	    .slot = worker->instance.group.slot,
+	    .pool = worker->pool,
+	};
+	show(worker, BOARD_WORKER_STARTING);
+	if (plugin_load(&worker->host, worker->brief.plugin, err) < 0 ||
+	    plugin_open(&worker->host, &worker->config, err) < 0 ||
+	    limit_set_open(&worker->limits, worker->instance.table, worker->pool, err) < 0)
+		return -1;
+	return 0;
+}
+
+int worker_main(unsigned row)
+{
+	struct worker worker = {0};
+	struct ym_err err = {0};
+	int code = 0;
+
+	prctl(PR_SET_PDEATHSIG, SIGUSR1);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	setvbuf(stderr, NULL, _IOLBF, 0);
+	worker.instance.group.semid = -1;
+	if (catch_signals(&err) < 0 || brief_read(BRIEF_FD, &worker.brief, &err) < 0 || attach(&worker, row, &err) < 0) {
+		code = ym_err_exit_code(err.class);
+	} else {
+		close(BRIEF_FD);
+		show_idle(&worker);
+		if (work_loop(&worker, &err) < 0)
+			code = ym_err_exit_code(err.class);
+		show(&worker, BOARD_WORKER_STOPPING);
+		plugin_close(&worker.host);
+	}
+	if (code)
+		fprintf(stderr, "%s\n", err.text);
+	limit_set_close(&worker.limits);
+	if (worker.row)
+		show(&worker, BOARD_WORKER_ENDED);
+	instance_leave(&worker.instance, NULL, NULL);
+	brief_free(&worker.brief);
+	return code;
+}
+
+int worker_probe(const char *path)
+{
+	struct plugin_host host;
+	struct ym_err err;
+
+	if (plugin_load(&host, path, &err) == 0)
+		return 0;
+	fprintf(stderr, "%s\n", err.text);
+	return ym_err_exit_code(err.class);
+}
