@@ -34,20 +34,42 @@ const char *text_eta(uint64_t ns, char out[TEXT_MAX])
 	return out;
 }
 
-const char *text_amount(double amount, bool bytes, char out[TEXT_MAX])
+static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+
+/* The largest unit in which the amount is at least 1; *divisor is its size. */
+static size_t unit_of(double amount, double *divisor)
 {
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
 	size_t unit = 0;
 
-	if (!bytes) {
-		snprintf(out, TEXT_MAX, amount < 10 && amount != (double)(int)amount ? "%.1f" : "%.0f", amount);
-		return out;
-	}
-	while (amount >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
-		amount /= 1024;
+	*divisor = 1;
+	while (amount / *divisor >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		*divisor *= 1024;
 		unit++;
 	}
-	snprintf(out, TEXT_MAX, unit == 0 ? "%.0f %s" : "%.1f %s", amount, units[unit]);
+	return unit;
+}
+
+const char *text_amount(double amount, bool bytes, char out[TEXT_MAX])
+{
+	double divisor;
+	size_t unit = unit_of(amount, &divisor);
+
+	if (!bytes)
+		snprintf(out, TEXT_MAX, amount < 10 && amount != (double)(int)amount ? "%.1f" : "%.0f", amount);
+	else
+		snprintf(out, TEXT_MAX, unit == 0 ? "%.0f %s" : "%.1f %s", amount / divisor, units[unit]);
+	return out;
+}
+
+const char *text_fraction(uint64_t done, uint64_t total, bool bytes, char out[TEXT_MAX])
+{
+	double divisor;
+	size_t unit = unit_of((double)total, &divisor);
+
+	if (!bytes || unit == 0)
+		snprintf(out, TEXT_MAX, "%llu/%llu%s", (unsigned long long)done, (unsigned long long)total, bytes ? " B" : "");
+	else
+		snprintf(out, TEXT_MAX, "%.1f/%.1f %s", (double)done / divisor, (double)total / divisor, units[unit]);
 	return out;
 }
 

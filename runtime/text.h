@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TEXT_MAX 32
+#define TEXT_MAX 48
 
 /* 3.2s, 4m05s, 2h10m, 3d04h */
 const char *text_duration(uint64_t ns, char out[TEXT_MAX]);
@@ -14,6 +14,9 @@ const char *text_duration(uint64_t ns, char out[TEXT_MAX]);
 const char *text_eta(uint64_t ns, char out[TEXT_MAX]);
 /* An amount in its unit: "1.4 MiB" for bytes, "1400" otherwise. */
 const char *text_amount(double amount, bool bytes, char out[TEXT_MAX]);
+
+/* Done and total in the unit of the total: "1.2/2.6 MiB". */
+const char *text_fraction(uint64_t done, uint64_t total, bool bytes, char out[TEXT_MAX]);
 
 /* Columns a UTF-8 text takes, one a character. */
 size_t text_columns(const char *text);

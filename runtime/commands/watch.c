@@ -20,7 +20,7 @@
 #define BAR_MIN       10
 #define BAR_MAX       40
 /* Of a line with a bar: label, brackets, percent, amounts, rate, ETA. */
-#define LINE_FIXED 66
+#define LINE_FIXED 67
 #define LINE_BYTES 512
 
 struct screen {
@@ -43,26 +43,25 @@ static void label(const struct view_job *job, size_t columns, bool pad, char *ou
 	text_cell(out, max, text, columns, pad);
 }
 
-/* "45% 1.2 MiB of 2.6 MiB, 512.0 KiB/s, ETA 0:03", as far as it is known. */
+/* "45% 1.2/2.6 MiB 512.0 KiB/s ETA 0:03", as far as it is known. */
 static void progress_text(const struct tracked *tracked, char *out, size_t max)
 {
 	const struct view_job *job = &tracked->job;
-	char done[TEXT_MAX], total[TEXT_MAX], rate[TEXT_MAX], eta[TEXT_MAX];
+	char amount[TEXT_MAX], rate[TEXT_MAX], eta[TEXT_MAX];
 	size_t used = 0;
 
 	out[0] = '\0';
 	if (job->total)
-		used = (size_t)snprintf(out, max, "%3.0f%% %s of %s", 100.0 * (double)job->done / (double)job->total,
-		                        text_amount((double)job->done, in_bytes(job), done),
-		                        text_amount((double)job->total, in_bytes(job), total));
+		used = (size_t)snprintf(out, max, "%3.0f%% %s", 100.0 * (double)job->done / (double)job->total,
+		                        text_fraction(job->done, job->total, in_bytes(job), amount));
 	else if (job->done)
-		used = (size_t)snprintf(out, max, "%s %s", text_amount((double)job->done, in_bytes(job), done),
-		                        in_bytes(job) ? "" : job->unit);
+		used = (size_t)snprintf(out, max, "%s", text_amount((double)job->done, in_bytes(job), amount));
+	if (used && job->unit[0] && !in_bytes(job) && used < max)
+		used += (size_t)snprintf(out + used, max - used, " %s", job->unit);
 	if (tracked->rate > 0 && used < max)
-		used += (size_t)snprintf(out + used, max - used, "  %s/s",
-		                         text_amount(tracked->rate, in_bytes(job), rate));
-	if (job->total && used < max)
-		snprintf(out + used, max - used, "  ETA %s", text_eta(tracked_eta(tracked), eta));
+		used += (size_t)snprintf(out + used, max - used, " %s/s", text_amount(tracked->rate, in_bytes(job), rate));
+	if (tracked_eta(tracked) != YM_NEVER && used < max)
+		snprintf(out + used, max - used, " ETA %s", text_eta(tracked_eta(tracked), eta));
 }
 
 /* What there is to say about a job that is not running right now, or is over. */
@@ -70,11 +69,13 @@ static void state_text(const struct view_job *job, char *out, size_t max)
 {
 	uint64_t now = ym_now_ns();
 	char took[TEXT_MAX], amount[TEXT_MAX];
+	bool unit = job->done && job->unit[0] && !in_bytes(job);
 
 	switch (job->state) {
 	case JOB_DONE:
-		snprintf(out, max, "done in %s%s%s", text_duration(job->finished - job->started, took), job->done ? ", " : "",
-		         job->done ? text_amount((double)job->done, in_bytes(job), amount) : "");
+		snprintf(out, max, "done in %s%s%s%s%s", text_duration(job->finished - job->started, took),
+		         job->done ? ", " : "", job->done ? text_amount((double)job->done, in_bytes(job), amount) : "",
+		         unit ? " " : "", unit ? job->unit : "");
 		break;
 	case JOB_FAILED:
 	case JOB_CANCELLED:
