@@ -90,12 +90,17 @@ check: need-test
 	@$(MAKE) --no-print-directory -j2 program examples tests
 	@tests/run.sh $(BUILD)
 
-tests: $(UNIT_TESTS) $(TEST_PLUGINS) $(BUILD)/tests/bench
+tests: $(UNIT_TESTS) $(TEST_PLUGINS) $(BUILD)/tests/chaos
 
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(PARTS)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< $(PARTS) $$(pkg-config --cflags --libs check) $(LIBS)
+
+$(BUILD)/tests/chaos: tests/chaos/chaos.c $(PARTS)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< $(PARTS) $(LIBS)
 
 $(BUILD)/tests/plugins/%.so: tests/plugins/%.c $(BUILD)/include/yardmaster/plugin.h
 	@mkdir -p $(@D)

@@ -139,7 +139,9 @@ int backlog_save(struct table_sh *table, const char *directory)
 
 /* ---- load ---------------------------------------------------------------------------------------------------------- */
 
-static int load_job(struct instance *instance, const struct backlog_job *record, const void *payload)
+/* True when it is in the table; else `result` says why not. */
+static bool load_job(struct instance *instance, const struct backlog_job *record, const void *payload,
+                     struct backlog_result *result)
 {
 	int pool = table_pool(instance->table, record->pool);
 	struct job_request request = {
@@ -155,12 +157,20 @@ static int load_job(struct instance *instance, const struct backlog_job *record,
 	};
 	struct job_ref ref;
 
-	if (pool < 0)
-		return -1;
-	return dispatch_submit(instance, &request, &ref, NULL);
+	if (pool < 0) {
+		result->unknown++;
+		return false;
+	}
+	/* The order of jobs is kept: behind one that found no room, none is tried. */
+	if (result->full || dispatch_submit(instance, &request, &ref, NULL) < 0) {
+		result->full++;
+		return false;
+	}
+	result->loaded++;
+	return true;
 }
 
-/* Read record number `at`; its payload is allocated. */
+/* Read the next record; its payload is allocated. */
 static void *read_job(FILE *file, struct backlog_job *record)
 {
 	char *payload;
@@ -210,27 +220,24 @@ static void load_file(struct instance *instance, const char *path, struct backlo
 		if (good && i >= head.taken) {
 			uint64_t taken = i + 1;
 
-			if (load_job(instance, &record, payload) == 0) {
-				result->loaded++;
+			if (load_job(instance, &record, payload, result)) {
 				/* Noted at once: a master that is killed here leaves no job to be loaded twice but this one. */
 				good = pwrite(fileno(file), &taken, sizeof(taken), offsetof(struct backlog_head, taken)) ==
 				       (ssize_t)sizeof(taken);
 			} else {
-				result->kept++;
 				good = keep_job(rest, &left, &record, payload);
 			}
 		}
 		free(payload);
 	}
-	if (!good)
+	if (!good) {
 		snprintf(text, sizeof(text), "backlog %s is damaged or cannot be read: left alone, look at it by hand", path);
-	else if (left.jobs == 0)
-		unlink(path);
-	else if (finish_rest(rest, &left) && rename(temporary, path) == 0)
-		snprintf(text, sizeof(text), "%" PRIu64 " jobs stay in %s: their pool is not configured, or the table is full",
-		         left.jobs, path);
-	if (!good || left.jobs)
 		tell(text);
+	} else if (left.jobs == 0) {
+		unlink(path);
+	} else if (finish_rest(rest, &left)) {
+		rename(temporary, path);
+	}
 	unlink(temporary);
 	if (file)
 		fclose(file);

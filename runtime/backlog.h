@@ -17,12 +17,13 @@
 int backlog_save(struct table_sh *table, const char *directory);
 
 /*
- * Take in what earlier generations left. Jobs whose pool is not configured (any more), or that do not fit, stay in
- * the file; `tell` gets a line about each such file, and about damaged ones, which are left alone.
+ * Take in what earlier generations left. Jobs whose pool is not configured (any more), or for which the table has no
+ * room now, stay in the file; `tell` gets a line about damaged files, which are left alone.
  */
 struct backlog_result {
 	unsigned loaded;
-	unsigned kept;
+	unsigned unknown; /* left because there is no such pool */
+	unsigned full;    /* left because the table is full: try again later */
 };
 void backlog_load(struct instance *instance, struct backlog_result *result, void (*tell)(const char *text));
 

@@ -171,6 +171,21 @@ static void show_counts(struct master *master, const struct sweep *sweep)
 
 static void begin_stop(struct master *master);
 
+static void load_backlog(struct master *master)
+{
+	struct backlog_result result;
+
+	backlog_load(&master->instance, &result, tell);
+	if (result.loaded)
+		log_line(LOG_INFO, "%u unfinished jobs of an earlier run taken in", result.loaded);
+	if (result.full && !master->backlog)
+		log_line(LOG_INFO, "%u more wait in %s for room in the table", result.full, master->instance.directory);
+	if (result.unknown)
+		log_line(LOG_WARN, "%u unfinished jobs stay in %s/backlog-*: their pool is not configured", result.unknown,
+		         master->instance.directory);
+	master->backlog = result.full > 0;
+}
+
 static void sweep_now(struct master *master)
 {
 	struct sweep sweep = {.cause = cause_of, .kill = kill_owner, .arg = master};
@@ -191,6 +206,8 @@ static void sweep_now(struct master *master)
 	if (sweep.recovered)
 		log_line(LOG_INFO, "%u jobs of dead workers taken back", sweep.recovered);
 	show_counts(master, &sweep);
+	if (master->backlog && sweep.live < master->instance.table->slots / 2)
+		load_backlog(master);
 	now = ym_now_ns();
 	wait_ms = sweep.live ? SWEEP_BUSY_MS : SWEEP_IDLE_MS;
 	if (sweep.next < now + wait_ms * 1000000u)
@@ -404,8 +421,6 @@ static int join(struct master *master, struct ym_err *err)
 
 static int set_up(struct master *master, struct ym_err *err)
 {
-	struct backlog_result backlog;
-
 	if (join(master, err) < 0)
 		return -1;
 	master->pools = calloc(master->config->npools, sizeof(*master->pools));
@@ -424,9 +439,7 @@ static int set_up(struct master *master, struct ym_err *err)
 	atomic_store(&board(master)->master, getpid());
 	atomic_store(&board(master)->master_since, ym_now_ns());
 	atomic_store(&board(master)->master_state, BOARD_MASTER_RUNNING);
-	backlog_load(&master->instance, &backlog, tell);
-	if (backlog.loaded)
-		log_line(LOG_INFO, "%u unfinished jobs of the last run taken in", backlog.loaded);
+	load_backlog(master);
 	return populate_all(master, err);
 }
 

@@ -32,6 +32,7 @@ struct master {
 	uv_poll_t bell;
 	int bell_fd;
 	bool stopping;
+	bool backlog; /* a backlog file holds jobs for which the table had no room */
 	bool lost; /* the group was removed under us */
 	uint64_t last_sweep;
 };
