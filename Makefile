@@ -92,15 +92,27 @@ check: need-test
 
 tests: $(UNIT_TESTS) $(TEST_PLUGINS) $(BUILD)/tests/chaos
 
+# Each figure beside the raw system calls, measured in the same run.
+bench: need-build
+	@$(MAKE) --no-print-directory -j2 program $(BUILD)/tests/bench $(BUILD)/tests/noop.so
+	@unshare --ipc $(BUILD)/tests/bench $(BUILD)/yardmaster $(BUILD)/tests/noop.so
+
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(PARTS)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< $(PARTS) $$(pkg-config --cflags --libs check) $(LIBS)
 
-$(BUILD)/tests/chaos: tests/chaos/chaos.c $(PARTS)
+$(BUILD)/tests/chaos: tests/chaos/chaos.c
+$(BUILD)/tests/bench: tests/bench/bench.c
+$(BUILD)/tests/chaos $(BUILD)/tests/bench: $(PARTS)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< $(PARTS) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LIBS)
+
+$(BUILD)/tests/noop.so: tests/bench/noop.c $(BUILD)/include/yardmaster/plugin.h
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) -shared -fPIC -I$(BUILD)/include -o $@ $<
 
 $(BUILD)/tests/plugins/%.so: tests/plugins/%.c $(BUILD)/include/yardmaster/plugin.h
 	@mkdir -p $(@D)
