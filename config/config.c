@@ -49,40 +49,41 @@ static int set_paths(struct loader *load, const char *path)
 }
 
 static void unknown_option(struct loader *load, const struct cfg_section *section, enum cfg_kind kind,
-			   const struct cfg_entry *entry)
+                           const struct cfg_entry *entry)
 {
 	char near[128];
 
 	for (enum cfg_kind other = 0; other < CFG_KINDS; other++) {
 		if (other != kind && cfg_option_find(other, entry->name)) {
 			cfg_problems_add(load->problems, entry->line, "`%s` belongs in a %s section, not in [%s]",
-					 entry->name, cfg_kind_header(other), section->name);
+			                 entry->name, cfg_kind_header(other), section->name);
 			return;
 		}
 	}
 	if (cfg_option_suggest(kind, entry->name, near, sizeof(near)))
 		cfg_problems_add(load->problems, entry->line, "unknown option `%s` in [%s]: did you mean `%s`?",
-				 entry->name, section->name, near);
+		                 entry->name, section->name, near);
 	else
 		cfg_problems_add(load->problems, entry->line,
-				 "unknown option `%s` in [%s]: `yardmaster check --options` lists all of them",
-				 entry->name, section->name);
+		                 "unknown option `%s` in [%s]: `yardmaster check --options` lists all of them",
+		                 entry->name, section->name);
 }
 
-static void set_twice(struct loader *load, const struct cfg_option *option, const struct cfg_entry *first,
-		      const struct cfg_entry *again)
+/* `name` is the option's own: the two entries may use an alias. */
+static void set_twice(struct loader *load, const char *name, const struct cfg_entry *first,
+                      const struct cfg_entry *again)
 {
 	if (!strcmp(first->name, again->name))
 		cfg_problems_add(load->problems, again->line, "`%s` is set already, in line %d: keep one", again->name,
-				 first->line);
+		                 first->line);
 	else
 		cfg_problems_add(load->problems, again->line,
-				 "`%s` and `%s` of line %d are names of the same option, `%s`: keep one", again->name,
-				 first->name, first->line, option->name);
+		                 "`%s` and `%s` of line %d are names of the same option, `%s`: keep one", again->name,
+		                 first->name, first->line, name);
 }
 
 static int add_pair(struct loader *load, struct cfg_pool *pool, const struct cfg_option *option,
-		    const struct cfg_entry *entry)
+                    const struct cfg_entry *entry)
 {
 	struct cfg_pair *pairs = cfg_room(pool->options, pool->noptions, sizeof(*pairs)), pair;
 
@@ -129,14 +130,14 @@ static void check_pairs(struct loader *load, const struct cfg_section *section, 
 		if (strcmp(pairs[first]->name, pairs[i]->name))
 			first = i;
 		else
-			set_twice(load, NULL, pairs[first], pairs[i]);
+			set_twice(load, pairs[first]->name, pairs[first], pairs[i]);
 	}
 	free(pairs);
 }
 
 /* Report what must be set and is not, unless it may stand in a line or section that could not be read. */
 static void check_required(struct loader *load, const struct cfg_section *section, enum cfg_kind kind,
-			   const struct cfg_entry *const *seen)
+                           const struct cfg_entry *const *seen)
 {
 	size_t count;
 	const struct cfg_option *options = cfg_options(&count);
@@ -144,7 +145,7 @@ static void check_required(struct loader *load, const struct cfg_section *sectio
 	for (size_t i = 0; i < count && !section->damaged; i++) {
 		if (options[i].kind == kind && options[i].required && !seen[i])
 			cfg_problems_add(load->problems, section->line, "[%s] needs `%s`: %s", section->name,
-					 options[i].name, options[i].help);
+			                 options[i].name, options[i].help);
 	}
 }
 
@@ -170,12 +171,12 @@ static void fill(struct loader *load, const struct cfg_section *section, enum cf
 			if (add_pair(load, target, option, entry))
 				break;
 		} else if (seen[option - options]) {
-			set_twice(load, option, seen[option - options], entry);
+			set_twice(load, option->name, seen[option - options], entry);
 		} else {
 			seen[option - options] = entry;
 			if (cfg_option_set(option, target, load->directory, entry->value, why))
 				cfg_problems_add(load->problems, entry->line, "%s = %s: %s", entry->name,
-						 cfg_excerpt(entry->value, excerpt), why);
+				                 cfg_excerpt(entry->value, excerpt), why);
 		}
 	}
 	check_required(load, section, kind, seen);
@@ -197,14 +198,14 @@ static void unknown_section(struct loader *load, const struct cfg_section *secti
 	}
 	if (near == CFG_KINDS)
 		cfg_problems_add(load->problems, section->line, "unknown section [%s]: use %s, %s or %s", section->name,
-				 cfg_kind_header(CFG_YARDMASTER), cfg_kind_header(CFG_POOL),
-				 cfg_kind_header(CFG_LIMIT));
+		                 cfg_kind_header(CFG_YARDMASTER), cfg_kind_header(CFG_POOL),
+		                 cfg_kind_header(CFG_LIMIT));
 	else if (cfg_kind_named(near) && name[0] == ':' && name[1])
 		cfg_problems_add(load->problems, section->line, "unknown section [%s]: did you mean [%s%s]?",
-				 section->name, nearest.best, name);
+		                 section->name, nearest.best, name);
 	else
 		cfg_problems_add(load->problems, section->line, "unknown section [%s]: did you mean %s?", section->name,
-				 cfg_kind_header(near));
+		                 cfg_kind_header(near));
 }
 
 /* Which kind a header means, and the name in it. CFG_KINDS when it is none, after saying so. */
@@ -222,10 +223,10 @@ static enum cfg_kind identify(struct loader *load, const struct cfg_section *sec
 		unknown_section(load, section, word);
 	else if (!cfg_kind_named(kind) && section->name[length])
 		cfg_problems_add(load->problems, section->line, "[%s] takes no name: write %s", section->name,
-				 cfg_kind_header(kind));
+		                 cfg_kind_header(kind));
 	else if (cfg_kind_named(kind) && !**name)
 		cfg_problems_add(load->problems, section->line, "[%s] has no name: write %s", section->name,
-				 cfg_kind_header(kind));
+		                 cfg_kind_header(kind));
 	else if (cfg_kind_named(kind) && cfg_check_name(*name, why))
 		cfg_problems_add(load->problems, section->line, "[%s]: %s", section->name, why);
 	return kind;
@@ -235,7 +236,7 @@ static void same_section(struct loader *load, struct cfg_section *section, int f
 {
 	section->damaged = true; /* what it needs may be in the first one */
 	cfg_problems_add(load->problems, section->line, "[%s] is there already, in line %d: put its options together",
-			 section->name, first);
+	                 section->name, first);
 }
 
 static void preset(struct loader *load, enum cfg_kind kind, void *target)
@@ -248,13 +249,13 @@ static void preset(struct loader *load, enum cfg_kind kind, void *target)
 
 /* Is there room for one more section of this kind? The first one too many is reported. */
 static bool has_room(struct loader *load, const struct cfg_section *section, enum cfg_kind kind, size_t count,
-		     size_t most)
+                     size_t most)
 {
 	if (count < most)
 		return true;
 	if (!load->full[kind])
 		cfg_problems_add(load->problems, section->line, "[%s] is one too many: at most %zu %s sections",
-				 section->name, most, cfg_kind_header(kind));
+		                 section->name, most, cfg_kind_header(kind));
 	load->full[kind] = true;
 	return false;
 }
@@ -374,10 +375,10 @@ static void check_limits(struct loader *load, const struct cfg_pool *pool, const
 		cfg_excerpt(nearest.word, excerpt);
 		if (nearest.best)
 			cfg_problems_add(load->problems, line, "unknown limit `%s`: did you mean `%s`?", excerpt,
-					 nearest.best);
+			                 nearest.best);
 		else
 			cfg_problems_add(load->problems, line,
-					 "unknown limit `%s`: no [limit:NAME] section has this name", excerpt);
+			                 "unknown limit `%s`: no [limit:NAME] section has this name", excerpt);
 	}
 }
 
@@ -396,7 +397,7 @@ static void check_together(struct loader *load)
 	}
 	if (line)
 		cfg_problems_add(load->problems, line, "%lld workers in all pools together: at most %d are possible",
-				 (long long)workers, CFG_WORKERS_MAX);
+		                 (long long)workers, CFG_WORKERS_MAX);
 	if (!out->npools && !load->lost)
 		cfg_problems_add(load->problems, 0, "no pool: add a [pool:NAME] section with `plugin = PATH`");
 }

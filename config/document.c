@@ -177,7 +177,7 @@ static char *hand_line(char *out, int size, void *stream)
 	}
 	while (!handed && (text = next_line(reader)))
 		handed = *text == '[' ? hand_header(reader, text, out, (size_t)size)
-				      : hand_option(reader, text, out, (size_t)size);
+		                      : hand_option(reader, text, out, (size_t)size);
 	return handed;
 }
 

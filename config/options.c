@@ -273,7 +273,7 @@ static int set_number(const struct cfg_option *option, const struct input *in, v
 		return -1;
 	if (format && (value < option->min || value > option->max)) {
 		snprintf(in->why, CFG_WHY_MAX, "out of range: allowed is %s..%s", format(option->min, low),
-			 format(option->max, high));
+		         format(option->max, high));
 		return -1;
 	}
 	*(int64_t *)field = value;
@@ -356,7 +356,7 @@ bool cfg_option_suggest(enum cfg_kind kind, const char *name, char *out, size_t 
 }
 
 int cfg_option_set(const struct cfg_option *option, void *target, const char *directory, const char *text,
-		   char why[CFG_WHY_MAX])
+                   char why[CFG_WHY_MAX])
 {
 	struct input in = {text, directory, why};
 
@@ -402,10 +402,10 @@ static void print_type(const struct cfg_option *option, char *out, size_t size)
 		snprintf(out + used, size - used, " %s..%s", format(option->min, low), format(option->max, high));
 	for (size_t i = 0; option->choices && option->choices[i]; i++)
 		used += (size_t)snprintf(out + used, size - used, "%s%s",
-					 i      ? "|"
-					 : used ? " "
-						: "",
-					 option->choices[i]);
+		                         i      ? "|"
+		                         : used ? " "
+		                                : "",
+		                         option->choices[i]);
 }
 
 void config_print_options(FILE *to)
@@ -422,10 +422,10 @@ void config_print_options(FILE *to)
 		snprintf(name, sizeof(name), "%s%s", option->name, option->type == CFG_PAIRS ? "KEY" : "");
 		print_type(option, type, sizeof(type));
 		fprintf(to, "  %-18s %-22s %-9s %s", name, type,
-			option->required ? "required"
-			: option->preset ? option->preset
-					 : "-",
-			option->help);
+		        option->required ? "required"
+		        : option->preset ? option->preset
+		                         : "-",
+		        option->help);
 		for (size_t j = 0; j < CFG_ALIASES_MAX && option->aliases[j]; j++)
 			fprintf(to, "%s%s", j ? ", " : " (also: ", option->aliases[j]);
 		fprintf(to, "%s\n", option->aliases[0] ? ")" : "");

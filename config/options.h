@@ -81,7 +81,7 @@ bool cfg_option_suggest(enum cfg_kind kind, const char *name, char *out, size_t 
  * is where relative paths start. 0, or -1 with the reason in `why`, the field unchanged. Not for PAIRS.
  */
 int cfg_option_set(const struct cfg_option *option, void *target, const char *directory, const char *text,
-		   char why[CFG_WHY_MAX]);
+                   char why[CFG_WHY_MAX]);
 
 /* Fill a zeroed struct of this kind with the defaults. 0 or -1 as above. */
 int cfg_options_preset(enum cfg_kind kind, void *target, const char *directory, char why[CFG_WHY_MAX]);

@@ -98,7 +98,7 @@ int cfg_parse_size(const char *text, int64_t *out, char why[CFG_WHY_MAX])
 		}
 	}
 	snprintf(why, CFG_WHY_MAX, "`%s` is no unit of size: write a whole number and b, kb, mb or gb",
-		 cfg_excerpt(at, excerpt));
+	         cfg_excerpt(at, excerpt));
 	return -1;
 }
 

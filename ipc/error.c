@@ -46,28 +46,27 @@ const char *ym_err_word(enum ym_err_class class)
 	return classes[class].word;
 }
 
-int ym_fail(struct ym_err *err, enum ym_err_class class, const char *fmt, ...)
+void ym_err_set(struct ym_err *err, enum ym_err_class class, const char *fmt, ...)
 {
 	va_list ap;
 
 	if (!err)
-		return -1;
+		return;
 	err->class = class;
 	err->sys = 0;
 	va_start(ap, fmt);
 	vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
-	return -1;
 }
 
-int ym_fail_sys(struct ym_err *err, int sys, const char *fmt, ...)
+void ym_err_set_sys(struct ym_err *err, int sys, const char *fmt, ...)
 {
 	const char *hint = NULL;
 	size_t used;
 	va_list ap;
 
 	if (!err)
-		return -1;
+		return;
 	err->class = YM_ERR_SYSTEM;
 	err->sys = sys;
 	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
@@ -82,22 +81,20 @@ int ym_fail_sys(struct ym_err *err, int sys, const char *fmt, ...)
 	used = strlen(err->text);
 	snprintf(err->text + used, sizeof(err->text) - used, ": %s%s%s%s", strerror(sys), hint ? " (" : "",
 	         hint ? hint : "", hint ? ")" : "");
-	return -1;
 }
 
-int ym_err_prefix(struct ym_err *err, const char *fmt, ...)
+void ym_err_put_before(struct ym_err *err, const char *fmt, ...)
 {
 	char old[YM_ERR_TEXT_MAX];
 	size_t used;
 	va_list ap;
 
 	if (!err)
-		return -1;
+		return;
 	memcpy(old, err->text, sizeof(old));
 	va_start(ap, fmt);
 	vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
 	used = strlen(err->text);
 	snprintf(err->text + used, sizeof(err->text) - used, ": %s", old);
-	return -1;
 }

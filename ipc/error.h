@@ -52,18 +52,30 @@ struct ym_err {
 YM_API int ym_err_exit_code(enum ym_err_class class);
 YM_API const char *ym_err_word(enum ym_err_class class);
 
-/* Fill `err` (may be NULL) from a format; always returns -1, so that a caller writes `return ym_fail(...)`. */
-YM_API int ym_fail(struct ym_err *err, enum ym_err_class class, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+/*
+ * Fill `err` (may be NULL) from a format. An expression of the value -1, so that a caller writes `return ym_fail(...)`;
+ * a macro, so that compilers and analysers see that value.
+ */
+#define ym_fail(err, class, ...) (ym_err_set((err), (class), __VA_ARGS__), ym_err_failed())
 
 /*
- * The same for a failed system call: `sys` is its errno, `fmt` names the call with its arguments and the
+ * The same for a failed system call: `sys` is its errno, the format names the call with its arguments and the
  * purpose ("shmget(key 0x%x, size %zu) for the board"). strerror and a hint that fits the errno
  * (which sysctl, which permission) are appended; the class follows from the errno.
  */
-YM_API int ym_fail_sys(struct ym_err *err, int sys, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+#define ym_fail_sys(err, sys, ...) (ym_err_set_sys((err), (sys), __VA_ARGS__), ym_err_failed())
 
-/* Put "context: " in front of the text of an error that is passed on. Returns -1. */
-YM_API int ym_err_prefix(struct ym_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Put "context: " in front of the text of an error that is passed on; -1. */
+#define ym_err_prefix(err, ...) (ym_err_put_before((err), __VA_ARGS__), ym_err_failed())
+
+/* What stands behind the macros. */
+YM_API void ym_err_set(struct ym_err *err, enum ym_err_class class, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+YM_API void ym_err_set_sys(struct ym_err *err, int sys, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+YM_API void ym_err_put_before(struct ym_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static inline int ym_err_failed(void)
+{
+	return -1;
+}
 
 #endif

@@ -66,7 +66,7 @@ enum set_kind { SET_NONE, SET_OURS, SET_PHP, SET_FOREIGN };
 
 static enum set_kind classify(key_t key, int *semid, unsigned *capacity)
 {
-	struct semid_ds ds;
+	struct semid_ds ds = {0};
 	unsigned long n;
 
 	*semid = ym_sys.semget(key, 0, 0);
@@ -163,7 +163,8 @@ static int clear_leftovers(struct ym_group *group, struct ym_err *err)
 			ym_sys.shmctl(id, IPC_RMID, NULL);
 			return 0;
 		}
-		return ym_err_prefix(err, "the key 0x%x of the group is also used by a foreign segment", (unsigned)group->key);
+		return ym_err_prefix(err, "the key 0x%x of the group is also used by a foreign segment",
+		                     (unsigned)group->key);
 	}
 	old.reg = addr;
 	/* The leftovers may be those of an older set that somebody removed by hand: follow their own semid. */
@@ -242,15 +243,17 @@ static int replace_php_set(struct ym_group *group, int semid, uint64_t deadline,
 
 	if (getval(semid, YM_SEM_USAGE) > 0 && group->spec.notice) {
 		snprintf(text, sizeof(text),
-		         "waiting: a script (last seen pid %d) holds the group's key 0x%x with sem_get(); going on when it ends", user,
-		         (unsigned)group->key);
+		         "waiting: a script (last seen pid %d) holds the group's key 0x%x with sem_get(); going on "
+		         "when it ends",
+		         user, (unsigned)group->key);
 		group->spec.notice(group->spec.arg, text);
 	}
 	sys = ym_semop_until(semid, idle, 3, deadline);
 	if (sys == EAGAIN)
-		return ym_fail(err, YM_ERR_TIMEOUT,
-		               "a script (last seen pid %d) holds the group's key 0x%x with sem_get(): end it, then try again", user,
-		               (unsigned)group->key);
+		return ym_fail(
+		    err, YM_ERR_TIMEOUT,
+		    "a script (last seen pid %d) holds the group's key 0x%x with sem_get(): end it, then try again",
+		    user, (unsigned)group->key);
 	if (sys && !generation_gone(sys))
 		return ym_fail_sys(err, sys, "semop(id %d) to replace a script's semaphore", semid);
 	if (!sys)
@@ -270,7 +273,8 @@ static int find_set(struct ym_group *group, uint64_t deadline, struct ym_err *er
 		return 0;
 	case SET_FOREIGN:
 		return ym_fail(err, YM_ERR_FOREIGN,
-		               "the semaphore set behind key 0x%x (%s/" REGISTRY_NAME ") was made by another user or program",
+		               "the semaphore set behind key 0x%x (%s/" REGISTRY_NAME
+		               ") was made by another user or program",
 		               (unsigned)group->key, spec->directory);
 	case SET_PHP:
 		if (spec->capacity == 0)
@@ -283,14 +287,14 @@ static int find_set(struct ym_group *group, uint64_t deadline, struct ym_err *er
 	if (spec->capacity == 0)
 		return ym_fail(err, YM_ERR_NOT_RUNNING, "not running: no process has joined %s", spec->directory);
 	group->capacity = spec->capacity;
-	group->semid = ym_sys.semget(group->key, YM_GROUP_NSEMS(spec->capacity),
-	                             IPC_CREAT | IPC_EXCL | (int)(spec->mode & 0777));
+	group->semid =
+	    ym_sys.semget(group->key, YM_GROUP_NSEMS(spec->capacity), IPC_CREAT | IPC_EXCL | (int)(spec->mode & 0777));
 	if (group->semid >= 0)
 		return 0;
 	if (errno == EEXIST)
 		return 1;
-	return ym_fail_sys(err, errno, "semget(key 0x%x, %d members, IPC_CREAT|IPC_EXCL) for the group", (unsigned)group->key,
-	                   YM_GROUP_NSEMS(spec->capacity));
+	return ym_fail_sys(err, errno, "semget(key 0x%x, %d members, IPC_CREAT|IPC_EXCL) for the group",
+	                   (unsigned)group->key, YM_GROUP_NSEMS(spec->capacity));
 }
 
 static void back_out(struct ym_group *group)
@@ -332,10 +336,11 @@ static int take_slot(struct ym_group *group, struct ym_err *err)
 	}
 	free(values);
 	if (sys == EAGAIN)
-		return ym_fail(err, YM_ERR_FULL,
-		               "all %u participant slots are taken: raise `clients` in [yardmaster], or start the master, which "
-		               "clears up after killed clients",
-		               group->capacity);
+		return ym_fail(
+		    err, YM_ERR_FULL,
+		    "all %u participant slots are taken: raise `clients` in [yardmaster], or start the master, which "
+		    "clears up after killed clients",
+		    group->capacity);
 	if (sys)
 		return ym_fail_sys(err, sys, "semop(id %d) to take a participant slot", group->semid);
 	member = &group->reg->members[group->slot];
@@ -360,7 +365,8 @@ static int enter_set(struct ym_group *group, uint64_t deadline, struct ym_err *e
 	if (generation_gone(sys))
 		return 1;
 	if (sys == EAGAIN)
-		return ym_fail(err, YM_ERR_TIMEOUT, "process %d has held the lock of the group for too long (is it stopped?)",
+		return ym_fail(err, YM_ERR_TIMEOUT,
+		               "process %d has held the lock of the group for too long (is it stopped?)",
 		               getpid_of(group->semid, YM_GROUP_LOCK));
 	if (sys)
 		return ym_fail_sys(err, sys, "semop(id %d) to join the group", group->semid);
@@ -371,7 +377,8 @@ static int enter_set(struct ym_group *group, uint64_t deadline, struct ym_err *e
 	else if (group->spec.capacity)
 		result = make_generation(group, err);
 	else
-		result = ym_fail(err, YM_ERR_NOT_RUNNING, "not running: the group of %s was left half made", group->spec.directory);
+		result = ym_fail(err, YM_ERR_NOT_RUNNING, "not running: the group of %s was left half made",
+		                 group->spec.directory);
 	if (result == 0)
 		result = take_slot(group, err);
 	if (result < 0) {
@@ -568,7 +575,8 @@ int ym_group_look(const char *directory, struct ym_group_look *look, struct ym_e
 		return -1;
 	kind = classify(look->key, &look->semid, &look->capacity);
 	if (kind == SET_FOREIGN)
-		return ym_fail(err, YM_ERR_FOREIGN, "the semaphore set behind key 0x%x (%s/" REGISTRY_NAME ") is not ours",
+		return ym_fail(err, YM_ERR_FOREIGN,
+		               "the semaphore set behind key 0x%x (%s/" REGISTRY_NAME ") is not ours",
 		               (unsigned)look->key, directory);
 	if (kind != SET_OURS)
 		return ym_fail(err, YM_ERR_NOT_RUNNING, "not running: no process has joined %s", directory);

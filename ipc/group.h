@@ -29,8 +29,8 @@
 
 enum ym_group_member { YM_GROUP_VALUE, YM_GROUP_USAGE, YM_GROUP_LOCK, YM_GROUP_READY, YM_GROUP_LEADER, YM_GROUP_SLOTS };
 
-#define YM_GROUP_ALIVE(slot) ((unsigned short)(YM_GROUP_SLOTS + 2 * (slot)))
-#define YM_GROUP_DIRTY(slot) ((unsigned short)(YM_GROUP_SLOTS + 2 * (slot) + 1))
+#define YM_GROUP_ALIVE(slot)     ((unsigned short)(YM_GROUP_SLOTS + 2 * (slot)))
+#define YM_GROUP_DIRTY(slot)     ((unsigned short)(YM_GROUP_SLOTS + 2 * (slot) + 1))
 #define YM_GROUP_NSEMS(capacity) ((int)(YM_GROUP_SLOTS + 2 * (capacity)))
 #define YM_GROUP_CAPACITY_MAX    4095u
 
@@ -62,8 +62,8 @@ struct ym_group {
 	unsigned slot;
 	unsigned capacity;
 	pid_t pid;
-	bool fresh;   /* this join made the generation */
-	bool orphan;  /* the generation was there, but without any other participant */
+	bool fresh;  /* this join made the generation */
+	bool orphan; /* the generation was there, but without any other participant */
 	struct ym_registry_sh *reg;
 };
 
@@ -99,10 +99,10 @@ int ym_group_usage(const struct ym_group *group);
 struct ym_group_look {
 	key_t key;
 	int semid;
-	int usage;       /* participants */
-	int ready;       /* 0: half made or half removed */
-	pid_t leader;    /* 0: none */
-	pid_t lock;      /* who holds the LOCK, 0: nobody */
+	int usage;    /* participants */
+	int ready;    /* 0: half made or half removed */
+	pid_t leader; /* 0: none */
+	pid_t lock;   /* who holds the LOCK, 0: nobody */
 	unsigned capacity;
 };
 /* 0, or -1: YM_ERR_NOT_RUNNING when there is no group, YM_ERR_FOREIGN when the set is not ours. */

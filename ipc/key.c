@@ -17,8 +17,8 @@
 
 static key_t key_of_stat(const struct stat *st, int project)
 {
-	uint32_t key = ((uint32_t)project & 0xff) << 24 | ((uint32_t)st->st_dev & 0xff) << 16 |
-	               ((uint32_t)st->st_ino & 0xffff);
+	uint32_t key =
+	    ((uint32_t)project & 0xff) << 24 | ((uint32_t)st->st_dev & 0xff) << 16 | ((uint32_t)st->st_ino & 0xffff);
 
 	return (key_t)key;
 }
@@ -137,8 +137,7 @@ static int remake(const char *path, ym_key_taken *taken, void *arg, key_t *key, 
 	return result;
 }
 
-int ym_keyfile(const char *directory, const char *name, ym_key_taken *taken, void *arg, key_t *key,
-               struct ym_err *err)
+int ym_keyfile(const char *directory, const char *name, ym_key_taken *taken, void *arg, key_t *key, struct ym_err *err)
 {
 	char path[PATH_MAX];
 	struct stat st;

@@ -38,7 +38,6 @@ typedef bool ym_key_taken(key_t key, void *arg);
  * NULL the file must exist; a missing one is YM_ERR_NOT_RUNNING. Callers that pass `taken` must keep others from
  * doing the same at the same time.
  */
-int ym_keyfile(const char *directory, const char *name, ym_key_taken *taken, void *arg, key_t *key,
-               struct ym_err *err);
+int ym_keyfile(const char *directory, const char *name, ym_key_taken *taken, void *arg, key_t *key, struct ym_err *err);
 
 #endif

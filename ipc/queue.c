@@ -39,7 +39,8 @@ int ym_queue_send(int id, const void *msg, size_t size, struct ym_err *err)
 			return 1;
 		if (sys == EINVAL && ym_queue_stat(id, &stat, NULL) == 0)
 			return ym_fail(err, YM_ERR_LIMIT,
-			               "msgsnd(id %d, %zu bytes): longer than kernel.msgmax allows (see `ipcs -l`; the queue takes %llu)",
+			               "msgsnd(id %d, %zu bytes): longer than kernel.msgmax allows (see `ipcs -l`; the "
+			               "queue takes %llu)",
 			               id, size, (unsigned long long)stat.capacity);
 		ym_fail_sys(err, sys, "msgsnd(id %d, %zu bytes)", id, size);
 		return gone(err, sys);

@@ -41,9 +41,9 @@ bool ym_object_behind(enum ym_object_kind kind, key_t key, int *id)
 
 bool ym_object_identity(enum ym_object_kind kind, int id, uid_t *cuid, key_t *key)
 {
-	struct shmid_ds shm;
-	struct msqid_ds msg;
-	struct semid_ds sem;
+	struct shmid_ds shm = {0};
+	struct msqid_ds msg = {0};
+	struct semid_ds sem = {0};
 	struct ipc_perm *perm = NULL;
 
 	switch (kind) {
@@ -94,7 +94,8 @@ static int make(struct ym_registry_sh *reg, struct ym_entry_sh *entry, uint32_t 
 	case YM_OBJECT_SEMAPHORE:
 		id = ym_sys.semget(entry->key, YM_SEM_MEMBERS, IPC_CREAT | IPC_EXCL | (int)(mode & 0777));
 		if (id < 0)
-			return ym_fail_sys(err, errno, "semget(key 0x%x, 3 members, IPC_CREAT|IPC_EXCL)", (unsigned)entry->key);
+			return ym_fail_sys(err, errno, "semget(key 0x%x, 3 members, IPC_CREAT|IPC_EXCL)",
+			                   (unsigned)entry->key);
 		break;
 	}
 	entry->id = id;

@@ -61,9 +61,9 @@ _Static_assert(sizeof(struct ym_member_sh) == 64, "layout above");
 
 struct ym_registry_sh {
 	struct ym_seg_head_sh head;
-	uint32_t capacity;          /* participant slots */
-	_Atomic uint32_t complete;  /* 0 -> 1 when all objects are made and filled */
-	_Atomic int32_t guardian;   /* pid; with the next field it tells whether there is one */
+	uint32_t capacity;         /* participant slots */
+	_Atomic uint32_t complete; /* 0 -> 1 when all objects are made and filled */
+	_Atomic int32_t guardian;  /* pid; with the next field it tells whether there is one */
 	uint32_t zero;
 	_Atomic uint64_t guardian_started;
 	uint32_t zeroes[10];

@@ -53,15 +53,18 @@ static int check(const struct ym_seg_head_sh *head, int id, const struct shmid_d
 	if (atomic_load_explicit(&head->magic, memory_order_acquire) != YM_SEG_MAGIC)
 		return ym_fail(err, YM_ERR_FOREIGN, "segment id %d is not Yardmaster's (no magic): not used", id);
 	if (strncmp(head->name, name, sizeof(head->name)) != 0)
-		return ym_fail(err, YM_ERR_FOREIGN, "segment id %d is \"%.15s\", expected \"%s\": not used", id, head->name, name);
+		return ym_fail(err, YM_ERR_FOREIGN, "segment id %d is \"%.15s\", expected \"%s\": not used", id,
+		               head->name, name);
 	if (head->shmid != id || (semid >= 0 && head->semid != semid))
-		return ym_fail(err, YM_ERR_FOREIGN,
-		               "segment id %d (\"%s\") belongs to another generation (semaphore set %d, expected %d): not used", id,
-		               name, head->semid, semid);
+		return ym_fail(
+		    err, YM_ERR_FOREIGN,
+		    "segment id %d (\"%s\") belongs to another generation (semaphore set %d, expected %d): not used",
+		    id, name, head->semid, semid);
 	if (head->version != version)
-		return ym_fail(err, YM_ERR_CORRUPT,
-		               "segment \"%s\" has layout version %u, this program knows %u: stop the old instance first", name,
-		               head->version, version);
+		return ym_fail(
+		    err, YM_ERR_CORRUPT,
+		    "segment \"%s\" has layout version %u, this program knows %u: stop the old instance first", name,
+		    head->version, version);
 	if (head->size > ds->shm_segsz)
 		return ym_fail(err, YM_ERR_CORRUPT, "segment \"%s\" says %llu bytes, the kernel %zu: not used", name,
 		               (unsigned long long)head->size, (size_t)ds->shm_segsz);
@@ -82,8 +85,9 @@ int ym_seg_attach(int id, const char *name, uint32_t version, int semid, bool re
 	}
 	/* Who writes must own it; who only looks trusts nothing in it anyway. */
 	if (!readonly && ds.shm_perm.cuid != me)
-		return ym_fail(err, YM_ERR_FOREIGN, "segment id %d (\"%s\") was made by uid %u, not by us (uid %u): not used", id,
-		               name, (unsigned)ds.shm_perm.cuid, (unsigned)me);
+		return ym_fail(err, YM_ERR_FOREIGN,
+		               "segment id %d (\"%s\") was made by uid %u, not by us (uid %u): not used", id, name,
+		               (unsigned)ds.shm_perm.cuid, (unsigned)me);
 	if (ds.shm_segsz < sizeof(struct ym_seg_head_sh))
 		return ym_fail(err, YM_ERR_FOREIGN, "segment id %d (\"%s\") has only %zu bytes: not used", id, name,
 		               (size_t)ds.shm_segsz);

@@ -27,7 +27,7 @@
 
 #include "error.h"
 
-#define YM_SEG_MAGIC UINT64_C(0x31304745534d59) /* "YMSEG01", NUL */
+#define YM_SEG_MAGIC    UINT64_C(0x31304745534d59) /* "YMSEG01", NUL */
 #define YM_SEG_NAME_MAX 16
 
 struct ym_seg_head_sh {

@@ -25,7 +25,8 @@ static int attach(struct ym_sem *sem, int max, uint64_t deadline, struct ym_err 
 	int sys = ym_semop_until(sem->id, join, 3, deadline), usage;
 
 	if (sys == EAGAIN)
-		return ym_fail(err, YM_ERR_TIMEOUT, "semaphore 0x%x: process %d has been attaching for too long (is it stopped?)",
+		return ym_fail(err, YM_ERR_TIMEOUT,
+		               "semaphore 0x%x: process %d has been attaching for too long (is it stopped?)",
 		               (unsigned)sem->key, lock_holder(sem->id));
 	if (sys)
 		return ym_fail_sys(err, sys, "semop(id %d) to attach to semaphore 0x%x", sem->id, (unsigned)sem->key);
@@ -35,13 +36,15 @@ static int attach(struct ym_sem *sem, int max, uint64_t deadline, struct ym_err 
 		sys = errno;
 		ym_fail_sys(err, sys, "semctl(id %d, SETVAL %d) on semaphore 0x%x", sem->id, max, (unsigned)sem->key);
 		ym_sys.semtimedop(sem->id,
-		                  (struct sembuf[]){{YM_SEM_USAGE, -1, SEM_UNDO | IPC_NOWAIT}, {YM_SEM_LOCK, -1, SEM_UNDO | IPC_NOWAIT}},
+		                  (struct sembuf[]){{YM_SEM_USAGE, -1, SEM_UNDO | IPC_NOWAIT},
+		                                    {YM_SEM_LOCK, -1, SEM_UNDO | IPC_NOWAIT}},
 		                  2, NULL);
 		return -1;
 	}
 	sys = ym_semop_until(sem->id, &unlock, 1, YM_NEVER);
 	if (sys)
-		return ym_fail_sys(err, sys, "semop(id %d) after attaching to semaphore 0x%x", sem->id, (unsigned)sem->key);
+		return ym_fail_sys(err, sys, "semop(id %d) after attaching to semaphore 0x%x", sem->id,
+		                   (unsigned)sem->key);
 	return 0;
 }
 
@@ -57,10 +60,12 @@ int ym_sem_get(struct ym_sem *sem, key_t key, int max, mode_t mode, uint64_t dea
 		if (sem->id < 0) {
 			if (errno == EINVAL)
 				return ym_fail(err, YM_ERR_FOREIGN,
-				               "semget(key 0x%x, 3 members): the set behind this key has fewer than 3 members, so it is "
+				               "semget(key 0x%x, 3 members): the set behind this key has fewer than 3 "
+				               "members, so it is "
 				               "no semaphore of PHP's kind: choose another key",
 				               (unsigned)key);
-			return ym_fail_sys(err, errno, "semget(key 0x%x, 3 members, mode %o)", (unsigned)key, (unsigned)mode);
+			return ym_fail_sys(err, errno, "semget(key 0x%x, 3 members, mode %o)", (unsigned)key,
+			                   (unsigned)mode);
 		}
 		if (attach(sem, max, deadline, err) == 0)
 			return 0;
@@ -79,7 +84,8 @@ int ym_sem_try(struct ym_sem *sem, struct ym_err *err)
 	if (sys == EAGAIN)
 		return 1;
 	if (sys)
-		return ym_fail_sys(err, sys, "semop(id %d) to take a unit of semaphore 0x%x", sem->id, (unsigned)sem->key);
+		return ym_fail_sys(err, sys, "semop(id %d) to take a unit of semaphore 0x%x", sem->id,
+		                   (unsigned)sem->key);
 	sem->held++;
 	return 0;
 }
@@ -90,9 +96,11 @@ int ym_sem_acquire(struct ym_sem *sem, uint64_t deadline, struct ym_err *err)
 	int sys = ym_semop_until(sem->id, &take, 1, deadline);
 
 	if (sys == EAGAIN)
-		return ym_fail(err, YM_ERR_TIMEOUT, "no unit of semaphore 0x%x became free in time", (unsigned)sem->key);
+		return ym_fail(err, YM_ERR_TIMEOUT, "no unit of semaphore 0x%x became free in time",
+		               (unsigned)sem->key);
 	if (sys)
-		return ym_fail_sys(err, sys, "semop(id %d) to take a unit of semaphore 0x%x", sem->id, (unsigned)sem->key);
+		return ym_fail_sys(err, sys, "semop(id %d) to take a unit of semaphore 0x%x", sem->id,
+		                   (unsigned)sem->key);
 	sem->held++;
 	return 0;
 }
@@ -103,10 +111,12 @@ int ym_sem_release(struct ym_sem *sem, struct ym_err *err)
 	int sys;
 
 	if (sem->held == 0)
-		return ym_fail(err, YM_ERR_USAGE, "semaphore 0x%x: this handle holds no unit to release", (unsigned)sem->key);
+		return ym_fail(err, YM_ERR_USAGE, "semaphore 0x%x: this handle holds no unit to release",
+		               (unsigned)sem->key);
 	sys = ym_semop_until(sem->id, &give, 1, YM_NEVER);
 	if (sys)
-		return ym_fail_sys(err, sys, "semop(id %d) to give back a unit of semaphore 0x%x", sem->id, (unsigned)sem->key);
+		return ym_fail_sys(err, sys, "semop(id %d) to give back a unit of semaphore 0x%x", sem->id,
+		                   (unsigned)sem->key);
 	sem->held--;
 	return 0;
 }
@@ -127,7 +137,7 @@ void ym_sem_close(struct ym_sem *sem)
 
 int ym_sem_stat(int id, struct ym_sem_stat *stat, struct ym_err *err)
 {
-	struct semid_ds ds;
+	struct semid_ds ds = {0};
 
 	memset(stat, 0, sizeof(*stat));
 	if (ym_sys.semctl(id, 0, IPC_STAT, (union ym_semun){.buf = &ds}) < 0)
@@ -155,10 +165,12 @@ int ym_sem_resize(struct ym_sem *sem, int delta, uint64_t deadline, struct ym_er
 		return ym_fail(err, YM_ERR_USAGE, "a semaphore cannot change by %d units", delta);
 	sys = ym_semop_until(sem->id, &change, 1, deadline);
 	if (sys == EAGAIN)
-		return ym_fail(err, YM_ERR_TIMEOUT, "semaphore 0x%x: %d units are in use and did not become free in time",
+		return ym_fail(err, YM_ERR_TIMEOUT,
+		               "semaphore 0x%x: %d units are in use and did not become free in time",
 		               (unsigned)sem->key, -delta);
 	if (sys)
-		return ym_fail_sys(err, sys, "semop(id %d, %+d) to resize semaphore 0x%x", sem->id, delta, (unsigned)sem->key);
+		return ym_fail_sys(err, sys, "semop(id %d, %+d) to resize semaphore 0x%x", sem->id, delta,
+		                   (unsigned)sem->key);
 	return 0;
 }
 

@@ -30,7 +30,8 @@ int ym_semop_until(int id, struct sembuf *ops, size_t nops, uint64_t deadline)
 		if (deadline != YM_NEVER) {
 			uint64_t now = ym_now_ns(), ns = deadline > now ? deadline - now : 0;
 
-			left = (struct timespec){.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+			left = (struct timespec){.tv_sec = (time_t)(ns / 1000000000u),
+			                         .tv_nsec = (long)(ns % 1000000000u)};
 			timeout = &left;
 		}
 		if (ym_sys.semtimedop(id, ops, nops, timeout) == 0)

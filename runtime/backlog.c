@@ -34,7 +34,8 @@ struct backlog_job {
 	char tag[JOB_TAG_MAX];
 };
 
-/* ---- save ---------------------------------------------------------------------------------------------------------- */
+/* ---- save ----------------------------------------------------------------------------------------------------------
+ */
 
 struct unfinished {
 	uint64_t id;
@@ -98,7 +99,8 @@ static bool write_job(FILE *file, struct table_sh *table, const char *directory,
 	return good;
 }
 
-static bool write_all(FILE *file, struct table_sh *table, const char *directory, const struct unfinished *found, size_t n)
+static bool write_all(FILE *file, struct table_sh *table, const char *directory, const struct unfinished *found,
+                      size_t n)
 {
 	struct backlog_head head = {.magic = BACKLOG_MAGIC, .jobs = n};
 
@@ -137,7 +139,8 @@ int backlog_save(struct table_sh *table, const char *directory)
 	return good ? (int)n : -1;
 }
 
-/* ---- load ---------------------------------------------------------------------------------------------------------- */
+/* ---- load ----------------------------------------------------------------------------------------------------------
+ */
 
 /* True when it is in the table; else `result` says why not. */
 static bool load_job(struct instance *instance, const struct backlog_job *record, const void *payload,
@@ -196,8 +199,8 @@ static bool keep_job(FILE *rest, struct backlog_head *head, const struct backlog
 
 static bool finish_rest(FILE *rest, const struct backlog_head *head)
 {
-	return rest && fseek(rest, 0, SEEK_SET) == 0 && fwrite(head, sizeof(*head), 1, rest) == 1 && fflush(rest) == 0 &&
-	       fsync(fileno(rest)) == 0;
+	return rest && fseek(rest, 0, SEEK_SET) == 0 && fwrite(head, sizeof(*head), 1, rest) == 1 &&
+	       fflush(rest) == 0 && fsync(fileno(rest)) == 0;
 }
 
 static void load_file(struct instance *instance, const char *path, struct backlog_result *result,
@@ -221,9 +224,10 @@ static void load_file(struct instance *instance, const char *path, struct backlo
 			uint64_t taken = i + 1;
 
 			if (load_job(instance, &record, payload, result)) {
-				/* Noted at once: a master that is killed here leaves no job to be loaded twice but this one. */
-				good = pwrite(fileno(file), &taken, sizeof(taken), offsetof(struct backlog_head, taken)) ==
-				       (ssize_t)sizeof(taken);
+				/* Noted at once: a master that is killed here leaves no job to be loaded twice but this
+				 * one. */
+				good = pwrite(fileno(file), &taken, sizeof(taken),
+				              offsetof(struct backlog_head, taken)) == (ssize_t)sizeof(taken);
 			} else {
 				good = keep_job(rest, &left, &record, payload);
 			}
@@ -231,7 +235,8 @@ static void load_file(struct instance *instance, const char *path, struct backlo
 		free(payload);
 	}
 	if (!good) {
-		snprintf(text, sizeof(text), "backlog %s is damaged or cannot be read: left alone, look at it by hand", path);
+		snprintf(text, sizeof(text), "backlog %s is damaged or cannot be read: left alone, look at it by hand",
+		         path);
 		tell(text);
 	} else if (left.jobs == 0) {
 		unlink(path);

@@ -63,9 +63,9 @@ struct board_instance_sh {
 	_Atomic int32_t master; /* pid */
 	_Atomic uint32_t master_state;
 	_Atomic uint64_t master_since;
-	_Atomic uint64_t beat; /* last round of the master's sweep */
-	_Atomic uint64_t rejected; /* tokens that matched no ready job: duplicates, normal after recovery */
-	_Atomic uint64_t resent;   /* lost tokens sent again */
+	_Atomic uint64_t beat;      /* last round of the master's sweep */
+	_Atomic uint64_t rejected;  /* tokens that matched no ready job: duplicates, normal after recovery */
+	_Atomic uint64_t resent;    /* lost tokens sent again */
 	_Atomic uint64_t recovered; /* jobs taken back from dead workers */
 	uint32_t rows;
 	char zeroes[172];
@@ -75,12 +75,12 @@ _Static_assert(sizeof(struct board_instance_sh) == 256, "layout above");
 struct board_pool_sh {
 	char name[TABLE_NAME_MAX];
 	_Atomic uint32_t used;
-	_Atomic uint32_t wanted;  /* workers */
-	_Atomic uint32_t actual;  /* workers alive */
-	_Atomic uint32_t failing; /* worker starts that failed in a row */
+	_Atomic uint32_t wanted;                            /* workers */
+	_Atomic uint32_t actual;                            /* workers alive */
+	_Atomic uint32_t failing;                           /* worker starts that failed in a row */
 	_Atomic uint64_t waiting, running, parked, delayed; /* jobs, counted by the master's sweep */
-	_Atomic uint64_t crashes; /* workers that died */
-	char plugin[80];          /* end of the path */
+	_Atomic uint64_t crashes;                           /* workers that died */
+	char plugin[80];                                    /* end of the path */
 	char zeroes[24];
 };
 _Static_assert(sizeof(struct board_pool_sh) == 192, "layout above");
@@ -101,7 +101,7 @@ _Static_assert(sizeof(struct board_limit_sh) == 128, "layout above");
 struct board_work {
 	uint64_t job; /* 0: none */
 	uint64_t job_started;
-	uint64_t since; /* of the state */
+	uint64_t since;           /* of the state */
 	uint64_t process_started; /* with pid: names the process for good */
 	int32_t pid;
 	uint32_t state; /* enum board_worker_state */
@@ -116,7 +116,7 @@ _Static_assert(sizeof(struct board_work) == 128, "layout above");
 
 /* How far it is: changes as often as the task reports. */
 struct board_progress {
-	uint64_t job; /* whose progress: does not count for another job */
+	uint64_t job;         /* whose progress: does not count for another job */
 	uint64_t done, total; /* total 0: unknown */
 	uint64_t updated;
 	char unit[JOB_UNIT_MAX];
@@ -135,7 +135,7 @@ struct board_worker_sh {
 	_Atomic uint64_t work_version; /* the low bit says which copy is current; goes up by 1 */
 	_Atomic uint64_t progress_version;
 	_Atomic uint64_t done, failed, retried, cancelled; /* jobs, go up; kept when the row gets a new worker */
-	_Atomic uint64_t beat;       /* last sign of life between jobs */
+	_Atomic uint64_t beat;                             /* last sign of life between jobs */
 	_Atomic uint64_t last_ready; /* `ready` time of the newest job it took: see sweep.c on lost tokens */
 	_Atomic uint32_t order;      /* enum board_order, written by the master */
 	_Atomic uint32_t used;       /* written by the master */

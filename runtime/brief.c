@@ -60,8 +60,8 @@ int brief_read(int fd, struct brief *brief, struct ym_err *err)
 	brief->options = malloc(room * sizeof(*brief->options));
 	if (!brief->memory || !brief->options || pread(fd, brief->memory, size, 0) != (ssize_t)size) {
 		brief_free(brief);
-		return ym_fail(err, YM_ERR_USAGE, "descriptor %d holds no brief: a worker is started by the master, not by hand",
-		               fd);
+		return ym_fail(err, YM_ERR_USAGE,
+		               "descriptor %d holds no brief: a worker is started by the master, not by hand", fd);
 	}
 	at = brief->memory;
 	end = at + size;

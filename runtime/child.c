@@ -31,7 +31,8 @@ static struct board_worker_sh *board_row(const struct child *child)
 	return &child->pool->master->instance.board->workers[child->row];
 }
 
-/* ---- the end of a worker ------------------------------------------------------------------------------------------- */
+/* ---- the end of a worker -------------------------------------------------------------------------------------------
+ */
 
 /* Keep the reason for the sweep, which finds the job by the participant slot of its dead owner. */
 static void keep_cause(struct child *child, pid_t pid, const char *how)
@@ -41,13 +42,15 @@ static void keep_cause(struct child *child, pid_t pid, const char *how)
 	struct board_progress progress;
 	char *cause;
 
-	if (!board_read_work(board_row(child), &work) || work.pid != pid || work.slot >= master->instance.group.capacity)
+	if (!board_read_work(board_row(child), &work) || work.pid != pid ||
+	    work.slot >= master->instance.group.capacity)
 		return;
 	cause = master->causes[work.slot];
-	if (work.job && board_read_progress(board_row(child), &progress) && progress.job == work.job && progress.done > 0)
+	if (work.job && board_read_progress(board_row(child), &progress) && progress.job == work.job &&
+	    progress.done > 0)
 		snprintf(cause, MASTER_CAUSE_MAX, "worker %ld %s at %llu/%llu%s%s %.60s", (long)pid, how,
-		         (unsigned long long)progress.done, (unsigned long long)progress.total, progress.unit[0] ? " " : "",
-		         progress.unit, progress.note);
+		         (unsigned long long)progress.done, (unsigned long long)progress.total,
+		         progress.unit[0] ? " " : "", progress.unit, progress.note);
 	else
 		snprintf(cause, MASTER_CAUSE_MAX, "worker %ld %s", (long)pid, how);
 }
@@ -74,8 +77,8 @@ static void come_back(struct child *child, const char *how)
 	}
 	child->failing++;
 	child->state = CHILD_BACKOFF;
-	log_line(LOG_WARN, "pool %s: worker %u %s after %llu ms: next try in %llu ms", child->pool->config->name, child->row,
-	         how, (unsigned long long)(lived / 1000000u), (unsigned long long)restart_delay(child));
+	log_line(LOG_WARN, "pool %s: worker %u %s after %llu ms: next try in %llu ms", child->pool->config->name,
+	         child->row, how, (unsigned long long)(lived / 1000000u), (unsigned long long)restart_delay(child));
 	uv_timer_start(&child->timer, timer_fired, restart_delay(child), 0);
 }
 
@@ -93,8 +96,8 @@ static void ended(void *arg, pid_t pid, int status)
 	keep_cause(child, pid, how);
 	if (!peaceful)
 		atomic_fetch_add(&row->crashes, 1);
-	log_line(peaceful ? LOG_INFO : LOG_WARN, "pool %s: worker %u (pid %ld) %s", child->pool->config->name, child->row,
-	         (long)pid, how);
+	log_line(peaceful ? LOG_INFO : LOG_WARN, "pool %s: worker %u (pid %ld) %s", child->pool->config->name,
+	         child->row, (long)pid, how);
 	if (child->state == CHILD_STOPPING || child->extra || master->stopping) {
 		child->state = CHILD_STOPPED;
 		master_sweep_soon(master);
@@ -115,7 +118,8 @@ static void line(void *arg, const char *text, size_t length)
 
 static const struct process_events events = {.line = line, .ended = ended};
 
-/* ---- start ----------------------------------------------------------------------------------------------------------- */
+/* ---- start
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static int spawn_worker(struct child *child, struct ym_err *err)
 {
@@ -188,7 +192,8 @@ bool child_adopt(struct child *child, unsigned row)
 	return true;
 }
 
-/* ---- stop ------------------------------------------------------------------------------------------------------------ */
+/* ---- stop
+ * ------------------------------------------------------------------------------------------------------------ */
 
 void child_stop(struct child *child)
 {
@@ -211,14 +216,14 @@ void child_press(struct child *child)
 	if (child->state != CHILD_STOPPING || !child->process)
 		return;
 	if (child->pressed++ == 0) {
-		log_line(LOG_INFO, "pool %s: worker %u (pid %ld) still has a job: asking it to give up", child->pool->config->name,
-		         child->row, (long)process_pid(child->process));
+		log_line(LOG_INFO, "pool %s: worker %u (pid %ld) still has a job: asking it to give up",
+		         child->pool->config->name, child->row, (long)process_pid(child->process));
 		process_signal(child->process, SIGTERM);
 		uv_timer_start(&child->timer, timer_fired, KILL_AFTER_MS, 0);
 		return;
 	}
-	log_line(LOG_WARN, "pool %s: worker %u (pid %ld) does not stop: killing it", child->pool->config->name, child->row,
-	         (long)process_pid(child->process));
+	log_line(LOG_WARN, "pool %s: worker %u (pid %ld) does not stop: killing it", child->pool->config->name,
+	         child->row, (long)process_pid(child->process));
 	process_signal(child->process, SIGKILL);
 }
 

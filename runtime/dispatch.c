@@ -73,7 +73,8 @@ static int check_request(const struct instance *instance, const struct job_reque
 		return ym_fail(err, YM_ERR_USAGE, "the payload has %zu bytes, payload_max allows %llu", request->size,
 		               (unsigned long long)instance->table->payload_max);
 	if (request->tag && strlen(request->tag) >= JOB_TAG_MAX)
-		return ym_fail(err, YM_ERR_USAGE, "the tag \"%.20s...\" is longer than %d bytes", request->tag, JOB_TAG_MAX - 1);
+		return ym_fail(err, YM_ERR_USAGE, "the tag \"%.20s...\" is longer than %d bytes", request->tag,
+		               JOB_TAG_MAX - 1);
 	return 0;
 }
 
@@ -85,9 +86,10 @@ static int64_t take_slot(struct instance *instance, uint64_t deadline, uint64_t 
 		if (slot >= 0)
 			return slot;
 		if (ym_now_ns() >= deadline)
-			return ym_fail(err, YM_ERR_FULL,
-			               "the job table is full (%u jobs): wait, or raise `jobs` in [yardmaster] and start anew",
-			               instance->table->slots);
+			return ym_fail(
+			    err, YM_ERR_FULL,
+			    "the job table is full (%u jobs): wait, or raise `jobs` in [yardmaster] and start anew",
+			    instance->table->slots);
 		/* At most a second at once: a waker may have been killed between giving the slot and waking. */
 		uint64_t nap = ym_deadline(1000);
 		table_sleep_for_space(instance->table, nap < deadline ? nap : deadline);
@@ -126,7 +128,8 @@ int dispatch_submit(struct instance *instance, const struct job_request *request
 		payload_discard(instance->directory, job, (uint32_t)slot);
 	memset(job, 0, offsetof(struct job_sh, payload));
 	job->error[0] = '\0';
-	if (payload_store(instance->directory, job, (uint32_t)slot, word_gen(word), request->payload, request->size, err) < 0) {
+	if (payload_store(instance->directory, job, (uint32_t)slot, word_gen(word), request->payload, request->size,
+	                  err) < 0) {
 		payload_discard(instance->directory, job, (uint32_t)slot);
 		table_cas(table, (uint32_t)slot, &word, word_next(word, JOB_FREE, 0, 0, 0));
 		return -1;
@@ -137,8 +140,9 @@ int dispatch_submit(struct instance *instance, const struct job_request *request
 	next = word_next(word, request->delay_ms > 0 ? JOB_DELAYED : JOB_READY, 0, request->attempt,
 	                 request->keep ? JOB_KEEP : 0);
 	if (!table_cas(table, (uint32_t)slot, &word, next))
-		return ym_fail(err, YM_ERR_GONE, "the slot of a job being submitted was taken away: was this process stopped for "
-		                                 "long and taken for dead?");
+		return ym_fail(err, YM_ERR_GONE,
+		               "the slot of a job being submitted was taken away: was this process stopped for "
+		               "long and taken for dead?");
 	if (request->delay_ms > 0)
 		bell_ring(instance->directory);
 	else
@@ -258,7 +262,8 @@ void dispatch_park(struct instance *instance, uint32_t slot, uint64_t word, unsi
 	job->deadline = 0;
 	if (!change(table, slot, &mine, JOB_PARKED, 0, word_attempt(word) - 1))
 		return;
-	/* A unit given back between our try and the park was seen by nobody as a reason to wake this job: look again. */
+	/* A unit given back between our try and the park was seen by nobody as a reason to wake this job: look again.
+	 */
 	atomic_store(&row->parked, 1);
 	if (limit_free(row) > 0)
 		dispatch_unpark(instance, limit, 1);
@@ -333,7 +338,8 @@ bool dispatch_finish(struct instance *instance, uint32_t slot, uint64_t word, co
 	return true;
 }
 
-/* ---- parked jobs and backlogs ------------------------------------------------------------------------------------- */
+/* ---- parked jobs and backlogs -------------------------------------------------------------------------------------
+ */
 
 static int64_t oldest_parked(struct table_sh *table, unsigned limit, uint64_t *word, bool *more)
 {
@@ -405,7 +411,8 @@ static size_t collect_unqueued(struct table_sh *table, unsigned pool, struct wai
 	for (uint32_t slot = 0; slot < table->slots; slot++) {
 		uint64_t word = atomic_load(&table->words[slot]);
 
-		if (word_state(word) != JOB_READY || (word_flags(word) & JOB_QUEUED) || table_job(table, slot)->pool != pool)
+		if (word_state(word) != JOB_READY || (word_flags(word) & JOB_QUEUED) ||
+		    table_job(table, slot)->pool != pool)
 			continue;
 		found[n++] = (struct waiting){table_job(table, slot)->id, slot};
 	}
@@ -414,7 +421,8 @@ static size_t collect_unqueued(struct table_sh *table, unsigned pool, struct wai
 }
 
 /* Send tokens in order until the queue is full. Returns how many; *left says whether jobs remain without one. */
-static unsigned send_in_order(struct instance *instance, unsigned pool, const struct waiting *found, size_t n, bool *left)
+static unsigned send_in_order(struct instance *instance, unsigned pool, const struct waiting *found, size_t n,
+                              bool *left)
 {
 	struct table_sh *table = instance->table;
 	unsigned sent = 0;
@@ -462,7 +470,8 @@ unsigned dispatch_feed(struct instance *instance, unsigned pool)
 	return sent;
 }
 
-/* ---- cancel and wait ----------------------------------------------------------------------------------------------- */
+/* ---- cancel and wait -----------------------------------------------------------------------------------------------
+ */
 
 int dispatch_cancel(struct instance *instance, struct job_ref ref, struct ym_err *err)
 {

@@ -31,15 +31,17 @@ struct job_request {
 	unsigned pool; /* index, table_pool() */
 	const void *payload;
 	size_t size;
-	const char *tag;  /* NULL: none; longer ones are refused */
-	bool keep;        /* keep the result for result_ttl whatever happens */
+	const char *tag;   /* NULL: none; longer ones are refused */
+	bool keep;         /* keep the result for result_ttl whatever happens */
 	uint64_t deadline; /* how long to wait for a free slot (ym_deadline()); 0: not at all */
 	int64_t delay_ms;  /* not before this has passed */
-	/* A job that comes back from a backlog: attempts made and allowed (0: as the pool says), workers it has killed. */
+	/* A job that comes back from a backlog: attempts made and allowed (0: as the pool says), workers it has killed.
+	 */
 	unsigned attempt, attempts, crashes;
 };
 
-/* Submit. 0 with *ref: accepted. -1: YM_ERR_FULL, YM_ERR_USAGE (too large, tag too long), ...; nothing is left behind. */
+/* Submit. 0 with *ref: accepted. -1: YM_ERR_FULL, YM_ERR_USAGE (too large, tag too long), ...; nothing is left behind.
+ */
 int dispatch_submit(struct instance *instance, const struct job_request *request, struct job_ref *ref,
                     struct ym_err *err);
 

@@ -22,9 +22,10 @@ int instance_locate(struct instance *instance, const char *name, const char *dir
 	instance->group.semid = -1;
 	if (strlen(name) >= sizeof(instance->name) || name[0] == '\0' || name[0] == '.' ||
 	    name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")])
-		return ym_fail(err, YM_ERR_USAGE, "\"%s\" is no instance name: letters, digits, _ . - and at most %zu of them", name,
+		return ym_fail(err, YM_ERR_USAGE,
+		               "\"%s\" is no instance name: letters, digits, _ . - and at most %zu of them", name,
 		               sizeof(instance->name) - 1);
-	strcpy(instance->name, name);
+	memcpy(instance->name, name, strlen(name) + 1);
 	if (directory)
 		n = snprintf(instance->directory, sizeof(instance->directory), "%s", directory);
 	else if (geteuid() == 0)
@@ -32,7 +33,8 @@ int instance_locate(struct instance *instance, const char *name, const char *dir
 	else if (runtime_dir && runtime_dir[0] == '/')
 		n = snprintf(instance->directory, sizeof(instance->directory), "%s/yardmaster/%s", runtime_dir, name);
 	else
-		n = snprintf(instance->directory, sizeof(instance->directory), "/tmp/yardmaster-%u/%s", (unsigned)geteuid(), name);
+		n = snprintf(instance->directory, sizeof(instance->directory), "/tmp/yardmaster-%u/%s",
+		             (unsigned)geteuid(), name);
 	if (n < 0 || (size_t)n >= sizeof(instance->directory))
 		return ym_fail(err, YM_ERR_USAGE, "the directory of instance %s is longer than %zu bytes", name,
 		               sizeof(instance->directory) - 1);
@@ -69,9 +71,10 @@ int instance_prepare(const struct instance *instance, struct ym_err *err)
 		return -1;
 	/* Who can replace our key files can make us work in objects of his own. */
 	if (stat(instance->directory, &st) == 0 && (st.st_uid != geteuid() || (st.st_mode & 022)))
-		return ym_fail(err, YM_ERR_PERMISSION,
-		               "the instance directory %s must belong to uid %u and be writable by nobody else (it is %o, uid %u)",
-		               instance->directory, (unsigned)geteuid(), (unsigned)st.st_mode & 07777, (unsigned)st.st_uid);
+		return ym_fail(
+		    err, YM_ERR_PERMISSION,
+		    "the instance directory %s must belong to uid %u and be writable by nobody else (it is %o, uid %u)",
+		    instance->directory, (unsigned)geteuid(), (unsigned)st.st_mode & 07777, (unsigned)st.st_uid);
 	snprintf(path, sizeof(path), "%s/" PAYLOAD_DIRECTORY, instance->directory);
 	return make_directory(path, 0700, err);
 }
@@ -91,9 +94,10 @@ static int make_objects(struct ym_group *group, void *arg, struct ym_err *err)
 	void *table = NULL, *board = NULL;
 	int result = -1;
 
-	if (ym_registry_add(group->reg, YM_OBJECT_SEGMENT, TABLE_NAME, table_bytes, TABLE_VERSION, 0600, &table, err) < 0 ||
-	    ym_registry_add(group->reg, YM_OBJECT_SEGMENT, BOARD_NAME, board_bytes, BOARD_VERSION, sizes->board_mode, &board,
-	                    err) < 0)
+	if (ym_registry_add(group->reg, YM_OBJECT_SEGMENT, TABLE_NAME, table_bytes, TABLE_VERSION, 0600, &table, err) <
+	        0 ||
+	    ym_registry_add(group->reg, YM_OBJECT_SEGMENT, BOARD_NAME, board_bytes, BOARD_VERSION, sizes->board_mode,
+	                    &board, err) < 0)
 		goto out;
 	if (ym_seg_prefault(table, table_bytes, err) < 0 || ym_seg_prefault(board, board_bytes, err) < 0)
 		goto out;

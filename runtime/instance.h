@@ -28,8 +28,8 @@ struct instance {
 
 /* Sizes of a new instance; 0 slots: join only. */
 struct instance_sizes {
-	uint32_t slots;       /* of the job table */
-	uint32_t rows;        /* worker rows of the board */
+	uint32_t slots; /* of the job table */
+	uint32_t rows;  /* worker rows of the board */
 	uint32_t participants;
 	uint64_t payload_max;
 	uint64_t result_ttl_ns;

@@ -8,7 +8,11 @@
 /* Length of the valid UTF-8 character at `at`, 0 if there is none. */
 static size_t utf8_length(const unsigned char *at, size_t left)
 {
-	size_t n = at[0] < 0x80 ? 1 : at[0] >= 0xc2 && at[0] < 0xe0 ? 2 : (at[0] & 0xf0) == 0xe0 ? 3 : at[0] >= 0xf0 && at[0] < 0xf5 ? 4 : 0;
+	size_t n = at[0] < 0x80                    ? 1
+	           : at[0] >= 0xc2 && at[0] < 0xe0 ? 2
+	           : (at[0] & 0xf0) == 0xe0        ? 3
+	           : at[0] >= 0xf0 && at[0] < 0xf5 ? 4
+	                                           : 0;
 
 	if (n == 0 || n > left)
 		return 0;

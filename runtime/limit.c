@@ -16,8 +16,8 @@ int limit_set_open(struct limit_set *set, struct table_sh *table, unsigned pool,
 		unsigned index = atomic_load(&row->limits[i]) % TABLE_LIMITS;
 		const struct table_limit_sh *limit = &table->limits[index];
 
-		if (ym_sem_get(&set->sems[set->count], limit->key, atomic_load(&limit->max), 0600, ym_deadline(ATTACH_PATIENCE_MS),
-		               err) < 0) {
+		if (ym_sem_get(&set->sems[set->count], limit->key, atomic_load(&limit->max), 0600,
+		               ym_deadline(ATTACH_PATIENCE_MS), err) < 0) {
 			limit_set_close(set);
 			return ym_err_prefix(err, "limit %s", limit->name);
 		}

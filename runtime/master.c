@@ -42,7 +42,8 @@ static struct board_instance_sh *board(struct master *master)
 	return &master->instance.board->instance;
 }
 
-/* ---- the guardian ---------------------------------------------------------------------------------------------------- */
+/* ---- the guardian
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void start_guardian(struct master *master);
 
@@ -98,7 +99,8 @@ static void start_guardian(struct master *master)
 	master->guardian = process_watch(&master->loop, pid, pidfd, -1, &guardian_events, master);
 }
 
-/* ---- the sweep ------------------------------------------------------------------------------------------------------- */
+/* ---- the sweep
+ * ------------------------------------------------------------------------------------------------------- */
 
 static void sweep_timer(uv_timer_t *timer);
 
@@ -131,8 +133,8 @@ static void show_limit(struct master *master, unsigned index, uint32_t parked)
 	/* A script may have removed the semaphore (sem_remove): make it again, as the workers do. */
 	if (units < 0 && master->limit_open[index]) {
 		ym_sem_close(&master->limits[index]);
-		master->limit_open[index] = ym_sem_get(&master->limits[index], limit->key, atomic_load(&limit->max), 0600,
-		                                       ym_deadline(100), &err) == 0;
+		master->limit_open[index] = ym_sem_get(&master->limits[index], limit->key, atomic_load(&limit->max),
+		                                       0600, ym_deadline(100), &err) == 0;
 		if (master->limit_open[index]) {
 			log_line(LOG_WARN, "limit %s: its semaphore had been removed; made again", limit->name);
 			atomic_store(&limit->id, master->limits[index].id);
@@ -181,8 +183,8 @@ static void load_backlog(struct master *master)
 	if (result.full && !master->backlog)
 		log_line(LOG_INFO, "%u more wait in %s for room in the table", result.full, master->instance.directory);
 	if (result.unknown)
-		log_line(LOG_WARN, "%u unfinished jobs stay in %s/backlog-*: their pool is not configured", result.unknown,
-		         master->instance.directory);
+		log_line(LOG_WARN, "%u unfinished jobs stay in %s/backlog-*: their pool is not configured",
+		         result.unknown, master->instance.directory);
 	master->backlog = result.full > 0;
 }
 
@@ -196,7 +198,8 @@ static void sweep_now(struct master *master)
 	if (sweep_run(&master->instance, &sweep, &err) < 0) {
 		if (!master->lost)
 			log_line(LOG_ERROR,
-			         "%s: somebody removed our IPC objects (ipcrm, or logind's RemoveIPC=yes at a logout): stopping, unfinished "
+			         "%s: somebody removed our IPC objects (ipcrm, or logind's RemoveIPC=yes at a logout): "
+			         "stopping, unfinished "
 			         "jobs are kept for the next start",
 			         err.text);
 		master->lost = true;
@@ -238,7 +241,8 @@ static void bell_rang(uv_poll_t *handle, int status, int events)
 	master_sweep_soon(master);
 }
 
-/* ---- stop ------------------------------------------------------------------------------------------------------------ */
+/* ---- stop
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static unsigned children_alive(struct master *master)
 {
@@ -279,7 +283,8 @@ static void signal_came(uv_signal_t *handle, int signo)
 		log_line(LOG_WARN, "SIGHUP: this version cannot reload; stop and run again to apply a changed file");
 		return;
 	}
-	log_line(LOG_INFO, "%s: %s", strsignal(signo), master->stopping ? "not waiting any longer" : "stopping in order");
+	log_line(LOG_INFO, "%s: %s", strsignal(signo),
+	         master->stopping ? "not waiting any longer" : "stopping in order");
 	if (!master->stopping) {
 		begin_stop(master);
 		return;
@@ -288,7 +293,8 @@ static void signal_came(uv_signal_t *handle, int signo)
 		pool_press(&master->pools[i]);
 }
 
-/* ---- start ----------------------------------------------------------------------------------------------------------- */
+/* ---- start
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static int enter_limit(struct master *master, const struct cfg_limit *config, struct ym_err *err)
 {
@@ -329,7 +335,8 @@ static int enter_limit(struct master *master, const struct cfg_limit *config, st
 	    ym_sem_resize(sem, (int)config->max - before, ym_deadline(0), err) < 0)
 		log_line(LOG_WARN, "limit %s: stays at %d for now: %s", config->name, before, err->text);
 	else if (!sem->alone && before < 0)
-		log_line(LOG_INFO, "limit %s: key 0x%x is already used by another program: its number of units counts, not `max`",
+		log_line(LOG_INFO,
+		         "limit %s: key 0x%x is already used by another program: its number of units counts, not `max`",
 		         config->name, (unsigned)key);
 	memcpy(row->name, config->name, sizeof(row->name));
 	row->key = key;
@@ -414,7 +421,8 @@ static int join(struct master *master, struct ym_err *err)
 		return -1;
 	led = ym_group_lead(&master->instance.group, &other, err);
 	if (led == 1)
-		ym_fail(err, YM_ERR_NO, "instance %s already has a master (pid %ld): stop it first, or use another `instance`",
+		ym_fail(err, YM_ERR_NO,
+		        "instance %s already has a master (pid %ld): stop it first, or use another `instance`",
 		        master->instance.name, (long)other);
 	return led == 0 ? 0 : -1;
 }
@@ -488,7 +496,8 @@ static int tear_down(struct master *master, int code)
 	if (instance_leave(&master->instance, &last, &err) < 0)
 		log_line(LOG_ERROR, "%s", err.text);
 	else if (code == 0)
-		log_line(LOG_INFO, "stopped%s", last ? ": no IPC object is left" : ": other participants still use the IPC objects");
+		log_line(LOG_INFO, "stopped%s",
+		         last ? ": no IPC object is left" : ": other participants still use the IPC objects");
 	for (size_t i = 0; i < master->npools; i++)
 		pool_free(&master->pools[i]);
 	free(master->pools);
@@ -517,7 +526,8 @@ int master_run(const struct config *config)
 	start_loop(&master);
 	start_guardian(&master);
 	log_line(LOG_INFO, "instance %s is up (pid %ld, %s): %zu pools%s", master.instance.name, (long)getpid(),
-	         master.instance.directory, master.npools, master.instance.group.fresh ? "" : ", taken over from a dead master");
+	         master.instance.directory, master.npools,
+	         master.instance.group.fresh ? "" : ", taken over from a dead master");
 	for (size_t i = 0; i < master.npools; i++)
 		pool_start(&master.pools[i]);
 	sweep_now(&master);

@@ -33,7 +33,7 @@ struct master {
 	int bell_fd;
 	bool stopping;
 	bool backlog; /* a backlog file holds jobs for which the table had no room */
-	bool lost; /* the group was removed under us */
+	bool lost;    /* the group was removed under us */
 	uint64_t last_sweep;
 };
 

@@ -33,7 +33,8 @@ static int write_file(const char *path, const void *data, size_t size, struct ym
 
 			close(fd);
 			unlink(path);
-			return sys == ENOSPC ? ym_fail(err, YM_ERR_FULL, "write(\"%s\"): no space left for the bytes of a job", path)
+			return sys == ENOSPC ? ym_fail(err, YM_ERR_FULL,
+			                               "write(\"%s\"): no space left for the bytes of a job", path)
 			                     : ym_fail_sys(err, sys, "write(\"%s\", %zu bytes)", path, size);
 		}
 		at += n;

@@ -10,7 +10,8 @@
 #include "log.h"
 #include "master.h"
 
-/* ---- table and board ------------------------------------------------------------------------------------------------- */
+/* ---- table and board
+ * ------------------------------------------------------------------------------------------------- */
 
 static int free_row(const struct table_sh *table)
 {
@@ -39,7 +40,8 @@ static int enter_queue(struct master *master, const char *pool, int32_t *id, str
 
 static int by_key(const void *a, const void *b)
 {
-	int32_t x = ((const struct table_limit_sh *const *)a)[0]->key, y = ((const struct table_limit_sh *const *)b)[0]->key;
+	int32_t x = ((const struct table_limit_sh *const *)a)[0]->key,
+		y = ((const struct table_limit_sh *const *)b)[0]->key;
 
 	return x < y ? -1 : x > y;
 }
@@ -56,7 +58,7 @@ static int enter_limits(struct table_sh *table, struct table_pool_sh *row, const
 		               TABLE_POOL_LIMITS);
 	for (size_t i = 0; i < n; i++)
 		limits[i] = &table->limits[table_limit(table, config->limits.items[i])];
-	qsort(limits, n, sizeof(limits[0]), by_key);
+	qsort(limits, n, sizeof(limits[0]), by_key); /* NOLINT(bugprone-sizeof-expression): pointers are sorted */
 	for (size_t i = 0; i < n; i++)
 		atomic_store(&row->limits[i], (uint8_t)(limits[i] - table->limits));
 	atomic_store(&row->nlimits, (uint32_t)n);
@@ -122,14 +124,16 @@ int pool_enter(struct pool *pool, struct master *master, const struct cfg_pool *
 	return write_brief(pool, err);
 }
 
-/* ---- children ---------------------------------------------------------------------------------------------------------- */
+/* ---- children
+ * ---------------------------------------------------------------------------------------------------------- */
 
 bool pool_row_alive(const struct instance *instance, unsigned row, struct board_work *work)
 {
 	const struct board_worker_sh *sh = &instance->board->workers[row];
 
-	return atomic_load(&sh->used) && board_read_work(sh, work) && work->pid != 0 && work->state != BOARD_WORKER_ENDED &&
-	       ym_group_alive(&instance->group, work->slot) && ym_process_started(work->pid) == work->process_started;
+	return atomic_load(&sh->used) && board_read_work(sh, work) && work->pid != 0 &&
+	       work->state != BOARD_WORKER_ENDED && ym_group_alive(&instance->group, work->slot) &&
+	       ym_process_started(work->pid) == work->process_started;
 }
 
 int pool_take_over(struct pool *pool, bool *rows, struct ym_err *err)
@@ -174,7 +178,8 @@ int pool_populate(struct pool *pool, bool *rows, struct ym_err *err)
 
 		if (row < 0)
 			return ym_fail(err, YM_ERR_FULL,
-			               "the board of the running generation has only %u worker rows: let the old workers end first "
+			               "the board of the running generation has only %u worker rows: let the old "
+			               "workers end first "
 			               "(yardmaster stop), then start anew",
 			               pool->master->instance.board->instance.rows);
 		rows[row] = true;

@@ -16,8 +16,8 @@ struct master;
 struct pool {
 	struct master *master;
 	const struct cfg_pool *config;
-	unsigned index; /* in table and board */
-	int brief;      /* descriptor, see brief.h */
+	unsigned index;         /* in table and board */
+	int brief;              /* descriptor, see brief.h */
 	struct child *children; /* config->workers of them, then those adopted above that */
 	size_t nchildren;
 };

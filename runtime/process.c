@@ -50,7 +50,8 @@ static void flush_lines(struct process *process, int final)
 {
 	char *start = process->line, *end = process->line + process->used;
 
-	for (char *nl = memchr(start, '\n', (size_t)(end - start)); nl; nl = memchr(start, '\n', (size_t)(end - start))) {
+	for (char *nl = memchr(start, '\n', (size_t)(end - start)); nl;
+	     nl = memchr(start, '\n', (size_t)(end - start))) {
 		process->events.line(process->arg, start, (size_t)(nl - start));
 		start = nl + 1;
 	}

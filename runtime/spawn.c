@@ -37,7 +37,8 @@ static int prepare_files(posix_spawn_file_actions_t *files, const struct spawn *
 static int prepare_attributes(posix_spawnattr_t *attr, const struct spawn *spawn)
 {
 	sigset_t all, none;
-	int flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | (spawn->detach ? POSIX_SPAWN_SETSID : POSIX_SPAWN_SETPGROUP);
+	int flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
+	            (spawn->detach ? POSIX_SPAWN_SETSID : POSIX_SPAWN_SETPGROUP);
 
 	sigfillset(&all);
 	sigemptyset(&none);
@@ -49,7 +50,6 @@ static int prepare_attributes(posix_spawnattr_t *attr, const struct spawn *spawn
 
 static int start(const struct spawn *spawn, int output, pid_t *pid)
 {
-	extern char **environ;
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
 	int sys = posix_spawn_file_actions_init(&files);
@@ -84,7 +84,8 @@ pid_t spawn_self(const struct spawn *spawn, int *pidfd, struct ym_err *err)
 	if (sys) {
 		if (ends[0] >= 0)
 			close(ends[0]);
-		return ym_fail_sys(err, sys, "posix_spawn(%s) to start \"%s %s\"", SELF, spawn->argv[0], spawn->argv[1]);
+		return ym_fail_sys(err, sys, "posix_spawn(%s) to start \"%s %s\"", SELF, spawn->argv[0],
+		                   spawn->argv[1]);
 	}
 	*pidfd = pidfd_open(pid, 0);
 	if (*pidfd < 0) {

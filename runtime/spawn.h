@@ -11,10 +11,10 @@
 #include "../ipc/error.h"
 
 struct spawn {
-	char *const *argv;   /* argv[0] is the name shown in ps; the file is our own executable */
-	bool detach;         /* own session, nothing on stdin, stdout, stderr */
-	int brief;           /* becomes descriptor 3; -1: none */
-	int *output;         /* set to the read end of a pipe that gets stdout and stderr; NULL: inherited */
+	char *const *argv; /* argv[0] is the name shown in ps; the file is our own executable */
+	bool detach;       /* own session, nothing on stdin, stdout, stderr */
+	int brief;         /* becomes descriptor 3; -1: none */
+	int *output;       /* set to the read end of a pipe that gets stdout and stderr; NULL: inherited */
 };
 
 /*

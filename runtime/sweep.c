@@ -149,7 +149,8 @@ static void check_deadline(struct pass *pass, uint32_t slot, uint64_t word)
 	settle(pass, slot, mine, text, false);
 }
 
-/* ---- ready jobs --------------------------------------------------------------------------------------------------- */
+/* ---- ready jobs ---------------------------------------------------------------------------------------------------
+ */
 
 static bool queue_empty(struct pass *pass, unsigned pool)
 {
@@ -213,7 +214,8 @@ static void forget_old(struct pass *pass, uint32_t slot, uint64_t word)
 		free_slot(pass, slot, word);
 }
 
-/* ---- the pass ------------------------------------------------------------------------------------------------------ */
+/* ---- the pass ------------------------------------------------------------------------------------------------------
+ */
 
 static void look_at(struct pass *pass, uint32_t slot)
 {

@@ -1,8 +1,8 @@
 /* table.c - slots, words, and sleeping on them. */
 #include "table.h"
 
-#include <linux/futex.h>
 #include <limits.h>
+#include <linux/futex.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -48,7 +48,8 @@ int table_check(const struct table_sh *table, size_t size, struct ym_err *err)
 	size_t need = table_size(table->slots);
 
 	if (need == 0 || need > size)
-		return ym_fail(err, YM_ERR_CORRUPT, "the job table says %u slots but has only %zu bytes", table->slots, size);
+		return ym_fail(err, YM_ERR_CORRUPT, "the job table says %u slots but has only %zu bytes", table->slots,
+		               size);
 	return 0;
 }
 
@@ -104,7 +105,8 @@ int64_t table_find(const struct table_sh *table, uint64_t id, uint64_t *word)
 	for (uint32_t slot = 0; slot < table->slots; slot++) {
 		uint64_t seen = atomic_load(&table->words[slot]);
 
-		if (word_state(seen) == JOB_FREE || word_state(seen) == JOB_FILLING || table_job_const(table, slot)->id != id)
+		if (word_state(seen) == JOB_FREE || word_state(seen) == JOB_FILLING ||
+		    table_job_const(table, slot)->id != id)
 			continue;
 		*word = seen;
 		return slot;

@@ -77,11 +77,11 @@ enum job_state {
 };
 
 enum job_flag {
-	JOB_QUEUED = 1,     /* READY: a token was sent, or is about to be          */
-	JOB_WAITED = 2,     /* somebody may sleep on the word: wake when it is over */
-	JOB_CANCEL = 4,     /* CLAIMED: the task should stop                       */
-	JOB_TIMED_OUT = 8,  /* ... because its time is up                          */
-	JOB_KEEP = 16,      /* over: keep the result until result_ttl has passed   */
+	JOB_QUEUED = 1,    /* READY: a token was sent, or is about to be          */
+	JOB_WAITED = 2,    /* somebody may sleep on the word: wake when it is over */
+	JOB_CANCEL = 4,    /* CLAIMED: the task should stop                       */
+	JOB_TIMED_OUT = 8, /* ... because its time is up                          */
+	JOB_KEEP = 16,     /* over: keep the result until result_ttl has passed   */
 };
 /* Flags that outlive a change of state. */
 #define JOB_STICKY (JOB_WAITED | JOB_KEEP)
@@ -129,13 +129,13 @@ enum job_place { JOB_PLACE_INLINE, JOB_PLACE_FILE };
 
 /* One job. Written by the owner in a state marked * above, unless the field says otherwise. Times: ym_now_ns(). */
 struct job_sh {
-	uint64_t id;        /* counts up within a generation of the instance: also the order of jobs */
+	uint64_t id; /* counts up within a generation of the instance: also the order of jobs */
 	uint64_t submitted;
-	uint64_t ready;     /* last time it became ready; also written by who sends its token again */
-	uint64_t due;       /* DELAYED: not before */
-	uint64_t started;   /* of the current or last attempt */
+	uint64_t ready;   /* last time it became ready; also written by who sends its token again */
+	uint64_t due;     /* DELAYED: not before */
+	uint64_t started; /* of the current or last attempt */
 	uint64_t finished;
-	uint64_t deadline;  /* of the current attempt, 0: none */
+	uint64_t deadline;    /* of the current attempt, 0: none */
 	uint64_t done, total; /* last progress of a job that is over */
 	uint64_t payload_size;
 	uint64_t result_size;

@@ -25,7 +25,7 @@ const char *text_eta(uint64_t ns, char out[TEXT_MAX])
 {
 	unsigned long long s = (ns + 999999999u) / 1000000000u;
 
-	if (ns == YM_NEVER || s > 99 * 3600)
+	if (ns == YM_NEVER || s > 99ULL * 3600)
 		snprintf(out, TEXT_MAX, "--:--");
 	else if (s < 3600)
 		snprintf(out, TEXT_MAX, "%llu:%02llu", s / 60, s % 60);
@@ -67,7 +67,8 @@ const char *text_fraction(uint64_t done, uint64_t total, bool bytes, char out[TE
 	size_t unit = unit_of((double)total, &divisor);
 
 	if (!bytes || unit == 0)
-		snprintf(out, TEXT_MAX, "%llu/%llu%s", (unsigned long long)done, (unsigned long long)total, bytes ? " B" : "");
+		snprintf(out, TEXT_MAX, "%llu/%llu%s", (unsigned long long)done, (unsigned long long)total,
+		         bytes ? " B" : "");
 	else
 		snprintf(out, TEXT_MAX, "%.1f/%.1f %s", (double)done / divisor, (double)total / divisor, units[unit]);
 	return out;

@@ -15,6 +15,13 @@ static int by_id(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static int id_against(const void *id, const void *job)
+{
+	uint64_t x = *(const uint64_t *)id, y = ((const struct view_job *)job)->id;
+
+	return x < y ? -1 : x > y;
+}
+
 /* Strings in shared memory may lack their end. */
 static void copy_string(char *to, const char *from, size_t size)
 {
@@ -49,7 +56,8 @@ static bool read_job(const struct table_sh *table, uint32_t slot, struct view_jo
 		copy_string(view->error, job->error, sizeof(view->error));
 		copy_string(view->unit, job->unit, sizeof(view->unit));
 		if (view->state == JOB_PARKED)
-			copy_string(view->parked_on, table->limits[job->parked_on % TABLE_LIMITS].name, sizeof(view->parked_on));
+			copy_string(view->parked_on, table->limits[job->parked_on % TABLE_LIMITS].name,
+			            sizeof(view->parked_on));
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load(&table->words[slot]) == word)
 			return true;
@@ -64,12 +72,11 @@ static void add_progress(const struct board_sh *board, struct view_job *jobs, si
 		const struct board_worker_sh *row = &board->workers[i];
 		struct board_work work;
 		struct board_progress progress;
-		struct view_job key, *job;
+		struct view_job *job;
 
 		if (!atomic_load(&row->used) || !board_read_work(row, &work) || work.job == 0)
 			continue;
-		key.id = work.job;
-		job = bsearch(&key, jobs, count, sizeof(*jobs), by_id);
+		job = bsearch(&work.job, jobs, count, sizeof(*jobs), id_against);
 		if (!job || (job->state != JOB_CLAIMED && job->state != JOB_FINISHING) || job->attempt != work.attempt)
 			continue;
 		job->pid = work.pid;
@@ -86,32 +93,29 @@ static void add_progress(const struct board_sh *board, struct view_job *jobs, si
 struct view_job *view_jobs(const struct instance *instance, size_t *count, struct ym_err *err)
 {
 	const struct table_sh *table = instance->table;
-	struct view_job *jobs, view, *smaller;
-	size_t room = 64;
+	struct view_job *jobs = NULL, view;
+	size_t room = 0;
 
 	*count = 0;
 	if (!table) {
-		ym_fail(err, YM_ERR_PERMISSION, "the job table of instance %s may only be read by its own user", instance->name);
+		ym_fail(err, YM_ERR_PERMISSION, "the job table of instance %s may only be read by its own user",
+		        instance->name);
 		return NULL;
 	}
-	jobs = malloc(room * sizeof(*jobs));
-	for (uint32_t slot = 0; jobs && slot < table->slots; slot++) {
-		if (!read_job(table, slot, &view))
-			continue;
+	for (uint32_t slot = 0; slot <= table->slots; slot++) {
+		/* One round more than there are slots: an empty list is an allocation, too. */
 		if (*count == room) {
-			smaller = jobs;
-			room *= 2;
-			jobs = realloc(jobs, room * sizeof(*jobs));
-			if (!jobs) {
-				free(smaller);
-				break;
+			struct view_job *larger = realloc(jobs, (room = room ? 2 * room : 64) * sizeof(*jobs));
+
+			if (!larger) {
+				ym_fail(err, YM_ERR_LIMIT, "out of memory for %zu jobs", room);
+				free(jobs);
+				return NULL;
 			}
+			jobs = larger;
 		}
-		jobs[(*count)++] = view;
-	}
-	if (!jobs) {
-		ym_fail(err, YM_ERR_LIMIT, "out of memory");
-		return NULL;
+		if (slot < table->slots && read_job(table, slot, &view))
+			jobs[(*count)++] = view;
 	}
 	qsort(jobs, *count, sizeof(*jobs), by_id);
 	add_progress(instance->board, jobs, *count);

@@ -15,11 +15,11 @@ struct view_job {
 	char note[BOARD_NOTE_MAX]; /* of a running job */
 	char unit[JOB_UNIT_MAX];
 	unsigned attempt, attempts, crashes;
-	uint64_t done, total; /* total 0: unknown */
+	uint64_t done, total;                       /* total 0: unknown */
 	uint64_t submitted, due, started, finished; /* ym_now_ns() */
-	uint64_t updated;     /* last progress */
-	int32_t pid;          /* of its worker, 0: none */
-	char parked_on[TABLE_NAME_MAX]; /* the limit it waits for */
+	uint64_t updated;                           /* last progress */
+	int32_t pid;                                /* of its worker, 0: none */
+	char parked_on[TABLE_NAME_MAX];             /* the limit it waits for */
 };
 
 /*

@@ -30,7 +30,8 @@ struct ym_job {
 int job_begin(struct ym_job *job, struct instance *instance, struct board_worker_sh *row,
               const volatile sig_atomic_t *stop, uint32_t slot, uint64_t word, struct ym_err *err);
 
-/* What to report for an outcome of the task; points into the job. *give_back: the attempt does not count (the worker was told to stop). */
+/* What to report for an outcome of the task; points into the job. *give_back: the attempt does not count (the worker
+ * was told to stop). */
 void job_report(struct ym_job *job, int outcome, struct job_report *report, bool *give_back);
 
 void job_end(struct ym_job *job);

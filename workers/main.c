@@ -7,7 +7,8 @@
 
 int main(int argc, char **argv)
 {
-	/* yardmaster worker --probe PLUGIN | yardmaster worker INSTANCE/POOL ROW: see runtime/child.c and configured.c */
+	/* yardmaster worker --probe PLUGIN | yardmaster worker INSTANCE/POOL ROW: see runtime/child.c and configured.c
+	 */
 	if (argc == 4 && strcmp(argv[1], "worker") == 0) {
 		if (strcmp(argv[2], "--probe") == 0)
 			return worker_probe(argv[3]);

@@ -35,7 +35,7 @@ extern "C" {
 /* Changes whenever a plugin built for the old header could not work with the new worker. */
 #define YM_PLUGIN_ABI 1
 
-#define YM_NOTE_MAX 80   /* bytes of a progress note, with its NUL; longer ones are cut at a UTF-8 boundary */
+#define YM_NOTE_MAX  80  /* bytes of a progress note, with its NUL; longer ones are cut at a UTF-8 boundary */
 #define YM_ERROR_MAX 192 /* bytes of an error text, with its NUL; likewise                                  */
 
 typedef struct ym_job ym_job;
@@ -104,10 +104,10 @@ static inline const char *ym_option(const struct ym_plugin_config *config, const
 /* The payload: bytes as submitted, not terminated by contract but always followed by a NUL byte. */
 const void *ym_payload(ym_job *job, size_t *size);
 
-uint64_t ym_job_id(const ym_job *job);  /* unique within the instance                              */
-unsigned ym_attempt(const ym_job *job); /* 1 on the first run                                      */
+uint64_t ym_job_id(const ym_job *job);   /* unique within the instance                              */
+unsigned ym_attempt(const ym_job *job);  /* 1 on the first run                                      */
 unsigned ym_attempts(const ym_job *job); /* how many are allowed                                   */
-const char *ym_tag(const ym_job *job);  /* the submitter's own name for the job, "" if none        */
+const char *ym_tag(const ym_job *job);   /* the submitter's own name for the job, "" if none        */
 
 /*
  * Report progress: `done` of `total` (0: unknown), in the unit set by ym_unit(). A few stores to shared

@@ -21,13 +21,14 @@ int plugin_load(struct plugin_host *host, const char *path, struct ym_err *err)
 		return ym_fail(err, YM_ERR_CONFIG, "plugin %s: cannot be loaded: %s", path, dlerror());
 	plugin = dlsym(host->handle, ENTRY);
 	if (!plugin)
-		return ym_fail(err, YM_ERR_CONFIG, "plugin %s: has no \"" ENTRY "\": it must say YM_PLUGIN(\"name\", .run = ...)",
-		               path);
-	if (plugin->abi != YM_PLUGIN_ABI)
 		return ym_fail(err, YM_ERR_CONFIG,
-		               "plugin %s: was built for plugin ABI %u, this yardmaster speaks %u: build it anew with this "
-		               "version's <yardmaster/plugin.h>",
-		               path, plugin->abi, YM_PLUGIN_ABI);
+		               "plugin %s: has no \"" ENTRY "\": it must say YM_PLUGIN(\"name\", .run = ...)", path);
+	if (plugin->abi != YM_PLUGIN_ABI)
+		return ym_fail(
+		    err, YM_ERR_CONFIG,
+		    "plugin %s: was built for plugin ABI %u, this yardmaster speaks %u: build it anew with this "
+		    "version's <yardmaster/plugin.h>",
+		    path, plugin->abi, YM_PLUGIN_ABI);
 	if (plugin->size < sizeof(*plugin))
 		return ym_fail(err, YM_ERR_CONFIG, "plugin %s: its entry has %u bytes, at least %zu are needed", path,
 		               plugin->size, sizeof(*plugin));

@@ -42,7 +42,8 @@ static timer_t knocker;
 
 static void knock_every(long ns)
 {
-	struct itimerspec spec = {.it_value = {ns / 1000000000, ns % 1000000000}, .it_interval = {ns / 1000000000, ns % 1000000000}};
+	struct itimerspec spec = {.it_value = {ns / 1000000000, ns % 1000000000},
+	                          .it_interval = {ns / 1000000000, ns % 1000000000}};
 
 	timer_settime(knocker, 0, &spec, NULL);
 }
@@ -71,13 +72,15 @@ static int catch_signals(struct ym_err *err)
 	sigaction(SIGALRM, &knock, NULL);
 	sigaction(SIGTERM, &note, NULL);
 	sigaction(SIGUSR1, &note, NULL);
-	/* Ctrl-C and a lost terminal reach the whole foreground group; what follows from it is the master's decision. */
+	/* Ctrl-C and a lost terminal reach the whole foreground group; what follows from it is the master's decision.
+	 */
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
 	return 0;
 }
 
-/* ---- the board ---------------------------------------------------------------------------------------------------- */
+/* ---- the board ----------------------------------------------------------------------------------------------------
+ */
 
 static void show(struct worker *worker, enum board_worker_state state)
 {
@@ -128,7 +131,8 @@ static void count(struct worker *worker, enum job_state state)
 	}
 }
 
-/* ---- one job ------------------------------------------------------------------------------------------------------ */
+/* ---- one job ------------------------------------------------------------------------------------------------------
+ */
 
 static void finish_job(struct worker *worker, struct ym_job *job, int outcome)
 {
@@ -212,7 +216,8 @@ static int take_token(struct worker *worker, struct dispatch_token token, struct
 	return 0;
 }
 
-/* ---- life --------------------------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------------------------
+ */
 
 /* Without a master the worker goes on working, but not for ever. */
 static bool orphaned_too_long(struct worker *worker)
@@ -271,7 +276,8 @@ static int attach(struct worker *worker, unsigned row, struct ym_err *err)
 		return -1;
 	pool = table_pool(worker->instance.table, worker->brief.pool);
 	if (pool < 0 || row >= worker->instance.board->instance.rows)
-		return ym_fail(err, YM_ERR_BUG, "the instance has no pool %s or no board row %u", worker->brief.pool, row);
+		return ym_fail(err, YM_ERR_BUG, "the instance has no pool %s or no board row %u", worker->brief.pool,
+		               row);
 	worker->pool = (unsigned)pool;
 	worker->master = atomic_load(&worker->instance.board->instance.master);
 	/* The next master may already have given our row to another worker. */
@@ -302,7 +308,8 @@ int worker_main(unsigned row)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	worker.instance.group.semid = -1;
-	if (catch_signals(&err) < 0 || brief_read(BRIEF_FD, &worker.brief, &err) < 0 || attach(&worker, row, &err) < 0) {
+	if (catch_signals(&err) < 0 || brief_read(BRIEF_FD, &worker.brief, &err) < 0 ||
+	    attach(&worker, row, &err) < 0) {
 		code = ym_err_exit_code(err.class);
 	} else {
 		close(BRIEF_FD);

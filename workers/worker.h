@@ -11,6 +11,6 @@
 int worker_main(unsigned row);
 
 /* Load a plugin, say on stderr what is wrong with it, if anything. Returns an exit code. */
-int worker_probe(const char *plugin);
+int worker_probe(const char *path);
 
 #endif

@@ -109,7 +109,7 @@ static int set_rate(const char *value)
 		const char *suffix;
 		unsigned long long bytes;
 	} units[] = {{"", 1},          {"b", 1},       {"k", 1 << 10},  {"kb", 1 << 10},
-		     {"kib", 1 << 10}, {"m", 1 << 20}, {"mb", 1 << 20}, {"mib", 1 << 20}};
+	             {"kib", 1 << 10}, {"m", 1 << 20}, {"mb", 1 << 20}, {"mib", 1 << 20}};
 	unsigned long long number;
 	const char *suffix;
 
@@ -170,7 +170,7 @@ static int take_option(const struct ym_option *option, char *error, size_t size)
 		if (known_options[i].set(option->value) == 0)
 			return 0;
 		snprintf(error, size, "option.%s = %s: expected %s", option->key, option->value,
-			 known_options[i].expected);
+		         known_options[i].expected);
 		return -1;
 	}
 	return refuse_unknown(option->key, error, size);
@@ -240,8 +240,8 @@ static size_t on_read(char *buffer, size_t size, size_t nitems, void *data)
 	up->given += n;
 	/* Before the last byte leaves: is it still the file that was measured? If not, the server gets no whole one. */
 	if (n == 0 || (up->given == up->st.st_size && (fstat(up->fd, &now) < 0 || now.st_size != up->st.st_size ||
-						       now.st_mtim.tv_sec != up->st.st_mtim.tv_sec ||
-						       now.st_mtim.tv_nsec != up->st.st_mtim.tv_nsec))) {
+	                                               now.st_mtim.tv_sec != up->st.st_mtim.tv_sec ||
+	                                               now.st_mtim.tv_nsec != up->st.st_mtim.tv_nsec))) {
 		snprintf(up->fault, sizeof(up->fault), "%.120s changed while it was uploaded", up->path);
 		return CURL_READFUNC_ABORT;
 	}
@@ -437,7 +437,7 @@ static int succeed(struct upload *up)
 {
 	char text[512];
 	int length = snprintf(text, sizeof(text), "uploaded %.400s, %lld bytes, in %.1f s", up->name,
-			      (long long)up->st.st_size, (double)up->took / 1e6);
+	                      (long long)up->st.st_size, (double)up->took / 1e6);
 
 	ym_progress(up->job, (uint64_t)up->st.st_size, (uint64_t)up->st.st_size, "uploaded");
 	if (ym_result(up->job, text, (size_t)length) < 0)
@@ -463,7 +463,7 @@ static int conclude(struct upload *up, CURLcode rc)
 	why = up->curl_error[0] ? up->curl_error : curl_easy_strerror(rc);
 	if (up->given)
 		ym_error(up->job, "ftp upload broke off after %lld of %lld bytes: %s", (long long)up->given,
-			 (long long)up->st.st_size, why);
+		         (long long)up->st.st_size, why);
 	else
 		ym_error(up->job, "ftp: %s", why);
 	return YM_RETRY;

@@ -26,7 +26,8 @@ static const struct command *const commands[] = {
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-/* ---- help ------------------------------------------------------------------------------------------------------------ */
+/* ---- help
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void print_overview(FILE *to)
 {
@@ -50,20 +51,23 @@ static void print_help(const struct command *command, FILE *to)
 		char left[64];
 
 		snprintf(left, sizeof(left), "%c%c%s--%s%s%s", row->letter ? '-' : ' ', row->letter ? row->letter : ' ',
-		         row->letter ? ", " : "  ", row->name, row->argument ? " " : "", row->argument ? row->argument : "");
+		         row->letter ? ", " : "  ", row->name, row->argument ? " " : "",
+		         row->argument ? row->argument : "");
 		fprintf(to, "  %-26s %s\n", left, row->help);
 	}
 	fprintf(to, "  %-26s %s\n", "-h, --help", "this text");
 }
 
-/* ---- options --------------------------------------------------------------------------------------------------------- */
+/* ---- options
+ * --------------------------------------------------------------------------------------------------------- */
 
 static int row_of(const struct args *args, const char *name)
 {
 	for (int i = 0; args->command->options[i].name; i++)
 		if (strcmp(args->command->options[i].name, name) == 0)
 			return i;
-	fprintf(stderr, "yardmaster: command %s asks for an option --%s that it does not have\n", args->command->verb, name);
+	fprintf(stderr, "yardmaster: command %s asks for an option --%s that it does not have\n", args->command->verb,
+	        name);
 	exit(ym_err_exit_code(YM_ERR_BUG));
 }
 
@@ -119,7 +123,8 @@ int command_fail(const struct ym_err *err)
 
 static int usage_error(const struct command *command, const char *what)
 {
-	fprintf(stderr, "yardmaster %s: %s\nusage: yardmaster %s %s\n", command->verb, what, command->verb, command->usage);
+	fprintf(stderr, "yardmaster %s: %s\nusage: yardmaster %s %s\n", command->verb, what, command->verb,
+	        command->usage);
 	return EXIT_USAGE;
 }
 
@@ -132,7 +137,8 @@ static void getopt_tables(const struct command *command, struct option *longs, c
 	for (; command->options[n].name; n++) {
 		const struct option_row *row = &command->options[n];
 
-		longs[n] = (struct option){row->name, row->argument ? required_argument : no_argument, NULL, LETTERLESS + n};
+		longs[n] =
+		    (struct option){row->name, row->argument ? required_argument : no_argument, NULL, LETTERLESS + n};
 		if (row->letter) {
 			*letters++ = row->letter;
 			if (row->argument)
@@ -172,7 +178,8 @@ static int run_command(const struct command *command, int argc, char **argv)
 			return 0;
 		}
 		if (row < 0) {
-			snprintf(text, sizeof(text), found == ':' ? "%s needs a value" : "unknown option %s", argv[optind - 1]);
+			snprintf(text, sizeof(text), found == ':' ? "%s needs a value" : "unknown option %s",
+			         argv[optind - 1]);
 			return usage_error(command, text);
 		}
 		args.values[row] = optarg ? optarg : "";
@@ -210,7 +217,7 @@ int command_main(int argc, char **argv)
 		if (!commands[i]->hidden)
 			cfg_nearest_offer(&near, commands[i]->verb);
 	}
-	fprintf(stderr, "yardmaster: there is no command \"%s\"%s%s%s\n", argv[1],
-	        near.best ? ": did you mean \"" : "", near.best ? near.best : "", near.best ? "\"?" : "");
+	fprintf(stderr, "yardmaster: there is no command \"%s\"%s%s%s\n", argv[1], near.best ? ": did you mean \"" : "",
+	        near.best ? near.best : "", near.best ? "\"?" : "");
 	return EXIT_USAGE;
 }

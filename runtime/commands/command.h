@@ -44,11 +44,11 @@ struct args {
 
 struct command {
 	const char *verb;
-	const char *usage;   /* behind the verb */
-	const char *summary; /* one line */
-	const char *text;    /* more, may be NULL */
-	const struct option_row *options; /* ends with a NULL name */
-	int least, most;     /* number of arguments that are no options; most -1: any */
+	const char *usage;                   /* behind the verb */
+	const char *summary;                 /* one line */
+	const char *text;                    /* more, may be NULL */
+	const struct option_row *options;    /* ends with a NULL name */
+	int least, most;                     /* number of arguments that are no options; most -1: any */
 	int (*run)(const struct args *args); /* returns the exit code */
 	bool hidden;
 };

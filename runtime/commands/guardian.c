@@ -13,7 +13,7 @@ static int guardian(const struct args *args)
 	/* The directory it was started in must not be kept busy by a process that may sleep for months. */
 	if (chdir("/") < 0)
 		fprintf(stderr, "chdir(\"/\") failed\n");
-	if (ym_group_guard(atoi(args->rest[1]), &spec, &err) < 0)
+	if (ym_group_guard((int)strtol(args->rest[1], NULL, 10), &spec, &err) < 0)
 		return command_fail(&err);
 	return 0;
 }

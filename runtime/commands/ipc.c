@@ -34,8 +34,8 @@ static void describe(const struct ym_entry_sh *entry, char *out, size_t max)
 		break;
 	case YM_OBJECT_SEMAPHORE:
 		if (ym_sem_stat(entry->id, &sem, NULL) == 0) {
-			snprintf(out, max, "%d of %llu units free, %d handles, %d waiting", sem.value, (unsigned long long)entry->size,
-			         sem.usage, sem.waiters);
+			snprintf(out, max, "%d of %llu units free, %d handles, %d waiting", sem.value,
+			         (unsigned long long)entry->size, sem.usage, sem.waiters);
 			return;
 		}
 		break;
@@ -53,8 +53,8 @@ static void print_objects(const struct ym_registry_sh *reg)
 		if (atomic_load(&entry->state) == YM_ENTRY_EMPTY)
 			continue;
 		describe(entry, text, sizeof(text));
-		printf("  %-10s %-24.40s 0x%08x %10d  %s\n", ym_object_word((enum ym_object_kind)entry->kind), entry->name,
-		       (unsigned)entry->key, entry->id, text);
+		printf("  %-10s %-24.40s 0x%08x %10d  %s\n", ym_object_word((enum ym_object_kind)entry->kind),
+		       entry->name, (unsigned)entry->key, entry->id, text);
 	}
 }
 
@@ -91,9 +91,9 @@ static int list_instance(const struct instance *instance, struct ym_err *err)
 	printf("%s (%s)\n", instance->name, instance->directory);
 	printf("  %-10s %-24s 0x%08x %10d  %u slots, %d participants, %s\n", "semaphore", "members", (unsigned)look.key,
 	       look.semid, look.capacity, look.usage,
-	       look.ready         ? look.leader ? "has a master" : "no master"
+	       look.ready        ? look.leader ? "has a master" : "no master"
 	       : look.usage == 0 ? "half made or half removed: the next start repairs it"
-	                          : "being made or removed");
+	                         : "being made or removed");
 	if (!ym_object_behind(YM_OBJECT_SEGMENT, look.key, &id) ||
 	    ym_seg_attach(id, "members", YM_REGISTRY_VERSION, look.semid, true, &addr, NULL, NULL) < 0)
 		return 0;

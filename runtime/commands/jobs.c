@@ -20,11 +20,13 @@ static void print_job(const struct view_job *job)
 	if (job->state == JOB_PARKED)
 		snprintf(why, sizeof(why), "waits for limit %s", job->parked_on);
 	else if (job->state == JOB_DELAYED)
-		snprintf(why, sizeof(why), "again in %s; %s", text_duration(job->due > now ? job->due - now : 0, wait), error);
+		snprintf(why, sizeof(why), "again in %s; %s", text_duration(job->due > now ? job->due - now : 0, wait),
+		         error);
 	else if (job->state != JOB_DONE)
 		snprintf(why, sizeof(why), "%s", error);
-	printf("%8llu %-10s %-12s %7s %8s  %-20s %s\n", (unsigned long long)job->id, job_state_word(job->state), job->pool, attempt,
-	       text_duration(until > job->submitted ? until - job->submitted : 0, age), job->tag, why);
+	printf("%8llu %-10s %-12s %7s %8s  %-20s %s\n", (unsigned long long)job->id, job_state_word(job->state),
+	       job->pool, attempt, text_duration(until > job->submitted ? until - job->submitted : 0, age), job->tag,
+	       why);
 }
 
 static void json_job(const struct view_job *job)
@@ -90,7 +92,8 @@ static int jobs(const struct args *args)
 	struct ym_err err;
 	size_t count;
 
-	if (check_state(args, &err) < 0 || args_instance(args, &instance, &err) < 0 || instance_view(&instance, &err) < 0)
+	if (check_state(args, &err) < 0 || args_instance(args, &instance, &err) < 0 ||
+	    instance_view(&instance, &err) < 0)
 		return command_fail(&err);
 	list = view_jobs(&instance, &count, &err);
 	instance_unview(&instance);

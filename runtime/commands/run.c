@@ -22,8 +22,8 @@ const struct command command_run = {
     .usage = "FILE",
     .summary = "start the master with the pools of an INI file, in the foreground",
     .text = "The log goes to stderr. SIGTERM or SIGINT stops in order: running jobs finish within the pool's\n"
-            "stopwaitsecs, then they are asked to give up, then killed; a second signal speeds that up. Jobs that\n"
-            "still wait are kept for the next start.",
+	    "stopwaitsecs, then they are asked to give up, then killed; a second signal speeds that up. Jobs that\n"
+	    "still wait are kept for the next start.",
     .options = options,
     .least = 1,
     .most = 1,

@@ -39,7 +39,8 @@ static const char *worker_state(const struct board_work *work)
 	return board_worker_word(work->state);
 }
 
-/* ---- text ------------------------------------------------------------------------------------------------------------ */
+/* ---- text
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void print_head(const struct instance *instance, pid_t master)
 {
@@ -49,7 +50,8 @@ static void print_head(const struct instance *instance, pid_t master)
 	if (master)
 		printf("instance %s: %s, up %s, master pid %ld, %s\n", row->name,
 		       board_master_word(atomic_load(&row->master_state)),
-		       text_duration(ym_now_ns() - atomic_load(&row->master_since), up), (long)master, instance->directory);
+		       text_duration(ym_now_ns() - atomic_load(&row->master_since), up), (long)master,
+		       instance->directory);
 	else
 		printf("instance %s: NO MASTER (workers go on; start it again with `yardmaster run`), %s\n", row->name,
 		       instance->directory);
@@ -57,8 +59,8 @@ static void print_head(const struct instance *instance, pid_t master)
 
 static void print_pools(const struct board_sh *board)
 {
-	printf("\n%-16s %8s %8s %8s %8s %8s %9s %8s %8s\n", "POOL", "WORKERS", "WAITING", "RUNNING", "PARKED", "DELAYED", "DONE",
-	       "FAILED", "CRASHES");
+	printf("\n%-16s %8s %8s %8s %8s %8s %9s %8s %8s\n", "POOL", "WORKERS", "WAITING", "RUNNING", "PARKED",
+	       "DELAYED", "DONE", "FAILED", "CRASHES");
 	for (unsigned i = 0; i < TABLE_POOLS; i++) {
 		const struct board_pool_sh *row = &board->pools[i];
 		struct totals totals = pool_totals(board, i);
@@ -118,7 +120,8 @@ static void print_progress(const struct board_worker_sh *row, const struct board
 
 static void print_workers(const struct board_sh *board)
 {
-	printf("\n%-4s %8s %-16s %-8s %8s %8s %-20s %8s\n", "ROW", "PID", "POOL", "STATE", "JOB", "ATTEMPT", "TAG", "SINCE");
+	printf("\n%-4s %8s %-16s %-8s %8s %8s %-20s %8s\n", "ROW", "PID", "POOL", "STATE", "JOB", "ATTEMPT", "TAG",
+	       "SINCE");
 	for (uint32_t i = 0; i < board->instance.rows; i++) {
 		const struct board_worker_sh *row = &board->workers[i];
 		struct board_work work;
@@ -131,13 +134,15 @@ static void print_workers(const struct board_sh *board)
 			snprintf(job, sizeof(job), "%llu", (unsigned long long)work.job);
 			snprintf(attempt, sizeof(attempt), "%u/%u", work.attempt, work.attempts);
 		}
-		printf("%-4u %8ld %-16s %-8s %8s %8s %s %8s", i, (long)work.pid, board->pools[work.pool % TABLE_POOLS].name,
-		       worker_state(&work), job, attempt, tag, text_duration(ym_now_ns() - work.since, since));
+		printf("%-4u %8ld %-16s %-8s %8s %8s %s %8s", i, (long)work.pid,
+		       board->pools[work.pool % TABLE_POOLS].name, worker_state(&work), job, attempt, tag,
+		       text_duration(ym_now_ns() - work.since, since));
 		print_progress(row, &work);
 	}
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------------------------------ */
+/* ---- JSON
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static double seconds_since(uint64_t then)
 {

@@ -41,7 +41,8 @@ static int stop_master(const struct instance *instance, pid_t pid, bool now, uin
 	if (now && !await_end(pidfd, ym_deadline(100)))
 		spawn_signal(pidfd, SIGINT);
 	if (!await_end(pidfd, deadline)) {
-		fprintf(stderr, "yardmaster: the master (pid %ld) is still waiting for running jobs: try again with --now\n",
+		fprintf(stderr,
+		        "yardmaster: the master (pid %ld) is still waiting for running jobs: try again with --now\n",
 		        (long)pid);
 		close(pidfd);
 		return ym_err_exit_code(YM_ERR_TIMEOUT);

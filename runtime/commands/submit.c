@@ -42,7 +42,8 @@ static char *read_all(int fd, const char *name, size_t max, size_t *size, struct
 		}
 		have += (size_t)n;
 		if (have > max) {
-			ym_fail(err, YM_ERR_USAGE, "the payload from %s is longer than payload_max allows (%zu bytes)", name, max);
+			ym_fail(err, YM_ERR_USAGE, "the payload from %s is longer than payload_max allows (%zu bytes)",
+			        name, max);
 			free(data);
 			return NULL;
 		}
@@ -115,7 +116,8 @@ static void warn_without_master(struct instance *instance, bool *warned)
 static int print_result(struct instance *instance, struct job_ref ref, struct ym_err *err)
 {
 	size_t size;
-	char *result = payload_load_result(instance->directory, table_job(instance->table, ref.slot), ref.slot, &size, err);
+	char *result =
+	    payload_load_result(instance->directory, table_job(instance->table, ref.slot), ref.slot, &size, err);
 
 	if (!result)
 		return -1;
@@ -214,7 +216,7 @@ const struct command command_submit = {
     .usage = "POOL [PAYLOAD | -] [OPTIONS]",
     .summary = "submit a job; prints its id, or with --wait its result",
     .text = "The payload is the argument, or stdin for \"-\", or a file with --file; without any it is empty.\n"
-            "Once the id is printed, the job will be run at least once, whatever process dies.",
+	    "Once the id is printed, the job will be run at least once, whatever process dies.",
     .options = options,
     .least = 1,
     .most = 2,

@@ -12,7 +12,7 @@ struct tracked {
 	bool changed;        /* state or attempt differ from the look before */
 	double rate;         /* progress a second, 0: not known yet */
 	uint64_t rate_done, rate_at;
-	uint64_t told;       /* ym_now_ns() of the last line about it (plain output) */
+	uint64_t told; /* ym_now_ns() of the last line about it (plain output) */
 	uint64_t told_done;
 };
 

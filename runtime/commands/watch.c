@@ -13,7 +13,7 @@
 #include "command.h"
 #include "tracker.h"
 
-#define LOOK_MS      100
+#define LOOK_MS      100L
 #define PLAIN_GAP_NS UINT64_C(1000000000)
 
 #define LABEL_COLUMNS 20
@@ -59,7 +59,8 @@ static void progress_text(const struct tracked *tracked, char *out, size_t max)
 	if (used && job->unit[0] && !in_bytes(job) && used < max)
 		used += (size_t)snprintf(out + used, max - used, " %s", job->unit);
 	if (tracked->rate > 0 && used < max)
-		used += (size_t)snprintf(out + used, max - used, " %s/s", text_amount(tracked->rate, in_bytes(job), rate));
+		used +=
+		    (size_t)snprintf(out + used, max - used, " %s/s", text_amount(tracked->rate, in_bytes(job), rate));
 	if (tracked_eta(tracked) != YM_NEVER && used < max)
 		snprintf(out + used, max - used, " ETA %s", text_eta(tracked_eta(tracked), eta));
 }
@@ -86,7 +87,8 @@ static void state_text(const struct view_job *job, char *out, size_t max)
 		break;
 	case JOB_DELAYED:
 		snprintf(out, max, "again in %s (attempt %u of %u: %s)",
-		         text_duration(job->due > now ? job->due - now : 0, took), job->attempt, job->attempts, job->error);
+		         text_duration(job->due > now ? job->due - now : 0, took), job->attempt, job->attempts,
+		         job->error);
 		break;
 	case JOB_READY:
 		snprintf(out, max, "waiting%s%s", job->error[0] ? ", after: " : "", job->error);
@@ -104,7 +106,8 @@ static bool running(const struct view_job *job)
 	return job->state == JOB_CLAIMED || job->state == JOB_FINISHING;
 }
 
-/* ---- bars ------------------------------------------------------------------------------------------------------------ */
+/* ---- bars
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void measure_screen(struct screen *screen)
 {
@@ -171,15 +174,16 @@ static void summary(const struct instance *instance, const struct tracker *track
 		done += tracker->list[i].job.state == JOB_DONE;
 		busy += running(&tracker->list[i].job);
 	}
-	used = snprintf(out, max, "%zu of %zu done, %zu failed, %zu running", done, tracker->count, tracker_bad(tracker), busy);
+	used = snprintf(out, max, "%zu of %zu done, %zu failed, %zu running", done, tracker->count,
+	                tracker_bad(tracker), busy);
 	for (unsigned i = 0; i < TABLE_POOLS && used > 0 && (size_t)used < max; i++)
 		if (atomic_load(&board->pools[i].used))
 			used += snprintf(out + used, max - (size_t)used, " | pool %s: %u workers", board->pools[i].name,
 			                 atomic_load(&board->pools[i].actual));
 	for (unsigned i = 0; i < TABLE_LIMITS && used > 0 && (size_t)used < max; i++)
 		if (atomic_load(&board->limits[i].used))
-			used += snprintf(out + used, max - (size_t)used, " | limit %s: at most %d at once", board->limits[i].name,
-			                 atomic_load(&board->limits[i].max));
+			used += snprintf(out + used, max - (size_t)used, " | limit %s: at most %d at once",
+			                 board->limits[i].name, atomic_load(&board->limits[i].max));
 }
 
 /* Running jobs always fit first; the others as far as there is room. */
@@ -222,7 +226,8 @@ static void draw(struct screen *screen, const struct instance *instance, const s
 	fflush(stdout);
 }
 
-/* ---- plain lines ------------------------------------------------------------------------------------------------------ */
+/* ---- plain lines
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void print_plain(struct tracker *tracker)
 {
@@ -250,12 +255,14 @@ static void print_plain(struct tracker *tracker)
 	fflush(stdout);
 }
 
-/* ---- the command ------------------------------------------------------------------------------------------------------ */
+/* ---- the command
+ * ------------------------------------------------------------------------------------------------------ */
 
 static int follow(const struct args *args, const struct instance *instance, struct tracker *tracker)
 {
 	const char *term = getenv("TERM");
-	struct screen screen = {.live = !args_flag(args, "plain") && isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0};
+	struct screen screen = {.live = !args_flag(args, "plain") && isatty(STDOUT_FILENO) && term &&
+	                                strcmp(term, "dumb") != 0};
 	struct timespec nap = {.tv_nsec = LOOK_MS * 1000000};
 	bool warned = false, over;
 	struct ym_err err;
@@ -274,12 +281,14 @@ static int follow(const struct args *args, const struct instance *instance, stru
 		if (over)
 			break;
 		if (ym_group_look(instance->directory, &look, &err) < 0 && err.class == YM_ERR_NOT_RUNNING) {
-			fprintf(stderr, "yardmaster: instance %s was stopped; unfinished jobs are kept for its next start\n",
+			fprintf(stderr,
+			        "yardmaster: instance %s was stopped; unfinished jobs are kept for its next start\n",
 			        instance->name);
 			return ym_err_exit_code(YM_ERR_NOT_RUNNING);
 		}
 		if (!look.leader && !warned)
-			fprintf(stderr, "yardmaster: instance %s has no master right now; its workers go on\n", instance->name);
+			fprintf(stderr, "yardmaster: instance %s has no master right now; its workers go on\n",
+			        instance->name);
 		warned = !look.leader;
 		/* The board is shared memory: there is nothing to wait for but time. */
 		nanosleep(&nap, NULL);
@@ -326,7 +335,7 @@ const struct command command_watch = {
     .usage = "[JOB ...] [OPTIONS]",
     .summary = "show live progress until the jobs are over",
     .text = "Without a JOB, every unfinished job is shown, also those submitted meanwhile. The exit code is 0 if all\n"
-            "were done, 1 if one failed or was cancelled, 3 if the instance was stopped meanwhile.",
+	    "were done, 1 if one failed or was cancelled, 3 if the instance was stopped meanwhile.",
     .options = options,
     .most = -1,
     .run = watch,

@@ -75,7 +75,8 @@ static void figure(const char *name, double value, const char *unit, double raw)
 	fflush(stdout);
 }
 
-/* ---- the instance -------------------------------------------------------------------------------------------------- */
+/* ---- the instance --------------------------------------------------------------------------------------------------
+ */
 
 static void locate(struct instance *instance)
 {
@@ -96,8 +97,8 @@ static unsigned idle_workers(void)
 	for (uint32_t i = 0; i < instance.board->instance.rows; i++) {
 		struct board_work work;
 
-		n += atomic_load(&instance.board->workers[i].used) && board_read_work(&instance.board->workers[i], &work) &&
-		     work.state == BOARD_WORKER_IDLE;
+		n += atomic_load(&instance.board->workers[i].used) &&
+		     board_read_work(&instance.board->workers[i], &work) && work.state == BOARD_WORKER_IDLE;
 	}
 	instance_unview(&instance);
 	return n;
@@ -110,7 +111,8 @@ static void start(unsigned workers)
 	if (!file)
 		die(ini);
 	fprintf(file,
-	        "[yardmaster]\ninstance = bench\ndirectory = %s\nlog_level = error\n[pool:noop]\nplugin = %s\nworkers = %u\n"
+	        "[yardmaster]\ninstance = bench\ndirectory = %s\nlog_level = error\n[pool:noop]\nplugin = %s\nworkers "
+	        "= %u\n"
 	        "startsecs = 0\n",
 	        dir, plugin, workers);
 	fclose(file);
@@ -139,7 +141,8 @@ static void join(struct instance *instance)
 		die(err.text);
 }
 
-/* ---- jobs ------------------------------------------------------------------------------------------------------------ */
+/* ---- jobs
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static uint64_t jobs_done(const struct instance *instance)
 {
@@ -187,7 +190,8 @@ static double submit_to_done(void)
 	for (int i = 0; i < PINGS; i++) {
 		uint64_t begin = ym_now_ns();
 
-		if (dispatch_submit(&instance, &request, &ref, &err) < 0 || dispatch_wait(&instance, ref, YM_NEVER, &word, &err) < 0)
+		if (dispatch_submit(&instance, &request, &ref, &err) < 0 ||
+		    dispatch_wait(&instance, ref, YM_NEVER, &word, &err) < 0)
 			die(err.text);
 		times[i] = (double)(ym_now_ns() - begin) / 1000;
 	}
@@ -195,7 +199,8 @@ static double submit_to_done(void)
 	return median(times, PINGS);
 }
 
-/* ---- the same with bare queues ----------------------------------------------------------------------------------------- */
+/* ---- the same with bare queues
+ * ----------------------------------------------------------------------------------------- */
 
 struct message {
 	long type;
@@ -253,7 +258,8 @@ static double raw_ping(void)
 	for (int i = 0; i < PINGS; i++) {
 		uint64_t begin = ym_now_ns();
 
-		if (msgsnd(to, &message, sizeof(message.number), 0) < 0 || msgrcv(back, &message, sizeof(message.number), 0, 0) < 0)
+		if (msgsnd(to, &message, sizeof(message.number), 0) < 0 ||
+		    msgrcv(back, &message, sizeof(message.number), 0, 0) < 0)
 			die("ping");
 		times[i] = (double)(ym_now_ns() - begin) / 1000;
 	}
@@ -263,11 +269,13 @@ static double raw_ping(void)
 	return median(times, PINGS);
 }
 
-/* ---- progress ---------------------------------------------------------------------------------------------------------- */
+/* ---- progress
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static double progress_update(void)
 {
-	struct board_worker_sh *row = mmap(NULL, sizeof(*row), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct board_worker_sh *row =
+	    mmap(NULL, sizeof(*row), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct board_progress progress = {.job = 1, .total = UPDATES};
 	uint64_t begin = ym_now_ns();
 
@@ -279,7 +287,8 @@ static double progress_update(void)
 	return seconds(begin) * 1e9 / UPDATES;
 }
 
-/* ---- processes --------------------------------------------------------------------------------------------------------- */
+/* ---- processes
+ * --------------------------------------------------------------------------------------------------------- */
 
 /* From kill -9 of a worker until another one is ready for jobs in its row. */
 static double worker_replaced(void)

@@ -28,13 +28,13 @@
 #include "../../runtime/dispatch.h"
 #include "../../runtime/view.h"
 
-#define CLIENTS       3
-#define LIMIT_MAX     2
-#define SETTLE_MS     60000
-#define PIDS_MAX      100000
-#define JOBS_MAX      2000000
-#define JOB_MS_MAX    12
-#define MASTER_UP_MS  15000
+#define CLIENTS        3
+#define LIMIT_MAX      2
+#define SETTLE_MS      60000
+#define PIDS_MAX       100000
+#define JOBS_MAX       2000000
+#define JOB_MS_MAX     12
+#define MASTER_UP_MS   15000
 #define STOPPED_MS_MAX 150
 
 struct chaos {
@@ -49,7 +49,8 @@ struct chaos {
 };
 
 enum victim { WORKER, CLIENT, MASTER, GUARDIAN, STOP, ALL };
-static const char *const victims[] = {"workers", "clients", "masters", "guardians", "orderly stops", "everything at once"};
+static const char *const victims[] = {"workers",   "clients",       "masters",
+                                      "guardians", "orderly stops", "everything at once"};
 
 static struct chaos chaos;
 
@@ -81,7 +82,8 @@ static void remember_killed(pid_t pid)
 		chaos.killed[pid] = true;
 }
 
-/* ---- the instance under test -------------------------------------------------------------------------------------- */
+/* ---- the instance under test --------------------------------------------------------------------------------------
+ */
 
 static void write_ini(const char *plugin)
 {
@@ -92,7 +94,8 @@ static void write_ini(const char *plugin)
 	fprintf(ini, "[yardmaster]\ninstance = chaos\ndirectory = %s/instance\njobs = 4096\n", chaos.dir);
 	for (int limited = 0; limited < 2; limited++)
 		fprintf(ini,
-		        "[pool:%s]\nplugin = %s\nworkers = 3\nattempts = 255\nbackoff = 0\nstartsecs = 0\nstopwaitsecs = 50ms\n"
+		        "[pool:%s]\nplugin = %s\nworkers = 3\nattempts = 255\nbackoff = 0\nstartsecs = 0\nstopwaitsecs "
+		        "= 50ms\n"
 		        "option.file = %s\n%s",
 		        limited ? "limited" : "free", plugin, chaos.ledger, limited ? "limits = two\n" : "");
 	fprintf(ini, "[limit:two]\nmax = %d\n", LIMIT_MAX);
@@ -157,7 +160,8 @@ static void await_master(void)
 	}
 }
 
-/* ---- clients ------------------------------------------------------------------------------------------------------- */
+/* ---- clients -------------------------------------------------------------------------------------------------------
+ */
 
 static void submit_jobs(unsigned from, unsigned count)
 {
@@ -209,7 +213,8 @@ static void tend_clients(void)
 			start_client(i);
 }
 
-/* ---- kills --------------------------------------------------------------------------------------------------------- */
+/* ---- kills ---------------------------------------------------------------------------------------------------------
+ */
 
 /* Call for every living worker's pid. */
 static void each_worker(void (*act)(pid_t pid))
@@ -222,8 +227,9 @@ static void each_worker(void (*act)(pid_t pid))
 	for (uint32_t i = 0; i < instance.board->instance.rows; i++) {
 		struct board_work work;
 
-		if (atomic_load(&instance.board->workers[i].used) && board_read_work(&instance.board->workers[i], &work) &&
-		    work.pid > 0 && ym_process_started(work.pid) == work.process_started)
+		if (atomic_load(&instance.board->workers[i].used) &&
+		    board_read_work(&instance.board->workers[i], &work) && work.pid > 0 &&
+		    ym_process_started(work.pid) == work.process_started)
 			act(work.pid);
 	}
 	instance_unview(&instance);
@@ -364,7 +370,8 @@ static void strike(void)
 	}
 }
 
-/* ---- the reckoning --------------------------------------------------------------------------------------------------- */
+/* ---- the reckoning
+ * --------------------------------------------------------------------------------------------------- */
 
 static void end_clients(void)
 {
@@ -397,8 +404,8 @@ static void settle(void)
 		if (open > 0 && ym_now_ns() > deadline - 1000000000u)
 			for (size_t i = 0; i < count; i++)
 				if (!job_state_over(jobs[i].state))
-					printf("stuck: job %lu %s attempt %u\n", (unsigned long)jobs[i].id, job_state_word(jobs[i].state),
-					       jobs[i].attempt);
+					printf("stuck: job %lu %s attempt %u\n", (unsigned long)jobs[i].id,
+					       job_state_word(jobs[i].state), jobs[i].attempt);
 		free(jobs);
 		instance_unview(&instance);
 	}
