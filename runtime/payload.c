@@ -87,7 +87,8 @@ int payload_store(const char *directory, struct job_sh *job, uint32_t slot, uint
 	job->payload_size = size;
 	if (size <= JOB_PAYLOAD_MAX) {
 		job->payload_place = JOB_PLACE_INLINE;
-		memcpy(job->payload, data, size);
+		if (size > 0)
+			memcpy(job->payload, data, size);
 		job->payload[size] = 0;
 		return 0;
 	}
@@ -106,7 +107,8 @@ int payload_store_result(const char *directory, struct job_sh *job, uint32_t slo
 	job->result_size = size;
 	if (size <= JOB_RESULT_MAX) {
 		job->result_place = JOB_PLACE_INLINE;
-		memcpy(job->result, data, size);
+		if (size > 0)
+			memcpy(job->result, data, size);
 		return 0;
 	}
 	job->result_place = JOB_PLACE_FILE;
