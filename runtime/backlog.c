@@ -15,6 +15,7 @@
 #include "dispatch.h"
 #include "payload.h"
 
+#define NEXT_ID_NAME   "next-id"
 #define BACKLOG_PREFIX "backlog-"
 #define BACKLOG_MAGIC  UINT64_C(0x31474f4c42414d59) /* "YMABLOG1" */
 
@@ -112,6 +113,38 @@ static bool write_all(FILE *file, struct table_sh *table, const char *directory,
 	return fflush(file) == 0 && fsync(fileno(file)) == 0;
 }
 
+static void save_next_id(const struct table_sh *table, const char *directory)
+{
+	char path[PATH_MAX], temporary[PATH_MAX + 8];
+	FILE *file;
+	bool good;
+
+	snprintf(path, sizeof(path), "%s/" NEXT_ID_NAME, directory);
+	snprintf(temporary, sizeof(temporary), "%s.new", path);
+	file = fopen(temporary, "we");
+	if (!file)
+		return;
+	good = fprintf(file, "%" PRIu64 "\n", atomic_load(&table->next_id)) > 0;
+	good = fclose(file) == 0 && good;
+	if (!good || rename(temporary, path) < 0)
+		unlink(temporary);
+}
+
+uint64_t backlog_next_id(const char *directory)
+{
+	char path[PATH_MAX], text[32] = "";
+	uint64_t next = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/" NEXT_ID_NAME, directory);
+	file = fopen(path, "re");
+	if (file && fgets(text, sizeof(text), file))
+		next = strtoull(text, NULL, 10);
+	if (file)
+		fclose(file);
+	return next ? next : 1;
+}
+
 int backlog_save(struct table_sh *table, const char *directory)
 {
 	struct unfinished *found = malloc(table->slots * sizeof(*found));
@@ -120,6 +153,7 @@ int backlog_save(struct table_sh *table, const char *directory)
 	bool good = false;
 	FILE *file;
 
+	save_next_id(table, directory);
 	if (n == 0) {
 		free(found);
 		return found ? 0 : -1;
@@ -153,6 +187,7 @@ static bool load_job(struct instance *instance, const struct backlog_job *record
 	    .size = record->size,
 	    .tag = record->tag[0] ? record->tag : NULL,
 	    .keep = record->flags & JOB_KEEP,
+	    .id = record->id,
 	    .attempt = record->attempt,
 	    .attempts = record->attempts,
 	    .crashes = record->crashes,

@@ -13,8 +13,14 @@
 
 #include "instance.h"
 
-/* Write the unfinished jobs; nothing is written if there are none. Returns how many, -1 if it failed. */
+/*
+ * Write the unfinished jobs (no file if there are none), and the next job id to DIRECTORY/next-id.
+ * Returns how many jobs, -1 if it failed.
+ */
 int backlog_save(struct table_sh *table, const char *directory);
+
+/* With which id a new table goes on: an id that somebody has noted never becomes another job's. */
+uint64_t backlog_next_id(const char *directory);
 
 /*
  * Take in what earlier generations left. Jobs whose pool is not configured (any more), or for which the table has no

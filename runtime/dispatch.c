@@ -100,7 +100,7 @@ static void describe(struct table_sh *table, struct job_sh *job, const struct jo
 {
 	const struct table_pool_sh *pool = &table->pools[request->pool];
 
-	job->id = atomic_fetch_add_explicit(&table->next_id, 1, memory_order_relaxed);
+	job->id = request->id ? request->id : atomic_fetch_add_explicit(&table->next_id, 1, memory_order_relaxed);
 	job->pool = (uint16_t)request->pool;
 	job->attempts = (uint8_t)(request->attempts ? request->attempts : (unsigned)atomic_load(&pool->attempts));
 	job->crashes = (uint8_t)request->crashes;

@@ -35,8 +35,11 @@ struct job_request {
 	bool keep;         /* keep the result for result_ttl whatever happens */
 	uint64_t deadline; /* how long to wait for a free slot (ym_deadline()); 0: not at all */
 	int64_t delay_ms;  /* not before this has passed */
-	/* A job that comes back from a backlog: attempts made and allowed (0: as the pool says), workers it has killed.
+	/*
+	 * A job that comes back from a backlog: its id (0: a new one), attempts made and allowed (0: as the pool says),
+	 * workers it has killed.
 	 */
+	uint64_t id;
 	unsigned attempt, attempts, crashes;
 };
 

@@ -101,7 +101,8 @@ static int make_objects(struct ym_group *group, void *arg, struct ym_err *err)
 		goto out;
 	if (ym_seg_prefault(table, table_bytes, err) < 0 || ym_seg_prefault(board, board_bytes, err) < 0)
 		goto out;
-	table_init(table, sizes->slots, sizes->payload_max, sizes->result_ttl_ns);
+	table_init(table, sizes->slots, sizes->payload_max, sizes->result_ttl_ns,
+	           backlog_next_id(group->reg->directory));
 	((struct board_sh *)board)->instance.rows = sizes->rows;
 	memcpy(((struct board_sh *)board)->instance.name, making->instance->name, TABLE_NAME_MAX);
 	result = 0;

@@ -35,12 +35,12 @@ size_t table_size(uint32_t slots)
 	return sizeof(struct table_sh) + (size_t)slots * (sizeof(uint64_t) + sizeof(struct job_sh));
 }
 
-void table_init(struct table_sh *table, uint32_t slots, uint64_t payload_max, uint64_t result_ttl_ns)
+void table_init(struct table_sh *table, uint32_t slots, uint64_t payload_max, uint64_t result_ttl_ns, uint64_t next_id)
 {
 	table->slots = slots;
 	table->payload_max = payload_max;
 	atomic_store(&table->result_ttl_ns, result_ttl_ns);
-	atomic_store(&table->next_id, 1);
+	atomic_store(&table->next_id, next_id);
 }
 
 int table_check(const struct table_sh *table, size_t size, struct ym_err *err)

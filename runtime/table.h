@@ -215,8 +215,8 @@ _Static_assert(offsetof(struct table_sh, words) == 16640, "layout above");
 /* Bytes of a table, or 0 if that many slots are not possible. */
 size_t table_size(uint32_t slots);
 
-/* Fill a new, zeroed table. */
-void table_init(struct table_sh *table, uint32_t slots, uint64_t payload_max, uint64_t result_ttl_ns);
+/* Fill a new, zeroed table. Job ids go on from `next_id`. */
+void table_init(struct table_sh *table, uint32_t slots, uint64_t payload_max, uint64_t result_ttl_ns, uint64_t next_id);
 
 /* Does an attached table of `size` bytes hold what its head says? */
 int table_check(const struct table_sh *table, size_t size, struct ym_err *err);

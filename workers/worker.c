@@ -38,6 +38,7 @@ struct worker {
 /* ---- signals: noted here, acted on in the loop ------------------------------------------------------------------- */
 
 static volatile sig_atomic_t stop_noted, look_noted;
+static volatile sig_atomic_t in_task; /* no knocking then: it would cut the task's sleeps short */
 static timer_t knocker;
 
 static void knock_every(long ns)
@@ -53,7 +54,8 @@ static void note_signal(int signo)
 	if (signo == SIGTERM)
 		stop_noted = 1;
 	look_noted = 1;
-	knock_every(KNOCK_NS);
+	if (!in_task)
+		knock_every(KNOCK_NS);
 }
 
 static void note_knock(int signo)
@@ -64,7 +66,9 @@ static void note_knock(int signo)
 static int catch_signals(struct ym_err *err)
 {
 	static const int ignored[] = {SIGINT, SIGQUIT, SIGHUP, SIGPIPE};
-	struct sigaction note = {.sa_handler = note_signal}, knock = {.sa_handler = note_knock};
+	/* msgrcv is never restarted; the calls of a task are. */
+	struct sigaction note = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
+	struct sigaction knock = {.sa_handler = note_knock, .sa_flags = SA_RESTART};
 	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
 
 	if (timer_create(CLOCK_MONOTONIC, &event, &knocker) < 0)
@@ -157,7 +161,14 @@ static void run_job(struct worker *worker, uint32_t slot, uint64_t word)
 
 	if (job_begin(&job, &worker->instance, worker->row, &stop_noted, slot, word, &err) == 0) {
 		show_job(worker, &job);
+		in_task = 1;
+		/* A signal that came before this line may have started the knocking. */
+		if (look_noted || worker->orphan_since)
+			knock_every(0);
 		outcome = worker->host.plugin->run(&job);
+		in_task = 0;
+		if (worker->orphan_since)
+			knock_every(ORPHAN_NS);
 	} else {
 		ym_error(&job, "%s", err.text);
 	}

@@ -34,6 +34,7 @@
 #define PIDS_MAX       100000
 #define JOBS_MAX       2000000
 #define JOB_MS_MAX     12
+#define JOB_MS_LONG    150 /* longer than stopwaitsecs: given back at an orderly stop */
 #define MASTER_UP_MS   15000
 #define STOPPED_MS_MAX 150
 
@@ -179,7 +180,8 @@ static void submit_jobs(unsigned from, unsigned count)
 		struct job_ref ref;
 		int n;
 
-		request.size = (size_t)snprintf(payload, sizeof(payload), "%u %u", from + i, pick(JOB_MS_MAX));
+		request.size = (size_t)snprintf(payload, sizeof(payload), "%u %u", from + i,
+		                                pick(50) ? pick(JOB_MS_MAX) : JOB_MS_LONG);
 		request.pool = (unsigned)pool;
 		if (pool < 0 || dispatch_submit(&instance, &request, &ref, &err) < 0)
 			break;
