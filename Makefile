@@ -32,7 +32,7 @@ ALL_C         := $(SOURCES) $(HEADERS) $(wildcard tests/*/*.c tests/*/*.h exampl
 # What the project needs of Debian, by purpose.
 PACKAGES_BUILD := gcc make pkgconf libc6-dev libuv1-dev libinih-dev
 PACKAGES_DEMO  := libcurl4-openssl-dev vsftpd
-PACKAGES_TEST  := check clang libclang-rt-14-dev util-linux procps
+PACKAGES_TEST  := check clang libclang-rt-14-dev util-linux perl
 
 # One short line a file; V=1 shows the commands.
 V ?= 0

@@ -20,6 +20,9 @@
 /* One round of a leave that finds the LOCK held sleeps this long before it looks whether it is still the last. */
 #define LEAVE_ROUND_MS 20
 
+/* How often to look at what cannot be waited for: a file lock with a deadline, processes of an older generation. */
+#define LOOK_NS 10000000
+
 static bool generation_gone(int sys)
 {
 	return sys == EIDRM || sys == EINVAL;
@@ -43,6 +46,9 @@ uint64_t ym_process_started(pid_t pid)
 	text[n] = '\0';
 	/* The second field is the name in brackets and may hold anything: count from the last bracket. */
 	at = strrchr(text, ')');
+	/* A zombie has ended; it only waits for its parent to hear of it. */
+	if (at && (strncmp(at, ") Z", 3) == 0 || strncmp(at, ") X", 3) == 0))
+		return 0;
 	for (int field = 2; at && field < 22; field++)
 		at = strchr(at + 1, ' ');
 	if (at)
@@ -58,6 +64,14 @@ static int getval(int semid, unsigned member)
 static int getpid_of(int semid, unsigned member)
 {
 	return ym_sys.semctl(semid, (int)member, GETPID, (union ym_semun){0});
+}
+
+/* Between two looks at something that cannot be waited for. */
+static void nap(void)
+{
+	const struct timespec time = {.tv_nsec = LOOK_NS};
+
+	nanosleep(&time, NULL);
 }
 
 /* ---- whose is the set behind our key? ------------------------------------------------------------------------- */
@@ -98,14 +112,25 @@ static bool registry_is_ours(int id)
 	return true;
 }
 
+/* Killed between shmget and the header: our uid, nobody attached, a registry's size, and not a byte in its head. */
 static bool unfinished_registry(int id)
 {
-	struct shmid_ds ds;
+	static const char zeroes[sizeof(struct ym_seg_head_sh)];
+	struct shmid_ds ds = {0};
+	bool empty;
+	void *addr;
 
-	/* Killed between shmget and the header: our uid, nobody attached, and a size that only a registry has. */
-	return ym_sys.shmctl(id, IPC_STAT, &ds) == 0 && ds.shm_perm.cuid == geteuid() && ds.shm_nattch == 0 &&
-	       ds.shm_segsz > sizeof(struct ym_registry_sh) &&
-	       (ds.shm_segsz - sizeof(struct ym_registry_sh)) % sizeof(struct ym_member_sh) == 0;
+	if (ym_sys.shmctl(id, IPC_STAT, &ds) < 0 || ds.shm_perm.cuid != geteuid() || ds.shm_nattch != 0 ||
+	    ds.shm_segsz <= sizeof(struct ym_registry_sh) ||
+	    (ds.shm_segsz - sizeof(struct ym_registry_sh)) % sizeof(struct ym_member_sh) != 0)
+		return false;
+	addr = ym_sys.shmat(id, NULL, SHM_RDONLY);
+	if (addr == (void *)-1)
+		return false;
+	/* The size is written right before the header; without the magic neither counts. */
+	empty = memcmp(addr, zeroes, sizeof(zeroes)) == 0;
+	ym_sys.shmdt(addr);
+	return empty;
 }
 
 static bool key_taken(key_t key, void *arg)
@@ -122,26 +147,44 @@ static bool key_taken(key_t key, void *arg)
 	return ym_object_behind(YM_OBJECT_SEGMENT, key, &id) && !registry_is_ours(id) && !unfinished_registry(id);
 }
 
-/* The key of the group. Only a process that may create makes or replaces the key file, one at a time. */
-static int group_key(const struct ym_group_spec *spec, key_t *key, struct ym_err *err)
+/* The lock file of the directory: -1 with err when another process has held it for too long. Closing unlocks. */
+static int lock_directory(const struct ym_group_spec *spec, struct ym_err *err)
 {
+	uint64_t deadline = ym_deadline(spec->patience_ms);
 	char path[PATH_MAX];
-	int fd, result;
+	int fd;
 
-	if (spec->capacity == 0)
-		return ym_keyfile(spec->directory, REGISTRY_NAME, NULL, NULL, key, err);
 	if ((size_t)snprintf(path, sizeof(path), "%s/lock", spec->directory) >= sizeof(path))
 		return ym_fail(err, YM_ERR_USAGE, "path too long: %s", spec->directory);
 	fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return ym_fail_sys(err, errno, "open(\"%s\") to lock the key files", path);
-	while (flock(fd, LOCK_EX) < 0) {
-		if (errno == EINTR)
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EWOULDBLOCK && ym_now_ns() < deadline) {
+			nap();
 			continue;
-		ym_fail_sys(err, errno, "flock(\"%s\")", path);
+		}
+		if (errno == EWOULDBLOCK)
+			ym_fail(err, YM_ERR_TIMEOUT, "another process has held %s for too long (see `fuser %s`)", path,
+			        path);
+		else
+			ym_fail_sys(err, errno, "flock(\"%s\")", path);
 		close(fd);
 		return -1;
 	}
+	return fd;
+}
+
+/* The key of the group. Only a process that may create makes or replaces the key file, one at a time. */
+static int group_key(const struct ym_group_spec *spec, key_t *key, struct ym_err *err)
+{
+	int fd, result;
+
+	if (spec->capacity == 0)
+		return ym_keyfile(spec->directory, REGISTRY_NAME, NULL, NULL, key, err);
+	fd = lock_directory(spec, err);
+	if (fd < 0)
+		return -1;
 	result = ym_keyfile(spec->directory, REGISTRY_NAME, key_taken, NULL, key, err);
 	close(fd);
 	return result;
@@ -149,33 +192,72 @@ static int group_key(const struct ym_group_spec *spec, key_t *key, struct ym_err
 
 /* ---- make or repair a generation, under LOCK, READY 0 --------------------------------------------------------- */
 
+/* Salvage, then remove the objects that are entered, and the registry. Nothing is removed if the salvage fails. */
+static int salvage_and_remove(struct ym_group *group, struct ym_err *err)
+{
+	int id = group->reg->head.shmid;
+
+	if (atomic_load(&group->reg->complete) && group->spec.salvage &&
+	    group->spec.salvage(group, group->spec.arg, err) < 0)
+		return -1;
+	ym_registry_remove_all(group->reg);
+	if (ym_sys.shmctl(id, IPC_RMID, NULL) < 0 && !generation_gone(errno))
+		return ym_fail_sys(err, errno, "shmctl(id %d, IPC_RMID) of a registry", id);
+	return 0;
+}
+
+/* A process of an older generation, whose set was removed by hand, still works with its objects: let it end first. */
+static int await_detached(struct ym_group *group, int id, const struct ym_registry_sh *reg, struct ym_err *err)
+{
+	uint64_t deadline = ym_deadline(group->spec.patience_ms);
+	struct shmid_ds ds = {0};
+
+	/* Only we are attached; the count may lag behind a death for some milliseconds. */
+	while (ym_sys.shmctl(id, IPC_STAT, &ds) == 0 && ds.shm_nattch > 1) {
+		pid_t pid = 0;
+
+		for (unsigned i = 0; i < reg->capacity && !pid; i++) {
+			pid_t member = atomic_load(&reg->members[i].pid);
+
+			if (member && ym_process_started(member) == reg->members[i].started)
+				pid = member;
+		}
+		if (ym_now_ns() > deadline)
+			return ym_fail(err, YM_ERR_TIMEOUT,
+			               "processes of an older generation (pid %ld?) still work with its objects, whose "
+			               "semaphore set was "
+			               "removed by hand: end them first",
+			               (long)pid);
+		nap();
+	}
+	return 0;
+}
+
 /* What a killed initialiser or remover left: nothing is lost, everything entered is removed, the registry last. */
 static int clear_leftovers(struct ym_group *group, struct ym_err *err)
 {
 	struct ym_group old = *group;
 	void *addr;
-	int id;
+	int id, result;
 
 	if (!ym_object_behind(YM_OBJECT_SEGMENT, group->key, &id))
 		return 0;
-	if (ym_seg_attach(id, REGISTRY_NAME, YM_REGISTRY_VERSION, -1, false, &addr, NULL, err) < 0) {
-		if (unfinished_registry(id)) {
-			ym_sys.shmctl(id, IPC_RMID, NULL);
-			return 0;
-		}
+	if (unfinished_registry(id)) {
+		ym_sys.shmctl(id, IPC_RMID, NULL);
+		return 0;
+	}
+	if (ym_seg_attach(id, REGISTRY_NAME, YM_REGISTRY_VERSION, -1, false, &addr, NULL, err) < 0)
 		return ym_err_prefix(err, "the key 0x%x of the group is also used by a foreign segment",
 		                     (unsigned)group->key);
-	}
 	old.reg = addr;
 	/* The leftovers may be those of an older set that somebody removed by hand: follow their own semid. */
 	old.semid = old.reg->head.semid;
-	if (atomic_load(&old.reg->complete) && group->spec.salvage)
-		group->spec.salvage(&old, group->spec.arg);
-	ym_registry_remove_all(old.reg);
+	old.capacity = old.reg->capacity;
+	result = await_detached(group, id, old.reg, err);
+	if (result == 0)
+		result = salvage_and_remove(&old, err);
 	ym_seg_detach(addr);
-	if (ym_sys.shmctl(id, IPC_RMID, NULL) < 0 && !generation_gone(errno))
-		return ym_fail_sys(err, errno, "shmctl(id %d, IPC_RMID) of a leftover registry", id);
-	return 0;
+	return result;
 }
 
 static int make_registry(struct ym_group *group, struct ym_err *err)
@@ -293,6 +375,12 @@ static int find_set(struct ym_group *group, uint64_t deadline, struct ym_err *er
 		return 0;
 	if (errno == EEXIST)
 		return 1;
+	if (errno == EINVAL)
+		return ym_fail(
+		    err, YM_ERR_LIMIT,
+		    "semget(key 0x%x, %d members) for the group: more members than the first number of the sysctl "
+		    "kernel.sem allows: raise it, or lower `clients` or `workers`",
+		    (unsigned)group->key, YM_GROUP_NSEMS(spec->capacity));
 	return ym_fail_sys(err, errno, "semget(key 0x%x, %d members, IPC_CREAT|IPC_EXCL) for the group",
 	                   (unsigned)group->key, YM_GROUP_NSEMS(spec->capacity));
 }
@@ -417,14 +505,18 @@ int ym_group_join(struct ym_group *group, const struct ym_group_spec *spec, stru
 
 /* ---- leave ----------------------------------------------------------------------------------------------------- */
 
-/* Steps 8: LOCK is ours, USAGE is 0, READY is 0: nobody can come in. The set goes last. */
-static void remove_generation(struct ym_group *group)
+/*
+ * Step 8: LOCK is ours, USAGE is 0, READY is 0: nobody can come in. The set goes last. If the salvage fails, the set
+ * stays, too, for a later try: the LOCK must be free then.
+ */
+static int remove_generation(struct ym_group *group, struct ym_err *err)
 {
-	if (group->spec.salvage)
-		group->spec.salvage(group, group->spec.arg);
-	ym_registry_remove_all(group->reg);
-	ym_sys.shmctl(group->reg->head.shmid, IPC_RMID, NULL);
+	if (salvage_and_remove(group, err) < 0) {
+		ym_group_unlock(group);
+		return ym_err_prefix(err, "the IPC objects stay for the next start");
+	}
 	ym_sys.semctl(group->semid, 0, IPC_RMID, (union ym_semun){0});
+	return 0;
 }
 
 /* 0 left, 1 left and the door is shut behind us, or the errno of the second try. */
@@ -469,7 +561,7 @@ int ym_group_leave(struct ym_group *group, bool *last, struct ym_err *err)
 	while (group->pid == getpid() && sys == EAGAIN && ym_now_ns() < deadline)
 		sys = leave_once(group, &final);
 	if (final)
-		remove_generation(group);
+		result = remove_generation(group, err);
 	if (last)
 		*last = final;
 	if (group->pid == getpid() && sys && !generation_gone(sys))
@@ -480,6 +572,20 @@ int ym_group_leave(struct ym_group *group, bool *last, struct ym_err *err)
 	ym_seg_detach(group->reg);
 	group->reg = NULL;
 	group->semid = -1;
+	return result;
+}
+
+int ym_group_abandon(struct ym_group *group, struct ym_err *err)
+{
+	struct shmid_ds ds = {0};
+	int fd = lock_directory(&group->spec, err), result = 0;
+
+	if (fd < 0)
+		return -1;
+	/* A registry that is being destroyed has been salvaged by a newer generation. */
+	if (ym_sys.shmctl(group->reg->head.shmid, IPC_STAT, &ds) == 0 && !(ds.shm_perm.mode & SHM_DEST))
+		result = salvage_and_remove(group, err);
+	close(fd);
 	return result;
 }
 
@@ -597,29 +703,27 @@ int ym_group_guard(int semid, const struct ym_group_spec *spec, struct ym_err *e
 	    {YM_GROUP_LOCK, 1, SEM_UNDO},
 	};
 	struct ym_group group = {.spec = *spec, .semid = semid, .pid = getpid()};
-	key_t key;
+	void *addr = NULL;
 	uid_t cuid;
-	int sys, id;
-	void *addr;
+	int sys, id, result = 0;
 
+	/* Attached now: should somebody remove the registry by hand, its list of objects is still known. */
+	if (!ym_object_identity(YM_OBJECT_SEMAPHORE, semid, &cuid, &group.key))
+		return 0;
+	if (!ym_object_behind(YM_OBJECT_SEGMENT, group.key, &id) ||
+	    ym_seg_attach(id, REGISTRY_NAME, YM_REGISTRY_VERSION, semid, false, &addr, NULL, err) < 0)
+		return ym_err_prefix(err, "set %d has no registry", semid);
+	group.reg = addr;
+	group.capacity = group.reg->capacity;
 	sys = ym_semop_until(semid, all_gone, 3, YM_NEVER);
-	if (generation_gone(sys))
-		return 0;
-	if (sys)
-		return ym_fail_sys(err, sys, "semop(id %d) to guard the group", semid);
-	/* READY tells newcomers that there is something to repair, should the guardian be killed from here on. */
-	ym_sys.semctl(semid, YM_GROUP_READY, SETVAL, (union ym_semun){.val = 0});
-	if (!ym_object_identity(YM_OBJECT_SEMAPHORE, semid, &cuid, &key))
-		return ym_fail(err, YM_ERR_GONE, "the group's set %d vanished", semid);
-	group.key = key;
-	if (ym_object_behind(YM_OBJECT_SEGMENT, key, &id) &&
-	    ym_seg_attach(id, REGISTRY_NAME, YM_REGISTRY_VERSION, semid, false, &addr, NULL, NULL) == 0) {
-		group.reg = addr;
-		group.capacity = group.reg->capacity;
-		remove_generation(&group);
-		ym_seg_detach(addr);
-		return 0;
+	if (sys == 0) {
+		/* READY tells newcomers that there is something to repair, should the guardian be killed from here on.
+		 */
+		ym_sys.semctl(semid, YM_GROUP_READY, SETVAL, (union ym_semun){.val = 0});
+		result = remove_generation(&group, err);
+	} else if (!generation_gone(sys)) {
+		result = ym_fail_sys(err, sys, "semop(id %d) to guard the group", semid);
 	}
-	ym_sys.semctl(semid, 0, IPC_RMID, (union ym_semun){0});
-	return 0;
+	ym_seg_detach(addr);
+	return result;
 }

@@ -40,7 +40,8 @@ struct ym_group;
  * What the group is for. `init` runs once a generation under LOCK with nobody else inside: make the objects with
  * ym_registry_add() and fill them. `salvage` runs under LOCK right before the objects are removed, in the last
  * participant, the guardian or a repairer (also for a generation whose remover was killed half-way, so perhaps
- * twice for the same content): the last chance to keep what is in them. `notice` gets lines for people.
+ * twice for the same content): the last chance to keep what is in them. If it fails, nothing is removed: the objects
+ * stay, without participants, for the next start to try again. `notice` gets lines for people.
  */
 struct ym_group_spec {
 	const char *directory; /* key files; must exist */
@@ -49,7 +50,7 @@ struct ym_group_spec {
 	mode_t mode;           /* of the semaphore set and the registry */
 	int64_t patience_ms;   /* how long to wait for others that join or leave; -1 for ever */
 	int (*init)(struct ym_group *group, void *arg, struct ym_err *err);
-	void (*salvage)(struct ym_group *group, void *arg);
+	int (*salvage)(struct ym_group *group, void *arg, struct ym_err *err);
 	void (*notice)(void *arg, const char *text);
 	void *arg;
 };
@@ -70,8 +71,17 @@ struct ym_group {
 /* Join. 0, or -1: YM_ERR_NOT_RUNNING when there is no group and capacity is 0, YM_ERR_TIMEOUT, YM_ERR_FULL, ... */
 int ym_group_join(struct ym_group *group, const struct ym_group_spec *spec, struct ym_err *err);
 
-/* Leave; the last one removes everything. *last (may be NULL) says whether that was us. */
+/*
+ * Leave; the last one removes everything. *last (may be NULL) says whether that was us. -1 when the salvage failed:
+ * then the objects are still there.
+ */
 int ym_group_leave(struct ym_group *group, bool *last, struct ym_err *err);
+
+/*
+ * For the leader whose semaphore set was removed by somebody else (YM_ERR_GONE): salvage and remove what is left of the
+ * generation, unless a new one has done so already.
+ */
+int ym_group_abandon(struct ym_group *group, struct ym_err *err);
 
 /* Hold the LOCK, to change the list of objects. */
 int ym_group_lock(struct ym_group *group, struct ym_err *err);
@@ -114,7 +124,7 @@ int ym_group_look(const char *directory, struct ym_group_look *look, struct ym_e
  */
 int ym_group_guard(int semid, const struct ym_group_spec *spec, struct ym_err *err);
 
-/* Field 22 of /proc/PID/stat, 0 if there is no such process: with the pid it names a process for good. */
+/* Field 22 of /proc/PID/stat, 0 if there is no such process or it has ended: with the pid it names one for good. */
 uint64_t ym_process_started(pid_t pid);
 
 #endif

@@ -102,33 +102,61 @@ static int make(struct ym_registry_sh *reg, struct ym_entry_sh *entry, uint32_t 
 	return 0;
 }
 
-int ym_registry_add(struct ym_registry_sh *reg, enum ym_object_kind kind, const char *name, size_t size,
-                    uint32_t version, mode_t mode, void **addr, struct ym_err *err)
+static struct ym_entry_sh *empty_entry(struct ym_registry_sh *reg, const char *name, struct ym_err *err)
 {
-	struct ym_entry_sh *entry = NULL;
-	enum ym_object_kind wanted = kind;
-	key_t key;
-
-	for (unsigned i = 0; i < YM_REGISTRY_ENTRIES && !entry; i++)
+	if (strlen(name) >= YM_OBJECT_NAME_MAX) {
+		ym_fail(err, YM_ERR_USAGE, "object name too long: %s", name);
+		return NULL;
+	}
+	for (unsigned i = 0; i < YM_REGISTRY_ENTRIES; i++)
 		if (atomic_load(&reg->entries[i].state) == YM_ENTRY_EMPTY)
-			entry = &reg->entries[i];
-	if (!entry)
-		return ym_fail(err, YM_ERR_LIMIT, "a group holds at most %d objects", YM_REGISTRY_ENTRIES);
-	if (strlen(name) >= YM_OBJECT_NAME_MAX)
-		return ym_fail(err, YM_ERR_USAGE, "object name too long: %s", name);
-	if (ym_keyfile(reg->directory, name, object_taken, &wanted, &key, err) < 0)
-		return ym_err_prefix(err, "%s \"%s\"", words[kind], name);
+			return &reg->entries[i];
+	ym_fail(err, YM_ERR_LIMIT, "a group holds at most %d objects", YM_REGISTRY_ENTRIES);
+	return NULL;
+}
+
+static void fill_entry(struct ym_entry_sh *entry, enum ym_object_kind kind, const char *name, key_t key, size_t size)
+{
 	entry->kind = kind;
 	entry->key = key;
 	entry->id = -1;
 	entry->size = size;
 	memset(entry->name, 0, sizeof(entry->name));
 	memcpy(entry->name, name, strlen(name));
+}
+
+int ym_registry_add(struct ym_registry_sh *reg, enum ym_object_kind kind, const char *name, size_t size,
+                    uint32_t version, mode_t mode, void **addr, struct ym_err *err)
+{
+	struct ym_entry_sh *entry = empty_entry(reg, name, err);
+	enum ym_object_kind wanted = kind;
+	key_t key;
+
+	if (!entry)
+		return -1;
+	if (ym_keyfile(reg->directory, name, object_taken, &wanted, &key, err) < 0)
+		return ym_err_prefix(err, "%s \"%s\"", words[kind], name);
+	fill_entry(entry, kind, name, key, size);
 	atomic_store(&entry->state, YM_ENTRY_CREATING);
 	if (make(reg, entry, version, mode, addr, err) < 0) {
 		atomic_store(&entry->state, YM_ENTRY_EMPTY);
 		return ym_err_prefix(err, "%s \"%s\"", words[kind], name);
 	}
+	atomic_store(&entry->state, YM_ENTRY_LIVE);
+	return 0;
+}
+
+int ym_registry_note(struct ym_registry_sh *reg, enum ym_object_kind kind, const char *name, key_t key, int id,
+                     struct ym_err *err)
+{
+	struct ym_entry_sh *entry = ym_registry_find(reg, name);
+
+	if (!entry)
+		entry = empty_entry(reg, name, err);
+	if (!entry)
+		return -1;
+	fill_entry(entry, kind, name, key, 0);
+	entry->id = id;
 	atomic_store(&entry->state, YM_ENTRY_LIVE);
 	return 0;
 }
@@ -144,17 +172,34 @@ struct ym_entry_sh *ym_registry_find(struct ym_registry_sh *reg, const char *nam
 	return NULL;
 }
 
-/* By id, and only if that id still is our object behind the noted key: ids are reused, keys are re-created. */
+/* Is this id still our object behind the noted key? Ids are reused, keys are re-created. */
+static bool still_ours(const struct ym_entry_sh *entry, int id)
+{
+	uid_t cuid;
+	key_t key;
+
+	return ym_object_identity((enum ym_object_kind)entry->kind, id, &cuid, &key) && cuid == geteuid() &&
+	       key == entry->key;
+}
+
+bool ym_registry_exists(const struct ym_entry_sh *entry)
+{
+	return still_ours(entry, entry->id);
+}
+
+void ym_registry_drop(struct ym_entry_sh *entry)
+{
+	atomic_store(&entry->state, YM_ENTRY_EMPTY);
+}
+
 static void remove_entry(const struct ym_entry_sh *entry)
 {
 	enum ym_object_kind kind = (enum ym_object_kind)entry->kind;
 	int id = entry->id;
-	uid_t cuid;
-	key_t key;
 
 	if (atomic_load(&entry->state) == YM_ENTRY_CREATING && !ym_object_behind(kind, entry->key, &id))
 		return;
-	if (!ym_object_identity(kind, id, &cuid, &key) || cuid != geteuid() || key != entry->key)
+	if (!still_ours(entry, id))
 		return;
 	switch (kind) {
 	case YM_OBJECT_SEGMENT:

@@ -94,8 +94,18 @@ bool ym_object_identity(enum ym_object_kind kind, int id, uid_t *cuid, key_t *ke
 int ym_registry_add(struct ym_registry_sh *reg, enum ym_object_kind kind, const char *name, size_t size,
                     uint32_t version, mode_t mode, void **addr, struct ym_err *err);
 
+/* Enter an object that exists already, under LOCK: it goes with the group, a semaphore only when nobody uses it. */
+int ym_registry_note(struct ym_registry_sh *reg, enum ym_object_kind kind, const char *name, key_t key, int id,
+                     struct ym_err *err);
+
 /* The LIVE entry of that name, or NULL. */
 struct ym_entry_sh *ym_registry_find(struct ym_registry_sh *reg, const char *name);
+
+/* Does the object of an entry still exist? Somebody may have removed it by hand. */
+bool ym_registry_exists(const struct ym_entry_sh *entry);
+
+/* Take an entry whose object is gone off the list, under LOCK, so that it can be made again. */
+void ym_registry_drop(struct ym_entry_sh *entry);
 
 /* Remove everything that is entered, under LOCK. Semaphores that foreign scripts still use are left to them. */
 void ym_registry_remove_all(struct ym_registry_sh *reg);

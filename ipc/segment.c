@@ -15,6 +15,10 @@ int ym_seg_create(key_t key, size_t size, mode_t mode, int *id, void **addr, str
 	if (*id < 0) {
 		int sys = errno;
 
+		if (sys == EINVAL)
+			return ym_fail(err, YM_ERR_LIMIT,
+			               "shmget(key 0x%x, size %zu): larger than the sysctl kernel.shmmax allows",
+			               (unsigned)key, size);
 		ym_fail_sys(err, sys, "shmget(key 0x%x, size %zu, IPC_CREAT|IPC_EXCL, mode %o)", (unsigned)key, size,
 		            (unsigned)mode);
 		if (err && sys == EEXIST)

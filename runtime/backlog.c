@@ -17,26 +17,30 @@
 
 #define NEXT_ID_NAME   "next-id"
 #define BACKLOG_PREFIX "backlog-"
-#define BACKLOG_MAGIC  UINT64_C(0x31474f4c42414d59) /* "YMABLOG1" */
+#define BACKLOG_MAGIC  UINT64_C(0x32474f4c42414d59) /* "YMABLOG2" */
+
+/* No payload is larger: the option payload_max ends there. */
+#define PAYLOAD_LIMIT (UINT64_C(1) << 30)
 
 struct backlog_head {
 	uint64_t magic;
 	uint64_t jobs;
-	uint64_t taken; /* of them already in a table again; raised one by one while loading */
 };
 
 struct backlog_job {
 	uint64_t id;
 	uint64_t size;
 	int64_t due_in_ms;
-	int64_t timeout_ms;
-	uint32_t attempt, attempts, crashes, flags;
+	uint32_t taken; /* 0 -> 1 when the job is in a table again */
+	uint32_t keep;
+	uint32_t attempt, attempts, crashes;
+	uint32_t
+	    used_up; /* its last allowed attempt was cut short: it comes back as failed, so that somebody sees it */
 	char pool[TABLE_NAME_MAX];
 	char tag[JOB_TAG_MAX];
 };
 
-/* ---- save ----------------------------------------------------------------------------------------------------------
- */
+/* ---- save ------------------------------------------------------------------------------------------------------- */
 
 struct unfinished {
 	uint64_t id;
@@ -56,78 +60,91 @@ static size_t collect(struct table_sh *table, struct unfinished *found)
 
 	for (uint32_t slot = 0; slot < table->slots; slot++) {
 		uint64_t word = atomic_load(&table->words[slot]);
-		const struct job_sh *job = table_job(table, slot);
 		enum job_state state = word_state(word);
-		bool running = state == JOB_CLAIMED || state == JOB_FINISHING || state == JOB_FIXING;
 
 		if (state == JOB_FILLING || job_state_over(state) || (word_flags(word) & JOB_CANCEL))
 			continue;
-		/* Nobody is left to run it: its last allowed attempt has been made. */
-		if (running && word_attempt(word) >= job->attempts)
-			continue;
-		found[n++] = (struct unfinished){job->id, slot};
+		found[n++] = (struct unfinished){table_job(table, slot)->id, slot};
 	}
 	qsort(found, n, sizeof(*found), by_id);
 	return n;
 }
 
-static bool write_job(FILE *file, struct table_sh *table, const char *directory, uint32_t slot)
+/* 1 written, 0 left out because its payload is gone, -1 the file cannot be written. */
+static int write_job(FILE *file, struct table_sh *table, const char *directory, uint32_t slot)
 {
 	uint64_t word = atomic_load(&table->words[slot]), now = ym_now_ns();
 	const struct job_sh *job = table_job(table, slot);
 	enum job_state state = word_state(word);
+	bool running = state == JOB_CLAIMED || state == JOB_FINISHING;
 	struct backlog_job record = {
 	    .id = job->id,
-	    .timeout_ms = job->timeout_ms,
+	    .keep = word_flags(word) & JOB_KEEP ? 1 : 0,
 	    .attempt = word_attempt(word),
 	    .attempts = job->attempts,
-	    .crashes = job->crashes + (state == JOB_CLAIMED || state == JOB_FINISHING ? 1u : 0u),
-	    .flags = word_flags(word) & JOB_KEEP,
+	    .crashes = job->crashes + (running ? 1u : 0u),
+	    .used_up = (running || state == JOB_FIXING) && word_attempt(word) >= job->attempts,
 	};
 	size_t size;
 	void *payload = payload_load(directory, job, slot, &size, NULL);
 	bool good;
 
 	if (!payload)
-		return false;
+		return 0;
 	if (state == JOB_DELAYED && job->due > now)
 		record.due_in_ms = (int64_t)((job->due - now) / 1000000u);
 	record.size = size;
-	memcpy(record.pool, table->pools[job->pool % TABLE_POOLS].name, sizeof(record.pool));
+	memcpy(record.pool, table->pools[job_pool(job)].name, sizeof(record.pool));
 	memcpy(record.tag, job->tag, sizeof(record.tag));
 	good = fwrite(&record, sizeof(record), 1, file) == 1 && fwrite(payload, 1, size, file) == size;
 	free(payload);
-	return good;
+	return good ? 1 : -1;
 }
 
 static bool write_all(FILE *file, struct table_sh *table, const char *directory, const struct unfinished *found,
-                      size_t n)
+                      size_t n, unsigned *lost)
 {
-	struct backlog_head head = {.magic = BACKLOG_MAGIC, .jobs = n};
+	struct backlog_head head = {.magic = BACKLOG_MAGIC};
 
 	if (fwrite(&head, sizeof(head), 1, file) != 1)
 		return false;
-	for (size_t i = 0; i < n; i++)
-		if (!write_job(file, table, directory, found[i].slot))
+	for (size_t i = 0; i < n; i++) {
+		int written = write_job(file, table, directory, found[i].slot);
+
+		if (written < 0)
 			return false;
-	return fflush(file) == 0 && fsync(fileno(file)) == 0;
+		head.jobs += written == 1;
+		*lost += written == 0;
+	}
+	return fseek(file, 0, SEEK_SET) == 0 && fwrite(&head, sizeof(head), 1, file) == 1 && fflush(file) == 0 &&
+	       fsync(fileno(file)) == 0;
+}
+
+/* Write a file under another name, then give it its name: whole or absent. */
+static FILE *begin_file(const char *path, char *temporary, size_t max)
+{
+	snprintf(temporary, max, "%s.new", path);
+	return fopen(temporary, "we");
+}
+
+static bool finish_file(FILE *file, const char *temporary, const char *path, bool good)
+{
+	if (file)
+		good = fclose(file) == 0 && good;
+	if (file && good && rename(temporary, path) == 0)
+		return true;
+	unlink(temporary);
+	return false;
 }
 
 static void save_next_id(const struct table_sh *table, const char *directory)
 {
 	char path[PATH_MAX], temporary[PATH_MAX + 8];
 	FILE *file;
-	bool good;
 
 	snprintf(path, sizeof(path), "%s/" NEXT_ID_NAME, directory);
-	snprintf(temporary, sizeof(temporary), "%s.new", path);
-	file = fopen(temporary, "we");
-	if (!file)
-		return;
-	good = fprintf(file, "%" PRIu64 "\n", atomic_load(&table->next_id)) > 0;
-	good = fclose(file) == 0 && good;
-	if (!good || rename(temporary, path) < 0)
-		unlink(temporary);
+	file = begin_file(path, temporary, sizeof(temporary));
+	finish_file(file, temporary, path, file && fprintf(file, "%" PRIu64 "\n", atomic_load(&table->next_id)) > 0);
 }
 
 uint64_t backlog_next_id(const char *directory)
@@ -145,36 +162,47 @@ uint64_t backlog_next_id(const char *directory)
 	return next ? next : 1;
 }
 
-int backlog_save(struct table_sh *table, const char *directory)
+int backlog_save(struct table_sh *table, const char *directory, unsigned *lost, struct ym_err *err)
 {
 	struct unfinished *found = malloc(table->slots * sizeof(*found));
 	char path[PATH_MAX], temporary[PATH_MAX + 8];
-	size_t n = found ? collect(table, found) : 0;
-	bool good = false;
+	unsigned unreadable = 0;
+	size_t n;
 	FILE *file;
+	bool good;
 
+	if (!found)
+		return ym_fail(err, YM_ERR_LIMIT, "out of memory to keep the unfinished jobs");
 	save_next_id(table, directory);
+	n = collect(table, found);
 	if (n == 0) {
 		free(found);
-		return found ? 0 : -1;
+		return 0;
 	}
 	snprintf(path, sizeof(path), "%s/" BACKLOG_PREFIX "%016" PRIx64, directory, table->head.nonce);
-	snprintf(temporary, sizeof(temporary), "%s.new", path);
-	file = fopen(temporary, "we");
-	if (file) {
-		good = write_all(file, table, directory, found, n);
-		good = fclose(file) == 0 && good;
-	}
-	if (!good || rename(temporary, path) < 0) {
-		unlink(temporary);
-		good = false;
-	}
+	errno = 0;
+	file = begin_file(path, temporary, sizeof(temporary));
+	good = finish_file(file, temporary, path, file && write_all(file, table, directory, found, n, &unreadable));
 	free(found);
-	return good ? (int)n : -1;
+	if (lost)
+		*lost = unreadable;
+	if (good)
+		return 0;
+	return ym_fail(err, YM_ERR_FULL, "the %zu unfinished jobs cannot be kept in %s: %s", n, path,
+	               errno ? strerror(errno) : "write error");
 }
 
 /* ---- load ----------------------------------------------------------------------------------------------------------
  */
+
+/* An id that is in use again must not be given to a new job. */
+static void raise_next_id(struct table_sh *table, uint64_t id)
+{
+	uint64_t next = atomic_load(&table->next_id);
+
+	while (next <= id && !atomic_compare_exchange_weak(&table->next_id, &next, id + 1))
+		;
+}
 
 /* True when it is in the table; else `result` says why not. */
 static bool load_job(struct instance *instance, const struct backlog_job *record, const void *payload,
@@ -186,12 +214,13 @@ static bool load_job(struct instance *instance, const struct backlog_job *record
 	    .payload = payload,
 	    .size = record->size,
 	    .tag = record->tag[0] ? record->tag : NULL,
-	    .keep = record->flags & JOB_KEEP,
+	    .keep = record->keep,
 	    .id = record->id,
 	    .attempt = record->attempt,
 	    .attempts = record->attempts,
 	    .crashes = record->crashes,
 	    .delay_ms = record->due_in_ms,
+	    .failed = record->used_up ? "its last attempt was cut short when Yardmaster was killed" : NULL,
 	};
 	struct job_ref ref;
 
@@ -199,6 +228,7 @@ static bool load_job(struct instance *instance, const struct backlog_job *record
 		result->unknown++;
 		return false;
 	}
+	raise_next_id(instance->table, record->id);
 	/* The order of jobs is kept: behind one that found no room, none is tried. */
 	if (result->full || dispatch_submit(instance, &request, &ref, NULL) < 0) {
 		result->full++;
@@ -213,7 +243,7 @@ static void *read_job(FILE *file, struct backlog_job *record)
 {
 	char *payload;
 
-	if (fread(record, sizeof(*record), 1, file) != 1 || record->size > TABLE_SLOTS_MAX * UINT64_C(1024))
+	if (fread(record, sizeof(*record), 1, file) != 1 || record->size > PAYLOAD_LIMIT)
 		return NULL;
 	record->pool[sizeof(record->pool) - 1] = '\0';
 	record->tag[sizeof(record->tag) - 1] = '\0';
@@ -225,64 +255,53 @@ static void *read_job(FILE *file, struct backlog_job *record)
 	return payload;
 }
 
-static bool keep_job(FILE *rest, struct backlog_head *head, const struct backlog_job *record, const void *payload)
+/* Noted at once: a master that is killed while it loads leaves no job to be loaded twice but the last one. */
+static bool note_taken(FILE *file, long at)
 {
-	head->jobs++;
-	return rest && fwrite(record, sizeof(*record), 1, rest) == 1 &&
-	       fwrite(payload, 1, record->size, rest) == record->size;
+	const uint32_t taken = 1;
+
+	return pwrite(fileno(file), &taken, sizeof(taken), at + (long)offsetof(struct backlog_job, taken)) ==
+	       (ssize_t)sizeof(taken);
 }
 
-static bool finish_rest(FILE *rest, const struct backlog_head *head)
+static bool load_jobs(struct instance *instance, FILE *file, struct backlog_result *result)
 {
-	return rest && fseek(rest, 0, SEEK_SET) == 0 && fwrite(head, sizeof(*head), 1, rest) == 1 &&
-	       fflush(rest) == 0 && fsync(fileno(rest)) == 0;
+	struct backlog_head head;
+
+	if (fread(&head, sizeof(head), 1, file) != 1 || head.magic != BACKLOG_MAGIC)
+		return false;
+	for (uint64_t i = 0; i < head.jobs; i++) {
+		struct backlog_job record;
+		long at = ftell(file);
+		void *payload = read_job(file, &record);
+		bool good = payload && at >= 0;
+
+		if (good && !record.taken && load_job(instance, &record, payload, result))
+			good = note_taken(file, at);
+		free(payload);
+		if (!good)
+			return false;
+	}
+	return true;
 }
 
 static void load_file(struct instance *instance, const char *path, struct backlog_result *result,
                       void (*tell)(const char *text))
 {
-	struct backlog_head head = {0}, left = {.magic = BACKLOG_MAGIC};
-	char text[PATH_MAX + 128], temporary[PATH_MAX + 8];
-	FILE *file = fopen(path, "r+e"), *rest;
-	bool good;
+	unsigned left = result->unknown + result->full;
+	char text[PATH_MAX + 128];
+	FILE *file = fopen(path, "r+e");
+	bool good = file && load_jobs(instance, file, result);
 
-	snprintf(temporary, sizeof(temporary), "%s.new", path);
-	rest = fopen(temporary, "we");
-	good = file && rest && fread(&head, sizeof(head), 1, file) == 1 && head.magic == BACKLOG_MAGIC &&
-	       fwrite(&left, sizeof(left), 1, rest) == 1;
-	for (uint64_t i = 0; good && i < head.jobs; i++) {
-		struct backlog_job record;
-		void *payload = read_job(file, &record);
-
-		good = payload != NULL;
-		if (good && i >= head.taken) {
-			uint64_t taken = i + 1;
-
-			if (load_job(instance, &record, payload, result)) {
-				/* Noted at once: a master that is killed here leaves no job to be loaded twice but this
-				 * one. */
-				good = pwrite(fileno(file), &taken, sizeof(taken),
-				              offsetof(struct backlog_head, taken)) == (ssize_t)sizeof(taken);
-			} else {
-				good = keep_job(rest, &left, &record, payload);
-			}
-		}
-		free(payload);
-	}
-	if (!good) {
-		snprintf(text, sizeof(text), "backlog %s is damaged or cannot be read: left alone, look at it by hand",
-		         path);
-		tell(text);
-	} else if (left.jobs == 0) {
-		unlink(path);
-	} else if (finish_rest(rest, &left)) {
-		rename(temporary, path);
-	}
-	unlink(temporary);
 	if (file)
 		fclose(file);
-	if (rest)
-		fclose(rest);
+	if (!good) {
+		snprintf(text, sizeof(text),
+		         "backlog %s is damaged or cannot be read: what is behind the damage stays there", path);
+		tell(text);
+	} else if (result->unknown + result->full == left) {
+		unlink(path);
+	}
 }
 
 void backlog_load(struct instance *instance, struct backlog_result *result, void (*tell)(const char *text))

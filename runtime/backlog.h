@@ -6,7 +6,8 @@
  * stop, and even kill -9 of every process, loses no accepted job (a reboot does, if the directory is on a tmpfs).
  *
  * File: struct backlog_head, then for each job struct backlog_job and its payload bytes. Native byte order: the
- * file never leaves the machine. Written under another name and renamed, so it is whole or absent.
+ * file never leaves the machine. Written under another name and renamed, so it is whole or absent. Each job is marked
+ * in the file when it is in a table again; the file goes when all are.
  */
 #ifndef YM_RUNTIME_BACKLOG_H
 #define YM_RUNTIME_BACKLOG_H
@@ -14,17 +15,18 @@
 #include "instance.h"
 
 /*
- * Write the unfinished jobs (no file if there are none), and the next job id to DIRECTORY/next-id.
- * Returns how many jobs, -1 if it failed.
+ * Write the unfinished jobs (no file if there are none), and the next job id to DIRECTORY/next-id. Long payloads are
+ * copied into the file. 0, or -1 if the file could not be written. A job whose payload cannot be read is left out:
+ * *lost (may be NULL) counts those.
  */
-int backlog_save(struct table_sh *table, const char *directory);
+int backlog_save(struct table_sh *table, const char *directory, unsigned *lost, struct ym_err *err);
 
 /* With which id a new table goes on: an id that somebody has noted never becomes another job's. */
 uint64_t backlog_next_id(const char *directory);
 
 /*
  * Take in what earlier generations left. Jobs whose pool is not configured (any more), or for which the table has no
- * room now, stay in the file; `tell` gets a line about damaged files, which are left alone.
+ * room now, stay in the file; `tell` gets a line about damaged files, which are left alone from the damage on.
  */
 struct backlog_result {
 	unsigned loaded;

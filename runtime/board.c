@@ -57,3 +57,14 @@ bool board_read(const struct board_record_sh *record, const _Atomic uint64_t *ve
 	}
 	return false;
 }
+
+bool board_retire(struct board_worker_sh *row)
+{
+	struct board_work work;
+
+	/* The worker publishes that it is idle before it looks at its orders: one of us sees the other (see
+	 * must_end()). */
+	atomic_store(&row->order, BOARD_ORDER_RETIRE);
+	atomic_thread_fence(memory_order_seq_cst);
+	return !board_read_work(row, &work) || work.state != BOARD_WORKER_BUSY;
+}

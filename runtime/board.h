@@ -64,11 +64,10 @@ struct board_instance_sh {
 	_Atomic uint32_t master_state;
 	_Atomic uint64_t master_since;
 	_Atomic uint64_t beat;      /* last round of the master's sweep */
-	_Atomic uint64_t rejected;  /* tokens that matched no ready job: duplicates, normal after recovery */
 	_Atomic uint64_t resent;    /* lost tokens sent again */
 	_Atomic uint64_t recovered; /* jobs taken back from dead workers */
 	uint32_t rows;
-	char zeroes[172];
+	char zeroes[180];
 };
 _Static_assert(sizeof(struct board_instance_sh) == 256, "layout above");
 
@@ -135,12 +134,11 @@ struct board_worker_sh {
 	_Atomic uint64_t work_version; /* the low bit says which copy is current; goes up by 1 */
 	_Atomic uint64_t progress_version;
 	_Atomic uint64_t done, failed, retried, cancelled; /* jobs, go up; kept when the row gets a new worker */
-	_Atomic uint64_t beat;                             /* last sign of life between jobs */
 	_Atomic uint64_t last_ready; /* `ready` time of the newest job it took: see sweep.c on lost tokens */
 	_Atomic uint32_t order;      /* enum board_order, written by the master */
 	_Atomic uint32_t used;       /* written by the master */
-	_Atomic uint64_t rejected;
-	char zeroes[48];
+	_Atomic uint64_t rejected;   /* tokens that matched no ready job: duplicates, normal after recovery */
+	char zeroes[56];
 	struct board_record_sh work;
 	struct board_record_sh progress;
 };
@@ -156,6 +154,12 @@ struct board_sh {
 _Static_assert(offsetof(struct board_sh, pools) == 320, "layout above");
 _Static_assert(offsetof(struct board_sh, limits) == 12608, "layout above");
 _Static_assert(offsetof(struct board_sh, workers) == 20800, "layout above");
+
+/*
+ * Tell the worker of a row to end when its job is over. True when it must be woken with SIGUSR1; a busy one must not:
+ * it looks at its orders between jobs, and a signal would cut the sleeps of its task short.
+ */
+bool board_retire(struct board_worker_sh *row);
 
 size_t board_size(uint32_t rows);
 int board_check(const struct board_sh *board, size_t size, struct ym_err *err);

@@ -40,19 +40,46 @@ static void keep_cause(struct child *child, pid_t pid, const char *how)
 	struct master *master = child->pool->master;
 	struct board_work work;
 	struct board_progress progress;
-	char *cause;
+	struct master_death *death;
 
 	if (!board_read_work(board_row(child), &work) || work.pid != pid ||
 	    work.slot >= master->instance.group.capacity)
 		return;
-	cause = master->causes[work.slot];
-	if (work.job && board_read_progress(board_row(child), &progress) && progress.job == work.job &&
-	    progress.done > 0)
-		snprintf(cause, MASTER_CAUSE_MAX, "worker %ld %s at %llu/%llu%s%s %.60s", (long)pid, how,
+	death = &master->deaths[work.slot];
+	death->blameless = child->killed;
+	if (child->killed)
+		snprintf(death->cause, sizeof(death->cause), "the instance was stopped before it was done");
+	else if (work.job && board_read_progress(board_row(child), &progress) && progress.job == work.job &&
+	         progress.done > 0)
+		snprintf(death->cause, sizeof(death->cause), "worker %ld %s at %llu/%llu%s%.11s %.60s", (long)pid, how,
 		         (unsigned long long)progress.done, (unsigned long long)progress.total,
 		         progress.unit[0] ? " " : "", progress.unit, progress.note);
 	else
-		snprintf(cause, MASTER_CAUSE_MAX, "worker %ld %s", (long)pid, how);
+		snprintf(death->cause, sizeof(death->cause), "worker %ld %s", (long)pid, how);
+}
+
+void child_note_death(struct child *child)
+{
+	char how[80];
+	int status;
+
+	if (!child->process || !process_ended(child->process, &status))
+		return;
+	spawn_status_text(status, how, sizeof(how));
+	keep_cause(child, process_pid(child->process), how);
+}
+
+/* Did the worker `pid` get as far as waiting for jobs? */
+static bool was_ready(const struct child *child, pid_t pid)
+{
+	struct board_work work;
+
+	return board_read_work(board_row(child), &work) && work.pid == pid && work.state != BOARD_WORKER_STARTING;
+}
+
+unsigned child_failing(const struct child *child)
+{
+	return child->process && was_ready(child, process_pid(child->process)) ? 0 : child->failing;
 }
 
 static uint64_t restart_delay(const struct child *child)
@@ -65,11 +92,11 @@ static uint64_t restart_delay(const struct child *child)
 	return delay < most ? delay : most;
 }
 
-static void come_back(struct child *child, const char *how)
+static void come_back(struct child *child, pid_t pid, const char *how)
 {
 	uint64_t lived = ym_now_ns() - child->started;
 
-	if (lived >= (uint64_t)child->pool->config->startsecs_ms * 1000000u) {
+	if (was_ready(child, pid) || lived >= (uint64_t)child->pool->config->startsecs_ms * 1000000u) {
 		child->failing = 0;
 		child->state = CHILD_STOPPED;
 		child_start(child);
@@ -105,7 +132,7 @@ static void ended(void *arg, pid_t pid, int status)
 		return;
 	}
 	/* First the replacement, then the books: the job itself waits for nobody in particular. */
-	come_back(child, how);
+	come_back(child, pid, how);
 	master_sweep_soon(master);
 }
 
@@ -185,8 +212,8 @@ bool child_adopt(struct child *child, unsigned row)
 	}
 	child->state = CHILD_RUNNING;
 	child->started = 0;
-	atomic_store(&board_row(child)->order, BOARD_ORDER_RETIRE);
-	process_signal(child->process, SIGUSR1);
+	if (board_retire(board_row(child)))
+		process_signal(child->process, SIGUSR1);
 	log_line(LOG_INFO, "pool %s: worker %u (pid %ld) of the last master is taken over until its job is over",
 	         child->pool->config->name, row, (long)work.pid);
 	return true;
@@ -206,8 +233,8 @@ void child_stop(struct child *child)
 		return;
 	child->state = CHILD_STOPPING;
 	child->pressed = 0;
-	atomic_store(&board_row(child)->order, BOARD_ORDER_RETIRE);
-	process_signal(child->process, SIGUSR1);
+	if (board_retire(board_row(child)))
+		process_signal(child->process, SIGUSR1);
 	uv_timer_start(&child->timer, timer_fired, (uint64_t)child->pool->config->stopwaitsecs_ms, 0);
 }
 
@@ -224,6 +251,7 @@ void child_press(struct child *child)
 	}
 	log_line(LOG_WARN, "pool %s: worker %u (pid %ld) does not stop: killing it", child->pool->config->name,
 	         child->row, (long)process_pid(child->process));
+	child->killed = true;
 	process_signal(child->process, SIGKILL);
 }
 

@@ -7,8 +7,9 @@
  *                         v                   v
  *                     STOPPING --ended--> STOPPED
  *
- * A worker that lived for `startsecs` is replaced at once; one that did not is started again after `restart_delay`,
- * doubled each time, at most `restart_max_delay`. To stop: finish the job within `stopwaitsecs`, then SIGTERM (the
+ * A worker that was ready for jobs, or lived for `startsecs`, is replaced at once: what a job does to it counts against
+ * the job. One that did not get that far is started again after `restart_delay`, doubled each time, at most
+ * `restart_max_delay`. To stop: finish the job within `stopwaitsecs`, then SIGTERM (the
  * task is asked to give up, the job goes back), and KILL_AFTER_MS later SIGKILL.
  */
 #ifndef YM_RUNTIME_CHILD_H
@@ -41,8 +42,9 @@ struct child {
 	bool extra;   /* adopted above the pool's size: not replaced */
 	struct process *process;
 	uint64_t started;
-	unsigned failing; /* starts in a row that did not last for startsecs */
+	unsigned failing; /* starts in a row that failed */
 	unsigned pressed; /* while STOPPING: how far we went */
+	bool killed;      /* by us, because it did not stop: its job is not to blame */
 	uv_timer_t timer;
 };
 
@@ -55,5 +57,11 @@ void child_stop(struct child *child);
 void child_press(struct child *child);
 /* Its job was revoked: away with it. */
 void child_kill(struct child *child);
+
+/* If its worker has ended and nobody has heard of it yet: keep the reason for the sweep. */
+void child_note_death(struct child *child);
+
+/* Starts in a row that failed: 0 as soon as a worker is ready for jobs. */
+unsigned child_failing(const struct child *child);
 
 #endif

@@ -8,18 +8,8 @@
 #ifndef YM_RUNTIME_DISPATCH_H
 #define YM_RUNTIME_DISPATCH_H
 
-#include "instance.h"
-
-struct dispatch_token {
-	uint32_t slot;
-	uint32_t gen;
-};
-
-/* A token as it is sent; every token has type 1, so that a receiver never has to search. */
-struct dispatch_message {
-	long type;
-	struct dispatch_token token;
-};
+#include "feed.h"
+#include "park.h"
 
 struct job_ref {
 	uint64_t id;
@@ -41,6 +31,7 @@ struct job_request {
 	 */
 	uint64_t id;
 	unsigned attempt, attempts, crashes;
+	const char *failed; /* it is over: enter it as failed for this reason */
 };
 
 /* Submit. 0 with *ref: accepted. -1: YM_ERR_FULL, YM_ERR_USAGE (too large, tag too long), ...; nothing is left behind.
@@ -62,9 +53,6 @@ bool dispatch_claim(struct instance *instance, struct dispatch_token token, uint
 /* Give a claimed job back: it was not tried (the attempt does not count) and is ready again for anybody. */
 void dispatch_return(struct instance *instance, uint32_t slot, uint64_t word);
 
-/* Put a claimed job aside until the limit has a free unit. The attempt does not count. */
-void dispatch_park(struct instance *instance, uint32_t slot, uint64_t word, unsigned limit);
-
 /* How an attempt ended. */
 struct job_report {
 	enum job_state state; /* DONE, FAILED, CANCELLED, or DELAYED: try again */
@@ -82,16 +70,7 @@ struct job_report {
 bool dispatch_finish(struct instance *instance, uint32_t slot, uint64_t word, const struct job_report *report,
                      enum job_state *state);
 
-/* After units of limits were given back: wake the oldest parked job of each. */
-void dispatch_unpark(struct instance *instance, unsigned limit, unsigned units);
-
 /* ---- anybody */
-
-/* Make ready jobs without a token known to the queue, oldest first, as far as it has room. Returns how many. */
-unsigned dispatch_feed(struct instance *instance, unsigned pool);
-
-/* READY without a token -> with one. Used by who made it ready. */
-void dispatch_announce(struct instance *instance, uint32_t slot, uint64_t word);
 
 /* Cancel: 0 cancelled or asked to stop, 1 it is over already, -1 no such job. */
 int dispatch_cancel(struct instance *instance, struct job_ref ref, struct ym_err *err);
@@ -100,6 +79,9 @@ int dispatch_cancel(struct instance *instance, struct job_ref ref, struct ym_err
  * Wait until a job is over. 0 with its word; 1 the deadline passed; -1 YM_ERR_GONE: its slot has been used again.
  */
 int dispatch_wait(struct instance *instance, struct job_ref ref, uint64_t deadline, uint64_t *word, struct ym_err *err);
+
+/* The result was fetched: its slot may be used again at once. */
+void dispatch_forget(struct instance *instance, struct job_ref ref);
 
 /* Milliseconds to wait before attempt number `attempt` + 1: backoff, doubled for each attempt, at most an hour. */
 int64_t dispatch_backoff_ms(int64_t backoff_ms, unsigned attempt);

@@ -54,6 +54,24 @@ static int make_directory(const char *path, mode_t mode, struct ym_err *err)
 	return 0;
 }
 
+/* In a directory of somebody else, ours could be moved away and replaced. */
+static int check_parent(const char *directory, struct ym_err *err)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/..", directory);
+	if (stat(path, &st) < 0)
+		return ym_fail_sys(err, errno, "stat(\"%s\")", path);
+	if ((st.st_uid != geteuid() && st.st_uid != 0) || ((st.st_mode & 022) && !(st.st_mode & S_ISVTX)))
+		return ym_fail(
+		    err, YM_ERR_PERMISSION,
+		    "the directory that holds %s must belong to uid %u or root and be writable by nobody else (it is "
+		    "%o, uid %u)",
+		    directory, (unsigned)geteuid(), (unsigned)st.st_mode & 07777, (unsigned)st.st_uid);
+	return 0;
+}
+
 int instance_prepare(const struct instance *instance, struct ym_err *err)
 {
 	char path[PATH_MAX];
@@ -67,7 +85,7 @@ int instance_prepare(const struct instance *instance, struct ym_err *err)
 		if (mkdir(path, 0755) < 0 && errno != EEXIST)
 			return ym_fail_sys(err, errno, "mkdir(\"%s\") for the instance", path);
 	}
-	if (make_directory(instance->directory, 0755, err) < 0)
+	if (make_directory(instance->directory, 0755, err) < 0 || check_parent(instance->directory, err) < 0)
 		return -1;
 	/* Who can replace our key files can make us work in objects of his own. */
 	if (stat(instance->directory, &st) == 0 && (st.st_uid != geteuid() || (st.st_mode & 022)))
@@ -112,18 +130,28 @@ out:
 	return result;
 }
 
-void instance_salvage(struct ym_group *group, void *arg)
+int instance_salvage(struct ym_group *group, void *arg, struct ym_err *err)
 {
+	const char *directory = group->reg->directory;
+	unsigned lost = 0;
+	char text[160];
 	void *table;
 	size_t size;
-	struct ym_err err;
+	int result;
 
 	(void)arg;
-	if (ym_group_attach(group, TABLE_NAME, TABLE_VERSION, &table, &size, &err) < 0)
-		return;
-	if (table_check(table, size, &err) == 0)
-		backlog_save(table, group->reg->directory);
+	/* A table that was removed by hand, or is none, holds nothing that could be kept. */
+	if (ym_group_attach(group, TABLE_NAME, TABLE_VERSION, &table, &size, NULL) < 0)
+		return 0;
+	result = table_check(table, size, NULL) < 0 ? 0 : backlog_save(table, directory, &lost, err);
 	ym_seg_detach(table);
+	if (lost && group->spec.notice) {
+		snprintf(text, sizeof(text), "%u unfinished jobs are lost: their payload files have disappeared", lost);
+		group->spec.notice(group->spec.arg, text);
+	}
+	if (result == 0)
+		payload_discard_all(directory);
+	return result;
 }
 
 int instance_join(struct instance *instance, const char *role, const struct instance_sizes *sizes, struct ym_err *err)

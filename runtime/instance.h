@@ -52,6 +52,6 @@ int instance_view(struct instance *instance, struct ym_err *err);
 void instance_unview(struct instance *instance);
 
 /* The salvage of the group, for who removes it: keep unfinished jobs in the instance directory. */
-void instance_salvage(struct ym_group *group, void *arg);
+int instance_salvage(struct ym_group *group, void *arg, struct ym_err *err);
 
 #endif

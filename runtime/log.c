@@ -1,13 +1,15 @@
 /* log.c - lines on stderr. */
 #include "log.h"
 
+#include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 4608
+#define LINE_MAX_BYTES 4096 /* PIPE_BUF: a line goes whole or not at all */
 
 static const char *const words[] = {
 #define X(name, word) word,
@@ -35,10 +37,32 @@ static int stamp(char *line, size_t max, enum log_level level)
 	                tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000000, words[level]);
 }
 
+/* Who reads our stderr may stand still (a pager, a full disk behind a pipe): the master must not. */
+static bool writable(void)
+{
+	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	return poll(&out, 1, 0) > 0 && (out.revents & POLLOUT);
+}
+
 static void emit(char *line, size_t used)
 {
+	static unsigned long dropped;
 	ssize_t n;
 
+	if (!writable()) {
+		dropped++;
+		return;
+	}
+	if (dropped) {
+		char note[128];
+		int length = stamp(note, sizeof(note), LOG_WARN);
+
+		length += snprintf(note + length, sizeof(note) - (size_t)length,
+		                   "master: %lu lines of this log were dropped: nobody read them\n", dropped);
+		dropped = 0;
+		n = write(STDERR_FILENO, note, (size_t)length);
+	}
 	line[used] = '\n';
 	n = write(STDERR_FILENO, line, used + 1);
 	(void)n;

@@ -8,23 +8,24 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../ipc/key.h"
 #include "../ipc/sys.h"
 #include "backlog.h"
 #include "bell.h"
-#include "limit.h"
 #include "log.h"
 #include "process.h"
 #include "spawn.h"
-#include "sweep.h"
 
 /* The sweep comes at least this often while jobs are in the table, and this often when there are none. */
 #define SWEEP_BUSY_MS 500
 #define SWEEP_IDLE_MS 2000
+/* While a pool has a time limit. */
+#define SWEEP_TIMEOUTS_MS 100
 /* ... and never more often than this. */
 #define SWEEP_GAP_NS UINT64_C(2000000)
 
 #define GUARDIAN_DELAY_MS 1000
+
+#define STARTING_PATIENCE_MS 2000
 
 static void notice(void *arg, const char *text)
 {
@@ -67,6 +68,8 @@ static void guardian_ended(void *arg, pid_t pid, int status)
 	master->guardian = NULL;
 	if (master->stopping)
 		return;
+	/* One that ends in peace saw its set vanish: look at once. */
+	master_sweep_soon(master);
 	log_line(LOG_WARN, "the guardian (pid %ld) %s: starting another", (long)pid, how);
 	uv_timer_start(&master->guardian_timer, guardian_timer, GUARDIAN_DELAY_MS, 0);
 }
@@ -104,46 +107,41 @@ static void start_guardian(struct master *master)
 
 static void sweep_timer(uv_timer_t *timer);
 
-static const char *cause_of(void *arg, unsigned slot)
+static struct child *child_of(struct master *master, unsigned slot)
+{
+	struct child *child = NULL;
+
+	for (size_t i = 0; i < master->npools && !child; i++)
+		child = pool_find(&master->pools[i], slot);
+	return child;
+}
+
+/* The sweep may come before the loop has heard of the death. */
+static const char *cause_of(void *arg, unsigned slot, bool *blameless)
+{
+	struct master *master = arg;
+	struct child *child = child_of(master, slot);
+
+	if (child)
+		child_note_death(child);
+	*blameless = master->deaths[slot].blameless;
+	return master->deaths[slot].cause;
+}
+
+/* The next owner of the slot dies another death. */
+static void buried(void *arg, unsigned slot)
 {
 	struct master *master = arg;
 
-	return master->causes[slot];
+	master->deaths[slot] = (struct master_death){0};
 }
 
 static void kill_owner(void *arg, unsigned slot)
 {
-	struct master *master = arg;
+	struct child *child = child_of(arg, slot);
 
-	for (size_t i = 0; i < master->npools; i++) {
-		struct child *child = pool_find(&master->pools[i], slot);
-
-		if (child)
-			child_kill(child);
-	}
-}
-
-static void show_limit(struct master *master, unsigned index, uint32_t parked)
-{
-	struct table_limit_sh *limit = &master->instance.table->limits[index];
-	struct board_limit_sh *row = &master->instance.board->limits[index];
-	int units = limit_free(limit);
-	struct ym_err err;
-
-	/* A script may have removed the semaphore (sem_remove): make it again, as the workers do. */
-	if (units < 0 && master->limit_open[index]) {
-		ym_sem_close(&master->limits[index]);
-		master->limit_open[index] = ym_sem_get(&master->limits[index], limit->key, atomic_load(&limit->max),
-		                                       0600, ym_deadline(100), &err) == 0;
-		if (master->limit_open[index]) {
-			log_line(LOG_WARN, "limit %s: its semaphore had been removed; made again", limit->name);
-			atomic_store(&limit->id, master->limits[index].id);
-			units = limit_free(limit);
-		}
-	}
-	atomic_store(&row->free, units < 0 ? 0 : units);
-	atomic_store(&row->parked, parked);
-	atomic_store(&row->id, atomic_load(&limit->id));
+	if (child)
+		child_kill(child);
 }
 
 static void show_counts(struct master *master, const struct sweep *sweep)
@@ -155,7 +153,8 @@ static void show_counts(struct master *master, const struct sweep *sweep)
 		unsigned failing = 0;
 
 		for (size_t c = 0; c < pool->nchildren; c++)
-			failing = pool->children[c].failing > failing ? pool->children[c].failing : failing;
+			if (child_failing(&pool->children[c]) > failing)
+				failing = child_failing(&pool->children[c]);
 		atomic_store(&row->actual, pool_alive(pool));
 		atomic_store(&row->failing, failing);
 		atomic_store(&row->waiting, counts->waiting);
@@ -163,9 +162,7 @@ static void show_counts(struct master *master, const struct sweep *sweep)
 		atomic_store(&row->parked, counts->parked);
 		atomic_store(&row->delayed, counts->delayed);
 	}
-	for (unsigned i = 0; i < TABLE_LIMITS; i++)
-		if (atomic_load(&master->instance.table->limits[i].used))
-			show_limit(master, i, sweep->parked_on[i]);
+	limit_keeper_show(&master->limits, sweep->parked_on);
 	atomic_fetch_add(&board(master)->recovered, sweep->recovered);
 	atomic_fetch_add(&board(master)->resent, sweep->resent);
 	atomic_store(&board(master)->beat, ym_now_ns());
@@ -179,7 +176,8 @@ static void load_backlog(struct master *master)
 
 	backlog_load(&master->instance, &result, tell);
 	if (result.loaded)
-		log_line(LOG_INFO, "%u unfinished jobs of an earlier run taken in", result.loaded);
+		log_line(LOG_INFO, "%u unfinished job%s of an earlier run taken in", result.loaded,
+		         result.loaded == 1 ? "" : "s");
 	if (result.full && !master->backlog)
 		log_line(LOG_INFO, "%u more wait in %s for room in the table", result.full, master->instance.directory);
 	if (result.unknown)
@@ -188,34 +186,50 @@ static void load_backlog(struct master *master)
 	master->backlog = result.full > 0;
 }
 
+static void generation_lost(struct master *master, const struct ym_err *err)
+{
+	if (!master->lost)
+		log_line(
+		    LOG_ERROR,
+		    "%s: somebody removed our IPC objects (ipcrm, or logind's RemoveIPC=yes at a logout): stopping, "
+		    "unfinished jobs are kept for the next start",
+		    err->text);
+	master->lost = true;
+	begin_stop(master);
+}
+
+/* When to look again: at what is due next, and now and then. */
+static uint64_t next_sweep_ms(const struct master *master)
+{
+	uint64_t now = ym_now_ns(), ms = master->sweep.live ? SWEEP_BUSY_MS : SWEEP_IDLE_MS;
+
+	/* Nobody tells the master that a job with a deadline was claimed. */
+	if (master->has_timeouts && ms > SWEEP_TIMEOUTS_MS)
+		ms = SWEEP_TIMEOUTS_MS;
+	if (master->sweep.next >= now + ms * 1000000u)
+		return ms;
+	return master->sweep.next <= now ? 1 : (master->sweep.next - now) / 1000000u + 1;
+}
+
 static void sweep_now(struct master *master)
 {
-	struct sweep sweep = {.cause = cause_of, .kill = kill_owner, .arg = master};
-	uint64_t now, wait_ms;
+	struct sweep *sweep = &master->sweep;
 	struct ym_err err;
 
 	master->last_sweep = ym_now_ns();
-	if (sweep_run(&master->instance, &sweep, &err) < 0) {
-		if (!master->lost)
-			log_line(LOG_ERROR,
-			         "%s: somebody removed our IPC objects (ipcrm, or logind's RemoveIPC=yes at a logout): "
-			         "stopping, unfinished "
-			         "jobs are kept for the next start",
-			         err.text);
-		master->lost = true;
-		begin_stop(master);
+	if (sweep_run(&master->instance, sweep, &err) < 0) {
+		generation_lost(master, &err);
 		return;
 	}
-	if (sweep.recovered)
-		log_line(LOG_INFO, "%u jobs of dead workers taken back", sweep.recovered);
-	show_counts(master, &sweep);
-	if (master->backlog && sweep.live < master->instance.table->slots / 2)
+	if (sweep->recovered)
+		log_line(LOG_INFO, "%u job%s of dead workers taken back", sweep->recovered,
+		         sweep->recovered == 1 ? "" : "s");
+	for (size_t i = 0; i < master->npools; i++)
+		pool_check_queue(&master->pools[i]);
+	show_counts(master, sweep);
+	if (master->backlog && sweep->live < master->instance.table->slots / 2)
 		load_backlog(master);
-	now = ym_now_ns();
-	wait_ms = sweep.live ? SWEEP_BUSY_MS : SWEEP_IDLE_MS;
-	if (sweep.next < now + wait_ms * 1000000u)
-		wait_ms = sweep.next <= now ? 1 : (sweep.next - now) / 1000000u + 1;
-	uv_timer_start(&master->sweep_timer, sweep_timer, wait_ms, 0);
+	uv_timer_start(&master->sweep_timer, sweep_timer, next_sweep_ms(master), 0);
 }
 
 static void sweep_timer(uv_timer_t *timer)
@@ -296,83 +310,68 @@ static void signal_came(uv_signal_t *handle, int signo)
 /* ---- start
  * ----------------------------------------------------------------------------------------------------------- */
 
-static int enter_limit(struct master *master, const struct cfg_limit *config, struct ym_err *err)
-{
-	struct table_sh *table = master->instance.table;
-	struct ym_registry_sh *reg = master->instance.group.reg;
-	int index = table_limit(table, config->name), before = -1;
-	struct table_limit_sh *row;
-	struct ym_sem *sem;
-	key_t key;
-
-	for (int i = 0; index < 0 && i < TABLE_LIMITS; i++)
-		if (!atomic_load(&table->limits[i].used))
-			index = i;
-	if (index < 0)
-		return ym_fail(err, YM_ERR_LIMIT, "no row for limit %s: at most %d limits", config->name, TABLE_LIMITS);
-	row = &table->limits[index];
-	sem = &master->limits[index];
-	if (atomic_load(&row->used))
-		before = atomic_load(&row->max);
-	if (config->key) {
-		if (ym_key_parse(config->key, &key, err) < 0)
-			return -1;
-	} else {
-		char name[YM_OBJECT_NAME_MAX];
-		struct ym_entry_sh *entry;
-
-		snprintf(name, sizeof(name), "limit.%s", config->name);
-		if (!ym_registry_find(reg, name) &&
-		    ym_registry_add(reg, YM_OBJECT_SEMAPHORE, name, (size_t)config->max, 0, 0600, NULL, err) < 0)
-			return -1;
-		entry = ym_registry_find(reg, name);
-		key = entry->key;
-	}
-	if (ym_sem_get(sem, key, (int)config->max, 0600, ym_deadline(INSTANCE_PATIENCE_MS), err) < 0)
-		return -1;
-	master->limit_open[index] = true;
-	if (!sem->alone && before >= 0 && before != config->max &&
-	    ym_sem_resize(sem, (int)config->max - before, ym_deadline(0), err) < 0)
-		log_line(LOG_WARN, "limit %s: stays at %d for now: %s", config->name, before, err->text);
-	else if (!sem->alone && before < 0)
-		log_line(LOG_INFO,
-		         "limit %s: key 0x%x is already used by another program: its number of units counts, not `max`",
-		         config->name, (unsigned)key);
-	memcpy(row->name, config->name, sizeof(row->name));
-	row->key = key;
-	atomic_store(&row->id, sem->id);
-	atomic_store(&row->max, (int32_t)config->max);
-	atomic_store(&row->used, 1);
-	return 0;
-}
-
-static void show_limits(struct master *master)
-{
-	for (unsigned i = 0; i < TABLE_LIMITS; i++) {
-		const struct table_limit_sh *limit = &master->instance.table->limits[i];
-		struct board_limit_sh *row = &master->instance.board->limits[i];
-
-		if (!atomic_load(&limit->used))
-			continue;
-		memcpy(row->name, limit->name, sizeof(row->name));
-		row->key = limit->key;
-		atomic_store(&row->max, atomic_load(&limit->max));
-		atomic_store(&row->used, 1);
-	}
-}
-
 static int enter_all(struct master *master, struct ym_err *err)
 {
 	const struct config *config = master->config;
 
 	for (size_t i = 0; i < config->nlimits; i++)
-		if (enter_limit(master, &config->limits[i], err) < 0)
+		if (limit_keeper_enter(&master->limits, &config->limits[i], err) < 0)
 			return ym_err_prefix(err, "limit %s", config->limits[i].name);
-	show_limits(master);
 	for (size_t i = 0; i < config->npools; i++, master->npools++)
 		if (pool_enter(&master->pools[i], master, &config->pools[i], err) < 0)
 			return ym_err_prefix(err, "pool %s", config->pools[i].name);
+		else if (config->pools[i].timeout_ms > 0)
+			master->has_timeouts = true;
 	return 0;
+}
+
+/* Before any old worker is told to retire: are there rows enough for those and the new ones? */
+static int check_rows(struct master *master, struct ym_err *err)
+{
+	uint32_t nrows = master->instance.board->instance.rows;
+	int64_t wanted = 0, living = 0;
+	struct board_work work;
+
+	for (size_t i = 0; i < master->npools; i++)
+		wanted += master->pools[i].config->workers;
+	for (unsigned row = 0; row < nrows; row++)
+		living += pool_row_alive(&master->instance, row, &work);
+	if (living + wanted <= nrows)
+		return 0;
+	return ym_fail(
+	    err, YM_ERR_FULL,
+	    "the running generation has only %u worker rows, for %lld old and %lld new workers: let the old ones "
+	    "end first (yardmaster stop), then start anew",
+	    nrows, (long long)living, (long long)wanted);
+}
+
+/* Is this living participant a worker that has no row on the board yet? */
+static bool starting(const struct master *master, unsigned slot)
+{
+	const struct ym_member_sh *member = &master->instance.group.reg->members[slot];
+	struct board_work work;
+
+	if (strncmp(member->role, "worker", sizeof(member->role)) != 0 ||
+	    !ym_group_alive(&master->instance.group, slot))
+		return false;
+	for (unsigned row = 0; row < master->instance.board->instance.rows; row++)
+		if (pool_row_alive(&master->instance, row, &work) && work.slot == slot)
+			return false;
+	return true;
+}
+
+/*
+ * A worker that the last master started just before it died may be about to take its row: it does, or sees that its
+ * master is gone and ends, within a moment. Rows are given out only after that.
+ */
+static void await_starting(struct master *master)
+{
+	const struct timespec nap = {.tv_nsec = 2000000};
+	uint64_t deadline = ym_deadline(STARTING_PATIENCE_MS);
+
+	for (unsigned slot = 0; slot < master->instance.group.capacity; slot++)
+		while (starting(master, slot) && ym_now_ns() < deadline)
+			nanosleep(&nap, NULL);
 }
 
 static int populate_all(struct master *master, struct ym_err *err)
@@ -382,6 +381,10 @@ static int populate_all(struct master *master, struct ym_err *err)
 	struct board_work work;
 	int result = rows ? 0 : ym_fail(err, YM_ERR_LIMIT, "out of memory");
 
+	if (!master->instance.group.fresh)
+		await_starting(master);
+	if (result == 0)
+		result = check_rows(master, err);
 	for (size_t i = 0; result == 0 && i < master->npools; i++)
 		result = pool_take_over(&master->pools[i], rows, err);
 	/* Workers of pools that are no longer configured end by themselves; their rows are left to them. */
@@ -427,30 +430,6 @@ static int join(struct master *master, struct ym_err *err)
 	return led == 0 ? 0 : -1;
 }
 
-static int set_up(struct master *master, struct ym_err *err)
-{
-	if (join(master, err) < 0)
-		return -1;
-	master->pools = calloc(master->config->npools, sizeof(*master->pools));
-	master->causes = calloc(master->instance.group.capacity, sizeof(*master->causes));
-	if (!master->pools || !master->causes)
-		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
-	master->bell_fd = bell_open(master->instance.directory, err);
-	if (master->bell_fd < 0 || ym_group_lock(&master->instance.group, err) < 0)
-		return -1;
-	/* Everything behind this line is undone by leaving the group. */
-	if (enter_all(master, err) < 0) {
-		ym_group_unlock(&master->instance.group);
-		return -1;
-	}
-	ym_group_unlock(&master->instance.group);
-	atomic_store(&board(master)->master, getpid());
-	atomic_store(&board(master)->master_since, ym_now_ns());
-	atomic_store(&board(master)->master_state, BOARD_MASTER_RUNNING);
-	load_backlog(master);
-	return populate_all(master, err);
-}
-
 static void start_loop(struct master *master)
 {
 	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
@@ -463,9 +442,45 @@ static void start_loop(struct master *master)
 	uv_timer_init(&master->loop, &master->sweep_timer);
 	uv_timer_init(&master->loop, &master->guardian_timer);
 	master->sweep_timer.data = master->guardian_timer.data = master;
+}
+
+static int listen_to_bell(struct master *master, struct ym_err *err)
+{
+	master->bell_fd = bell_open(master->instance.directory, err);
+	if (master->bell_fd < 0)
+		return -1;
 	uv_poll_init(&master->loop, &master->bell, master->bell_fd);
 	master->bell.data = master;
 	uv_poll_start(&master->bell, UV_READABLE, bell_rang);
+	return 0;
+}
+
+/* Everything here is undone by leaving the group: from the join on, a guardian sees to it if we are killed. */
+static int set_up(struct master *master, struct ym_err *err)
+{
+	if (join(master, err) < 0)
+		return -1;
+	start_guardian(master);
+	master->limits.instance = &master->instance;
+	master->sweep = (struct sweep){.cause = cause_of, .kill = kill_owner, .buried = buried, .arg = master};
+	master->pools = calloc(master->config->npools, sizeof(*master->pools));
+	master->deaths = calloc(master->instance.group.capacity, sizeof(*master->deaths));
+	if (!master->pools || !master->deaths)
+		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
+	if (listen_to_bell(master, err) < 0 || ym_group_lock(&master->instance.group, err) < 0)
+		return -1;
+	if (enter_all(master, err) < 0) {
+		ym_group_unlock(&master->instance.group);
+		return -1;
+	}
+	ym_group_unlock(&master->instance.group);
+	atomic_store(&board(master)->master, getpid());
+	atomic_store(&board(master)->master_since, ym_now_ns());
+	if (populate_all(master, err) < 0)
+		return -1;
+	load_backlog(master);
+	atomic_store(&board(master)->master_state, BOARD_MASTER_RUNNING);
+	return 0;
 }
 
 static void close_handle(uv_handle_t *handle, void *arg)
@@ -475,36 +490,40 @@ static void close_handle(uv_handle_t *handle, void *arg)
 		uv_close(handle, NULL);
 }
 
-static int tear_down(struct master *master, int code)
+static void leave(struct master *master, int code)
 {
 	struct ym_err err;
 	bool last = false;
 
-	if (master->guardian)
-		process_forget(master->guardian);
-	for (unsigned i = 0; i < TABLE_LIMITS; i++)
-		if (master->limit_open[i])
-			ym_sem_close(&master->limits[i]);
-	if (master->instance.board) {
-		if (master->lost)
-			backlog_save(master->instance.table, master->instance.directory);
-		if (code == 0) {
-			atomic_store(&board(master)->master_state, BOARD_MASTER_STOPPED);
-			atomic_store(&board(master)->master, 0);
-		}
-	}
+	if (master->instance.group.semid < 0)
+		return;
+	if (master->lost && ym_group_abandon(&master->instance.group, &err) < 0)
+		log_line(LOG_ERROR, "%s", err.text);
 	if (instance_leave(&master->instance, &last, &err) < 0)
 		log_line(LOG_ERROR, "%s", err.text);
 	else if (code == 0)
 		log_line(LOG_INFO, "stopped%s",
 		         last ? ": no IPC object is left" : ": other participants still use the IPC objects");
-	for (size_t i = 0; i < master->npools; i++)
-		pool_free(&master->pools[i]);
-	free(master->pools);
-	free(master->causes);
+}
+
+static int tear_down(struct master *master, int code)
+{
+	limit_keeper_close(&master->limits);
+	if (master->instance.board && code == 0) {
+		atomic_store(&board(master)->master_state, BOARD_MASTER_STOPPED);
+		atomic_store(&board(master)->master, 0);
+	}
+	leave(master, code);
+	/* Handles live inside pools and processes: those are freed when the loop has let go of them. */
+	if (master->guardian)
+		process_forget(master->guardian);
 	uv_walk(&master->loop, close_handle, NULL);
 	uv_run(&master->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&master->loop);
+	for (size_t i = 0; i < master->npools; i++)
+		pool_free(&master->pools[i]);
+	free(master->pools);
+	free(master->deaths);
 	if (master->bell_fd >= 0)
 		close(master->bell_fd);
 	return code;
@@ -519,14 +538,13 @@ int master_run(const struct config *config)
 	master.instance.group.semid = -1;
 	signal(SIGPIPE, SIG_IGN);
 	uv_loop_init(&master.loop);
+	start_loop(&master);
 	if (set_up(&master, &err) < 0) {
 		log_line(LOG_ERROR, "%s", err.text);
 		return tear_down(&master, ym_err_exit_code(err.class));
 	}
-	start_loop(&master);
-	start_guardian(&master);
-	log_line(LOG_INFO, "instance %s is up (pid %ld, %s): %zu pools%s", master.instance.name, (long)getpid(),
-	         master.instance.directory, master.npools,
+	log_line(LOG_INFO, "instance %s is up (pid %ld, %s): %zu pool%s%s", master.instance.name, (long)getpid(),
+	         master.instance.directory, master.npools, master.npools == 1 ? "" : "s",
 	         master.instance.group.fresh ? "" : ", taken over from a dead master");
 	for (size_t i = 0; i < master.npools; i++)
 		pool_start(&master.pools[i]);

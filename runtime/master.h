@@ -10,11 +10,18 @@
 #include <uv.h>
 
 #include "../config/config.h"
-#include "../ipc/sem.h"
 #include "instance.h"
+#include "limit_keeper.h"
 #include "pool.h"
+#include "sweep.h"
 
 #define MASTER_CAUSE_MAX 256
+
+/* How the owner of a participant slot died, for the sweep that finds his job. */
+struct master_death {
+	char cause[MASTER_CAUSE_MAX]; /* "" if not known */
+	bool blameless;               /* killed by us because the instance stops: the attempt does not count */
+};
 
 struct master {
 	uv_loop_t loop;
@@ -22,9 +29,9 @@ struct master {
 	struct instance instance;
 	struct pool *pools;
 	size_t npools;
-	struct ym_sem limits[TABLE_LIMITS]; /* attached as long as the master lives: nobody else is "alone" meanwhile */
-	bool limit_open[TABLE_LIMITS];
-	char (*causes)[MASTER_CAUSE_MAX]; /* why the owner of a participant slot died; "" if not known */
+	struct limit_keeper limits;
+	struct sweep sweep;          /* the last one */
+	struct master_death *deaths; /* by participant slot */
 	struct process *guardian;
 	uv_signal_t signals[3];
 	uv_timer_t sweep_timer;
@@ -32,8 +39,9 @@ struct master {
 	uv_poll_t bell;
 	int bell_fd;
 	bool stopping;
-	bool backlog; /* a backlog file holds jobs for which the table had no room */
-	bool lost;    /* the group was removed under us */
+	bool backlog;      /* a backlog file holds jobs for which the table had no room */
+	bool lost;         /* the group was removed under us */
+	bool has_timeouts; /* a pool has a time limit: deadlines must be looked at in time */
 	uint64_t last_sweep;
 };
 

@@ -1,6 +1,7 @@
 /* payload.c - long payloads and results as files of the instance directory. */
 #include "payload.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -175,4 +176,19 @@ void payload_discard(const char *directory, struct job_sh *job, uint32_t slot)
 		unlink(path);
 	}
 	job->files = 0;
+}
+
+void payload_discard_all(const char *directory)
+{
+	char path[PATH_MAX];
+	DIR *files;
+
+	snprintf(path, sizeof(path), "%s/" PAYLOAD_DIRECTORY, directory);
+	files = opendir(path);
+	if (!files)
+		return;
+	for (struct dirent *entry = readdir(files); entry; entry = readdir(files))
+		if (entry->d_name[0] != '.')
+			unlinkat(dirfd(files), entry->d_name, 0);
+	closedir(files);
 }

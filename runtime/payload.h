@@ -23,6 +23,9 @@ void *payload_load(const char *directory, const struct job_sh *job, uint32_t slo
 void *payload_load_result(const char *directory, const struct job_sh *job, uint32_t slot, size_t *size,
                           struct ym_err *err);
 
+/* Unlink the files of all jobs: nobody works with the table any more. */
+void payload_discard_all(const char *directory);
+
 /* Unlink the files of a job; the caller owns it (FILLING). */
 void payload_discard(const char *directory, struct job_sh *job, uint32_t slot);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../ipc/queue.h"
 #include "brief.h"
 #include "log.h"
 #include "master.h"
@@ -21,7 +22,8 @@ static int free_row(const struct table_sh *table)
 	return -1;
 }
 
-static int enter_queue(struct master *master, const char *pool, int32_t *id, struct ym_err *err)
+/* The queue of the pool, made if it is missing or was removed by hand. *made says which. Under the group's LOCK. */
+static int enter_queue(struct master *master, const char *pool, int32_t *id, bool *made, struct ym_err *err)
 {
 	struct ym_registry_sh *reg = master->instance.group.reg;
 	struct ym_entry_sh *entry;
@@ -29,13 +31,36 @@ static int enter_queue(struct master *master, const char *pool, int32_t *id, str
 
 	snprintf(name, sizeof(name), "queue.%s", pool);
 	entry = ym_registry_find(reg, name);
-	if (!entry) {
-		if (ym_registry_add(reg, YM_OBJECT_QUEUE, name, 0, 0, 0600, NULL, err) < 0)
-			return -1;
-		entry = ym_registry_find(reg, name);
+	if (entry && !ym_registry_exists(entry)) {
+		ym_registry_drop(entry);
+		entry = NULL;
 	}
-	*id = entry->id;
+	*made = !entry;
+	if (!entry && ym_registry_add(reg, YM_OBJECT_QUEUE, name, 0, 0, 0600, NULL, err) < 0)
+		return -1;
+	*id = ym_registry_find(reg, name)->id;
 	return 0;
+}
+
+void pool_check_queue(struct pool *pool)
+{
+	struct instance *instance = &pool->master->instance;
+	struct table_pool_sh *row = &instance->table->pools[pool->index];
+	struct ym_queue_stat stat;
+	struct ym_err err;
+	bool made = false;
+	int result;
+
+	if (ym_queue_stat(row->queue, &stat, NULL) == 0 || ym_group_lock(&instance->group, &err) < 0)
+		return;
+	result = enter_queue(pool->master, pool->config->name, &row->queue, &made, &err);
+	ym_group_unlock(&instance->group);
+	/* The tokens that were in it are missed by the sweep, which sends them again. */
+	if (result < 0)
+		log_line(LOG_ERROR, "pool %s: its queue was removed: %s; next try at the next sweep",
+		         pool->config->name, err.text);
+	else if (made)
+		log_line(LOG_WARN, "pool %s: its queue had been removed by hand; made again", pool->config->name);
 }
 
 static int by_key(const void *a, const void *b)
@@ -104,6 +129,7 @@ int pool_enter(struct pool *pool, struct master *master, const struct cfg_pool *
 	struct table_sh *table = master->instance.table;
 	int index = table_pool(table, config->name);
 	struct table_pool_sh *row;
+	bool made;
 
 	*pool = (struct pool){.master = master, .config = config, .brief = -1};
 	if (index < 0)
@@ -112,7 +138,7 @@ int pool_enter(struct pool *pool, struct master *master, const struct cfg_pool *
 		return ym_fail(err, YM_ERR_LIMIT, "no row for pool %s: at most %d pools", config->name, TABLE_POOLS);
 	pool->index = (unsigned)index;
 	row = &table->pools[index];
-	if (enter_queue(master, config->name, &row->queue, err) < 0 || enter_limits(table, row, config, err) < 0)
+	if (enter_queue(master, config->name, &row->queue, &made, err) < 0 || enter_limits(table, row, config, err) < 0)
 		return -1;
 	memcpy(row->name, config->name, sizeof(row->name));
 	atomic_store(&row->attempts, config->attempts);

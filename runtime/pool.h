@@ -25,6 +25,9 @@ struct pool {
 /* Enter the pool into table and board, with its queue and limits (callers hold the group's LOCK), write its brief. */
 int pool_enter(struct pool *pool, struct master *master, const struct cfg_pool *config, struct ym_err *err);
 
+/* Make the pool's queue again if somebody has removed it by hand. */
+void pool_check_queue(struct pool *pool);
+
 /* Does a living worker hold this board row? *work is its record. */
 bool pool_row_alive(const struct instance *instance, unsigned row, struct board_work *work);
 

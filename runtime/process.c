@@ -139,6 +139,11 @@ pid_t process_pid(const struct process *process)
 	return process->pid;
 }
 
+bool process_ended(const struct process *process, int *status)
+{
+	return spawn_peek(process->pidfd, status);
+}
+
 void process_signal(struct process *process, int signo)
 {
 	spawn_signal(process->pidfd, signo);

@@ -4,6 +4,7 @@
 #ifndef YM_RUNTIME_PROCESS_H
 #define YM_RUNTIME_PROCESS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 #include <uv.h>
 
@@ -21,6 +22,8 @@ struct process *process_watch(uv_loop_t *loop, pid_t pid, int pidfd, int output,
                               void *arg);
 
 pid_t process_pid(const struct process *process);
+/* Has it ended, although the loop has not heard of it yet? */
+bool process_ended(const struct process *process, int *status);
 void process_signal(struct process *process, int signo);
 
 /* Stop watching; the process goes on. No event comes any more. */

@@ -31,6 +31,9 @@ static int prepare_files(posix_spawn_file_actions_t *files, const struct spawn *
 		sys = posix_spawn_file_actions_adddup2(files, output, STDERR_FILENO);
 	if (!sys && spawn->brief >= 0)
 		sys = posix_spawn_file_actions_adddup2(files, spawn->brief, BRIEF_FD);
+	/* Whoever started us may have left descriptors open; a guardian would hold them for months. */
+	if (!sys)
+		sys = posix_spawn_file_actions_addclosefrom_np(files, spawn->brief >= 0 ? BRIEF_FD + 1 : BRIEF_FD);
 	return sys;
 }
 
@@ -118,7 +121,7 @@ void spawn_signal(int pidfd, int signo)
 	pidfd_send_signal(pidfd, signo, NULL, 0);
 }
 
-bool spawn_reap(int pidfd, int *status)
+static bool look_at_end(int pidfd, int *status, int options)
 {
 	siginfo_t info = {0};
 	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
@@ -126,9 +129,19 @@ bool spawn_reap(int pidfd, int *status)
 	if (poll(&ended, 1, 0) <= 0)
 		return false;
 	*status = -1;
-	if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG) == 0 && info.si_pid != 0)
+	if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | options) == 0 && info.si_pid != 0)
 		*status = info.si_code == CLD_EXITED ? (info.si_status & 0xff) << 8 : info.si_status & 0x7f;
 	return true;
+}
+
+bool spawn_reap(int pidfd, int *status)
+{
+	return look_at_end(pidfd, status, 0);
+}
+
+bool spawn_peek(int pidfd, int *status)
+{
+	return look_at_end(pidfd, status, WNOWAIT);
 }
 
 void spawn_status_text(int status, char *text, size_t size)

@@ -34,6 +34,9 @@ void spawn_signal(int pidfd, int signo);
  */
 bool spawn_reap(int pidfd, int *status);
 
+/* The same, but leave it to be reaped later. */
+bool spawn_peek(int pidfd, int *status);
+
 /* "was killed by signal 9 (Killed)", "exited with code 2", "ended" */
 void spawn_status_text(int status, char *text, size_t size);
 

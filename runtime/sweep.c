@@ -19,6 +19,9 @@
 #define LATER_NS UINT64_C(1000000000)
 #define EMPTY_NS UINT64_C(20000000)
 
+/* How soon to look again at a feeder's mark. */
+#define FEEDER_NS UINT64_C(20000000)
+
 /* How soon to look again while parked jobs wait for units that scripts or the dead may give back. */
 #define PARKED_NS UINT64_C(50000000)
 
@@ -41,43 +44,25 @@ static void soon(struct pass *pass, uint64_t at)
 /* ---- dead owners and deadlines ----------------------------------------------------------------------------------- */
 
 /*
- * FIXING is ours: decide what becomes of the job. `text` is the reason, `crashed` whether the worker died; a claim
- * that was given up by force may run again only while attempts are left.
+ * FIXING is ours: decide what becomes of the job. `text` is the reason; `attempts` is what the word says from now on:
+ * it may run again only while some are left.
  */
-static void settle(struct pass *pass, uint32_t slot, uint64_t word, const char *text, bool crashed)
+static void settle(struct pass *pass, uint32_t slot, uint64_t word, const char *text, unsigned attempts)
 {
 	struct table_sh *table = pass->instance->table;
 	struct job_sh *job = table_job(table, slot);
-	bool cancelled = word_flags(word) & JOB_CANCEL && !(word_flags(word) & JOB_TIMED_OUT);
-	bool again = !cancelled && word_attempt(word) < job->attempts;
-	enum job_state state = cancelled ? JOB_CANCELLED : again ? JOB_READY : JOB_FAILED;
-	uint64_t seen = word;
+	bool again = attempts < job->attempts;
 
-	if (crashed)
-		job->crashes++;
 	snprintf(job->error, sizeof(job->error), "%s", text);
 	job->deadline = 0;
-	if (again)
-		job->ready = pass->now;
-	else
-		job->finished = pass->now;
-	for (;;) {
-		uint64_t next = word_next(seen, state, 0, word_attempt(seen), 0);
-
-		if (table_cas(table, slot, &seen, next)) {
-			word = next;
-			break;
-		}
-		if (word_state(seen) != JOB_FIXING || word_gen(seen) != word_gen(word))
-			return;
-	}
-	if (again) {
-		dispatch_announce(pass->instance, slot, word);
+	job->ready = job->finished = pass->now;
+	/* A job that its submitter has cancelled becomes CANCELLED here instead of READY. */
+	if (!table_change(table, slot, &word, again ? JOB_READY : JOB_FAILED, 0, attempts))
 		return;
-	}
-	if (word_flags(word) & JOB_WAITED)
-		table_wake(table, slot);
-	table_space(table);
+	if (word_state(word) == JOB_READY)
+		dispatch_announce(pass->instance, slot, word);
+	else
+		table_over(table, slot, word);
 }
 
 /* Nobody's job any more: the slot is ours for a moment, so that nobody fills it while its files go. */
@@ -96,28 +81,36 @@ static void free_slot(struct pass *pass, uint32_t slot, uint64_t word)
 static void recover(struct pass *pass, uint32_t slot, uint64_t word)
 {
 	struct instance *instance = pass->instance;
-	unsigned owner = word_owner(word);
-	const char *cause = pass->out->cause ? pass->out->cause(pass->out->arg, owner) : NULL;
+	enum job_state state = word_state(word);
+	unsigned attempts = word_attempt(word);
+	const char *cause = NULL;
+	bool blameless = false;
 	uint64_t mine;
 
-	if (word_state(word) == JOB_FILLING) {
+	if (state == JOB_FILLING) {
 		/* Never accepted: its submitter has no job to ask about. */
 		free_slot(pass, slot, word);
 		return;
 	}
-	mine = word_next(word, JOB_FIXING, instance->group.slot, word_attempt(word),
-	                 word_flags(word) & (JOB_CANCEL | JOB_TIMED_OUT));
+	mine = word_next(word, JOB_FIXING, instance->group.slot, attempts, 0);
 	if (!table_cas(instance->table, slot, &word, mine))
 		return;
 	pass->out->recovered++;
-	settle(pass, slot, mine, cause && *cause ? cause : "the worker died", word_state(word) != JOB_FIXING);
+	if (pass->out->cause)
+		cause = pass->out->cause(pass->out->arg, word_owner(word), &blameless);
+	/* FIXING: it was a master that died, while it cleared up; the worker's death was counted by then. */
+	if (state != JOB_FIXING && !blameless)
+		table_job(instance->table, slot)->crashes++;
+	if (state != JOB_FIXING && blameless)
+		attempts--;
+	settle(pass, slot, mine, cause && *cause ? cause : "the worker died", attempts);
 }
 
 static void check_deadline(struct pass *pass, uint32_t slot, uint64_t word)
 {
 	struct instance *instance = pass->instance;
 	struct job_sh *job = table_job(instance->table, slot);
-	const struct table_pool_sh *pool = &instance->table->pools[job->pool];
+	const struct table_pool_sh *pool = &instance->table->pools[job_pool(job)];
 	uint64_t deadline = job->deadline, final, mine;
 	char text[JOB_ERROR_MAX];
 
@@ -129,7 +122,7 @@ static void check_deadline(struct pass *pass, uint32_t slot, uint64_t word)
 		return;
 	}
 	if (!(word_flags(word) & JOB_TIMED_OUT)) {
-		table_cas(instance->table, slot, &word, word | JOB_CANCEL | JOB_TIMED_OUT);
+		table_cas(instance->table, slot, &word, word | JOB_TIMED_OUT);
 		soon(pass, final);
 		return;
 	}
@@ -138,15 +131,14 @@ static void check_deadline(struct pass *pass, uint32_t slot, uint64_t word)
 		return;
 	}
 	/* Revoked first, killed after: whatever the worker still reports is refused. */
-	mine = word_next(word, JOB_FIXING, instance->group.slot, word_attempt(word),
-	                 word_flags(word) & (JOB_CANCEL | JOB_TIMED_OUT));
+	mine = word_next(word, JOB_FIXING, instance->group.slot, word_attempt(word), 0);
 	if (!table_cas(instance->table, slot, &word, mine))
 		return;
 	snprintf(text, sizeof(text), "timed out after %lld ms and did not stop when asked: its worker was killed",
 	         (long long)job->timeout_ms);
 	if (pass->out->kill)
 		pass->out->kill(pass->out->arg, word_owner(word));
-	settle(pass, slot, mine, text, false);
+	settle(pass, slot, mine, text, word_attempt(mine));
 }
 
 /* ---- ready jobs ---------------------------------------------------------------------------------------------------
@@ -166,7 +158,7 @@ static void check_ready(struct pass *pass, uint32_t slot, uint64_t word)
 {
 	struct table_sh *table = pass->instance->table;
 	struct job_sh *job = table_job(table, slot);
-	unsigned pool = job->pool % TABLE_POOLS;
+	unsigned pool = job_pool(job);
 	bool lost;
 
 	if (!(word_flags(word) & JOB_QUEUED)) {
@@ -183,7 +175,7 @@ static void check_ready(struct pass *pass, uint32_t slot, uint64_t word)
 	}
 	job->ready = pass->now;
 	if (table_cas(table, slot, &word, word & ~(uint64_t)JOB_QUEUED)) {
-		dispatch_announce(pass->instance, slot, word & ~(uint64_t)JOB_QUEUED);
+		dispatch_announce(pass->instance, slot, word);
 		pass->empty[pool] = 0;
 		pass->out->resent++;
 	}
@@ -193,15 +185,14 @@ static void promote(struct pass *pass, uint32_t slot, uint64_t word)
 {
 	struct table_sh *table = pass->instance->table;
 	struct job_sh *job = table_job(table, slot);
-	uint64_t ready = word_next(word, JOB_READY, 0, word_attempt(word), 0);
 
 	if (job->due > pass->now) {
 		soon(pass, job->due);
 		return;
 	}
-	if (table_cas(table, slot, &word, ready)) {
+	if (table_change(table, slot, &word, JOB_READY, 0, word_attempt(word))) {
 		job->ready = pass->now;
-		dispatch_announce(pass->instance, slot, ready);
+		dispatch_announce(pass->instance, slot, word);
 	}
 }
 
@@ -222,7 +213,7 @@ static void look_at(struct pass *pass, uint32_t slot)
 	uint64_t word = atomic_load(&pass->instance->table->words[slot]);
 	enum job_state state = word_state(word);
 	const struct job_sh *job = table_job(pass->instance->table, slot);
-	struct sweep_counts *counts = &pass->out->pools[job->pool % TABLE_POOLS];
+	struct sweep_counts *counts = &pass->out->pools[job_pool(job)];
 
 	if (state == JOB_FREE)
 		return;
@@ -300,16 +291,26 @@ static void bury_dead(struct pass *pass)
 	for (unsigned slot = 0; slot < instance->group.capacity; slot++) {
 		if (!pass->dead[slot])
 			continue;
-		for (unsigned pool = 0; pool < TABLE_POOLS; pool++) {
-			uint32_t mark = slot + 1;
-
-			/* It died while feeding: the jobs it had not come to are still without a token. */
-			if (atomic_compare_exchange_strong(&instance->table->pools[pool].feeder, &mark, 0))
-				pass->feed[pool] = true;
-		}
 		ym_group_bury(&instance->group, slot);
-		pass->out->buried++;
+		if (pass->out->buried)
+			pass->out->buried(pass->out->arg, slot);
 	}
+}
+
+/*
+ * A feeder needs a millisecond. One whose mark is still there at the next pass is dead or stopped, and the jobs it had
+ * not come to are without a token.
+ */
+static void check_feeder(struct pass *pass, unsigned pool)
+{
+	_Atomic uint32_t *feeder = &pass->instance->table->pools[pool].feeder;
+	uint32_t mark = atomic_load(feeder);
+
+	if (mark && mark == pass->out->feeder[pool] && atomic_compare_exchange_strong(feeder, &mark, 0))
+		pass->feed[pool] = true;
+	pass->out->feeder[pool] = mark;
+	if (mark)
+		soon(pass, pass->now + FEEDER_NS);
 }
 
 int sweep_run(struct instance *instance, struct sweep *sweep, struct ym_err *err)
@@ -321,7 +322,7 @@ int sweep_run(struct instance *instance, struct sweep *sweep, struct ym_err *err
 	memset(pass.empty, 0xff, sizeof(pass.empty));
 	sweep->live = 0;
 	sweep->next = YM_NEVER;
-	sweep->recovered = sweep->resent = sweep->buried = 0;
+	sweep->recovered = sweep->resent = 0;
 	pass.dead = calloc(instance->group.capacity, sizeof(*pass.dead));
 	if (!pass.dead)
 		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
@@ -336,9 +337,11 @@ int sweep_run(struct instance *instance, struct sweep *sweep, struct ym_err *err
 		look_at(&pass, slot);
 	wake_parked(&pass);
 	bury_dead(&pass);
-	for (unsigned pool = 0; pool < TABLE_POOLS; pool++)
+	for (unsigned pool = 0; pool < TABLE_POOLS; pool++) {
+		check_feeder(&pass, pool);
 		if (pass.feed[pool])
 			dispatch_feed(instance, pool);
+	}
 	free(pass.dead);
 	return 0;
 }

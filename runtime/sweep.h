@@ -1,5 +1,5 @@
 /*
- * sweep.h - what the master does for the jobs: one pass over the table, nothing kept in memory between two passes.
+ * sweep.h - what the master does for the jobs: one pass over the table. All it finds, it finds in shared memory.
  *
  *   found                                        done
  *   job of a dead participant                    running: ready again at once (or failed when no attempt is left);
@@ -23,11 +23,18 @@ struct sweep_counts {
 };
 
 struct sweep {
-	/* in: why a participant died, for the job's error; NULL or "" if not known */
-	const char *(*cause)(void *arg, unsigned slot);
+	/*
+	 * in: why a participant died, for the job's error; NULL or "" if not known. *blameless (false before): it was
+	 * killed for a reason that has nothing to do with its job, so the attempt does not count.
+	 */
+	const char *(*cause)(void *arg, unsigned slot, bool *blameless);
 	/* in: this participant holds a job whose time is up for good and must be killed */
 	void (*kill)(void *arg, unsigned slot);
+	/* in: this participant is cleared up, its slot will be another's */
+	void (*buried)(void *arg, unsigned slot);
 	void *arg;
+	/* kept by the caller from pass to pass: who held the feeder's mark of each pool (0 nobody) */
+	uint32_t feeder[TABLE_POOLS];
 	/* out */
 	struct sweep_counts pools[TABLE_POOLS];
 	uint32_t parked_on[TABLE_LIMITS];
@@ -35,7 +42,6 @@ struct sweep {
 	uint64_t next;      /* ym_now_ns() of the next thing that is due, YM_NEVER if none */
 	unsigned recovered; /* jobs taken back from dead participants */
 	unsigned resent;    /* lost tokens */
-	unsigned buried;    /* dead participants cleared up */
 };
 
 /* One pass. 0, or -1 with YM_ERR_GONE when the group was removed under us. */

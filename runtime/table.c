@@ -100,6 +100,31 @@ int64_t table_take(struct table_sh *table, unsigned owner, uint64_t *word)
 	return -1;
 }
 
+bool table_change(struct table_sh *table, uint32_t slot, uint64_t *word, enum job_state state, unsigned owner,
+                  unsigned attempt)
+{
+	uint64_t seen = atomic_load(&table->words[slot]);
+	bool waiting = state == JOB_READY || state == JOB_PARKED || state == JOB_DELAYED;
+
+	while (word_same(seen, *word)) {
+		bool cancelled = waiting && (word_flags(seen) & JOB_CANCEL);
+		uint64_t next = word_next(seen, cancelled ? JOB_CANCELLED : state, owner, attempt, 0);
+
+		if (table_cas(table, slot, &seen, next)) {
+			*word = next;
+			return true;
+		}
+	}
+	return false;
+}
+
+void table_over(struct table_sh *table, uint32_t slot, uint64_t word)
+{
+	if (word_flags(word) & JOB_WAITED)
+		table_wake(table, slot);
+	table_space(table);
+}
+
 int64_t table_find(const struct table_sh *table, uint64_t id, uint64_t *word)
 {
 	for (uint32_t slot = 0; slot < table->slots; slot++) {
@@ -146,9 +171,13 @@ void table_wake(struct table_sh *table, uint32_t slot)
 	wake_all(low_half(table, slot));
 }
 
-void table_sleep_for_space(struct table_sh *table, uint64_t deadline)
+void table_want_space(struct table_sh *table)
 {
 	atomic_store(&table->space_wanted, 1);
+}
+
+void table_sleep_for_space(struct table_sh *table, uint64_t deadline)
+{
 	sleep_on(&table->space_wanted, 1, deadline);
 }
 

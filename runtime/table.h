@@ -83,8 +83,9 @@ enum job_flag {
 	JOB_TIMED_OUT = 8, /* ... because its time is up                          */
 	JOB_KEEP = 16,     /* over: keep the result until result_ttl has passed   */
 };
-/* Flags that outlive a change of state. */
-#define JOB_STICKY (JOB_WAITED | JOB_KEEP)
+/* Flags that outlive every change of state, and those that stay as long as somebody works on the job. */
+#define JOB_STICKY     (JOB_WAITED | JOB_KEEP)
+#define JOB_STOP_FLAGS (JOB_CANCEL | JOB_TIMED_OUT)
 
 #define JOB_GEN_SHIFT     32
 #define JOB_STATE_SHIFT   28
@@ -118,10 +119,18 @@ static inline unsigned word_flags(uint64_t word)
 {
 	return (unsigned)(word & 0xffu);
 }
-/* The same job with another state, owner and flags (sticky flags are kept). */
+/* The same job with another state, owner and flags; flags that go with it are kept. */
 static inline uint64_t word_next(uint64_t word, enum job_state state, unsigned owner, unsigned attempt, unsigned flags)
 {
-	return word_make(word_gen(word), state, owner, attempt, (word_flags(word) & JOB_STICKY) | flags);
+	bool working = state == JOB_CLAIMED || state == JOB_FINISHING || state == JOB_FIXING;
+	unsigned kept = JOB_STICKY | (working ? JOB_STOP_FLAGS : 0);
+
+	return word_make(word_gen(word), state, owner, attempt, (word_flags(word) & kept) | flags);
+}
+/* Do two words speak of the same job in the same hands? Flags do not matter. */
+static inline bool word_same(uint64_t a, uint64_t b)
+{
+	return ((a ^ b) & ~(uint64_t)0xff) == 0;
 }
 
 /* Where bytes of a job are. */
@@ -229,6 +238,11 @@ static inline const struct job_sh *table_job_const(const struct table_sh *table,
 {
 	return (const struct job_sh *)(const void *)(table->words + table->slots) + slot;
 }
+/* The pool of a job; an index that a wild write has damaged stays within the table. */
+static inline unsigned job_pool(const struct job_sh *job)
+{
+	return job->pool % TABLE_POOLS;
+}
 static inline bool table_cas(struct table_sh *table, uint32_t slot, uint64_t *expected, uint64_t desired)
 {
 	return atomic_compare_exchange_strong(&table->words[slot], expected, desired);
@@ -247,6 +261,18 @@ int table_limit(const struct table_sh *table, const char *name);
  */
 int64_t table_take(struct table_sh *table, unsigned owner, uint64_t *word);
 
+/*
+ * Change the word from *word, as the caller has made it, to another state: flags that others have set meanwhile do not
+ * make it another claim and are carried over as word_next() says. A job that is to go on waiting (READY, PARKED,
+ * DELAYED) but was cancelled meanwhile becomes CANCELLED instead. *word is the new word. False when it is no longer the
+ * caller's.
+ */
+bool table_change(struct table_sh *table, uint32_t slot, uint64_t *word, enum job_state state, unsigned owner,
+                  unsigned attempt);
+
+/* After a change to a state in which the job is over: wake who waits for it, or for its slot. */
+void table_over(struct table_sh *table, uint32_t slot, uint64_t word);
+
 /* Find a live or remembered job by id: its slot, or -1. *word is its word when seen. O(slots). */
 int64_t table_find(const struct table_sh *table, uint64_t id, uint64_t *word);
 
@@ -254,8 +280,10 @@ int64_t table_find(const struct table_sh *table, uint64_t id, uint64_t *word);
 void table_sleep(struct table_sh *table, uint32_t slot, uint64_t seen, uint64_t deadline);
 void table_wake(struct table_sh *table, uint32_t slot);
 
-/* Sleep until a slot may be free / say that one is. */
+/* Say that a free slot is wanted, look once more, then sleep until there may be one. */
+void table_want_space(struct table_sh *table);
 void table_sleep_for_space(struct table_sh *table, uint64_t deadline);
+/* A slot may be free: wake who wants one. */
 void table_space(struct table_sh *table);
 
 #endif

@@ -66,15 +66,15 @@ static void report_cancelled(struct ym_job *job, struct job_report *report, bool
 {
 	uint64_t now = atomic_load(&job->instance->table->words[job->slot]);
 
+	if (word_flags(now) & JOB_CANCEL) {
+		report->state = JOB_CANCELLED;
+		return;
+	}
 	if (word_flags(now) & JOB_TIMED_OUT) {
 		report->state = JOB_DELAYED;
 		if (!job->error[0])
 			ym_error(job, "timed out after %lld ms",
 			         (long long)table_job(job->instance->table, job->slot)->timeout_ms);
-		return;
-	}
-	if (word_flags(now) & JOB_CANCEL) {
-		report->state = JOB_CANCELLED;
 		return;
 	}
 	if (*job->stop) {
@@ -183,10 +183,9 @@ void ym_unit(ym_job *job, const char *unit)
 int ym_cancelled(const ym_job *job)
 {
 	uint64_t now = atomic_load_explicit(&job->instance->table->words[job->slot], memory_order_relaxed);
-	const uint64_t identity = ~(uint64_t)0xff;
 
 	/* A claim that is no longer ours was revoked: whatever the task does now counts for nothing. */
-	return *job->stop || (word_flags(now) & JOB_CANCEL) || (now & identity) != (job->word & identity);
+	return *job->stop || (word_flags(now) & JOB_STOP_FLAGS) || !word_same(now, job->word);
 }
 
 int ym_result(ym_job *job, const void *data, size_t size)

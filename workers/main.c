@@ -1,4 +1,5 @@
 /* main.c - one program, two roles: the worker that a master starts, and everything a person types. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,8 @@
 
 int main(int argc, char **argv)
 {
+	/* Ignored by whoever started us, it would keep us from hearing how our children end. */
+	signal(SIGCHLD, SIG_DFL);
 	/* yardmaster worker --probe PLUGIN | yardmaster worker INSTANCE/POOL ROW: see runtime/child.c and configured.c
 	 */
 	if (argc == 4 && strcmp(argv[1], "worker") == 0) {

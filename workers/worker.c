@@ -19,8 +19,9 @@
 #define ORPHAN_PATIENCE_NS UINT64_C(60000000000)
 
 /* msgrcv has no signal mask: a signal just before it would be slept over, so the noted signal knocks again. */
-#define KNOCK_NS  20000000
-#define ORPHAN_NS 1000000000
+#define KNOCK_NS     20000000
+#define ORPHAN_NS    1000000000
+#define KNOCK_SIGNAL (SIGRTMIN + 7)
 
 struct worker {
 	struct brief brief;
@@ -69,11 +70,13 @@ static int catch_signals(struct ym_err *err)
 	/* msgrcv is never restarted; the calls of a task are. */
 	struct sigaction note = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
 	struct sigaction knock = {.sa_handler = note_knock, .sa_flags = SA_RESTART};
-	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
+	/* To this thread, with a signal of our own: alarm() and the threads of a plugin are left alone. */
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = KNOCK_SIGNAL};
 
+	event._sigev_un._tid = gettid();
 	if (timer_create(CLOCK_MONOTONIC, &event, &knocker) < 0)
 		return ym_fail(err, YM_ERR_SYSTEM, "timer_create() failed");
-	sigaction(SIGALRM, &knock, NULL);
+	sigaction(KNOCK_SIGNAL, &knock, NULL);
 	sigaction(SIGTERM, &note, NULL);
 	sigaction(SIGUSR1, &note, NULL);
 	/* Ctrl-C and a lost terminal reach the whole foreground group; what follows from it is the master's decision.
@@ -197,8 +200,12 @@ static int take_limits(struct worker *worker, uint32_t slot, uint64_t word, stru
 		if (result == 0)
 			result = limit_set_take(&worker->limits, &lacking, err);
 	}
-	if (result == 1)
+	if (result == 1) {
 		dispatch_park(&worker->instance, slot, word, lacking);
+		/* Units that were taken and given back may have been missed by others meanwhile. */
+		for (unsigned i = 0; worker->limits.index[i] != lacking; i++)
+			dispatch_unpark(&worker->instance, worker->limits.index[i], 1);
+	}
 	return result;
 }
 
@@ -243,6 +250,8 @@ static bool orphaned_too_long(struct worker *worker)
 /* Between two jobs: costs nothing while no signal has come. */
 static bool must_end(struct worker *worker)
 {
+	/* The order of "idle on the board" and this look matters: see board_retire(). */
+	atomic_thread_fence(memory_order_seq_cst);
 	if (stop_noted || atomic_load(&worker->row->order) == BOARD_ORDER_RETIRE)
 		return true;
 	if (!look_noted && !worker->orphan_since)
@@ -291,9 +300,6 @@ static int attach(struct worker *worker, unsigned row, struct ym_err *err)
 		               row);
 	worker->pool = (unsigned)pool;
 	worker->master = atomic_load(&worker->instance.board->instance.master);
-	/* The next master may already have given our row to another worker. */
-	if (getppid() != worker->master)
-		return ym_fail(err, YM_ERR_GONE, "the master that started this worker is gone");
 	worker->row = &worker->instance.board->workers[row];
 	worker->work = (struct board_work){
 	    .pid = getpid(),
@@ -301,7 +307,16 @@ static int attach(struct worker *worker, unsigned row, struct ym_err *err)
 	    .slot = worker->instance.group.slot,
 	    .pool = worker->pool,
 	};
-	show(worker, BOARD_WORKER_STARTING);
+	/*
+	 * The next master gives rows of dead workers away. It waits for participants that are on their way to their
+	 * row, so asking before and after is enough (see await_starting() in master.c).
+	 */
+	if (getppid() == worker->master)
+		show(worker, BOARD_WORKER_STARTING);
+	if (getppid() != worker->master) {
+		worker->row = NULL;
+		return ym_fail(err, YM_ERR_GONE, "the master that started this worker is gone");
+	}
 	if (plugin_load(&worker->host, worker->brief.plugin, err) < 0 ||
 	    plugin_open(&worker->host, &worker->config, err) < 0 ||
 	    limit_set_open(&worker->limits, worker->instance.table, worker->pool, err) < 0)
@@ -336,6 +351,7 @@ int worker_main(unsigned row)
 	if (worker.row)
 		show(&worker, BOARD_WORKER_ENDED);
 	instance_leave(&worker.instance, NULL, NULL);
+	free((void *)worker.config.options);
 	brief_free(&worker.brief);
 	return code;
 }

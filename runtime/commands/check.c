@@ -23,8 +23,8 @@ static int check(const struct args *args)
 		return code;
 	for (size_t i = 0; i < config.npools; i++)
 		workers += config.pools[i].workers;
-	printf("%s: ok: instance %s, %zu pools, %lld workers, %zu limits\n"
-	       "jobs are kept in memory: they survive every crash and restart of Yardmaster, but no reboot\n",
+	printf("%s: ok: instance %s, pools: %zu, workers: %lld, limits: %zu\n"
+	       "jobs are kept in memory: they survive crashes and restarts of Yardmaster, but no reboot\n",
 	       args->rest[0], config.instance.name, config.npools, (long long)workers, config.nlimits);
 	config_free(&config);
 	return 0;

@@ -33,6 +33,7 @@ static void json_job(const struct view_job *job)
 {
 	struct json json = {.to = stdout};
 	uint64_t now = ym_now_ns();
+	bool running = job->state == JOB_CLAIMED || job->state == JOB_FINISHING;
 
 	json_open(&json, NULL, '{');
 	json_uint(&json, "id", job->id);
@@ -43,7 +44,7 @@ static void json_job(const struct view_job *job)
 	json_uint(&json, "attempts", job->attempts);
 	json_uint(&json, "crashes", job->crashes);
 	json_real(&json, "age", (double)(now - job->submitted) / 1e9);
-	if (job->started)
+	if (job->started && (running || job_state_over(job->state)))
 		json_real(&json, "run_seconds",
 		          (double)((job_state_over(job->state) ? job->finished : now) - job->started) / 1e9);
 	if (job->pid)

@@ -31,9 +31,14 @@ static bool await_end(int pidfd, uint64_t deadline)
 static int stop_master(const struct instance *instance, pid_t pid, bool now, uint64_t deadline)
 {
 	int pidfd = spawn_open_process(pid, ym_process_started(pid));
+	struct ym_group_look look;
 
-	if (pidfd < 0)
+	/* Asked again after the open: from here on the pid cannot become another process unnoticed. */
+	if (pidfd < 0 || ym_group_look(instance->directory, &look, NULL) < 0 || look.leader != pid) {
+		if (pidfd >= 0)
+			close(pidfd);
 		return 0;
+	}
 	printf("stopping instance %s (master pid %ld)\n", instance->name, (long)pid);
 	fflush(stdout);
 	spawn_signal(pidfd, SIGTERM);
@@ -62,8 +67,8 @@ static int tell_worker(struct instance *instance, unsigned row, bool now)
 	pidfd = spawn_open_process(work.pid, work.process_started);
 	if (pidfd < 0)
 		return -1;
-	atomic_store(&instance->board->workers[row].order, BOARD_ORDER_RETIRE);
-	spawn_signal(pidfd, now ? SIGTERM : SIGUSR1);
+	if (board_retire(&instance->board->workers[row]) || now)
+		spawn_signal(pidfd, now ? SIGTERM : SIGUSR1);
 	return pidfd;
 }
 

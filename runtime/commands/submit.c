@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../../config/nearest.h"
@@ -15,6 +16,9 @@
 
 /* A full table usually has room again soon. */
 #define PATIENCE_MS 10000
+
+/* How long a master may take to start. */
+#define STARTING_MS 5000
 
 /* While waiting for a job: how often to see whether there still is a master. */
 #define LOOK_MS 2000
@@ -104,6 +108,17 @@ static int find_pool(const struct instance *instance, const char *name, struct y
 	               near.best ? ": did you mean \"" : "", near.best ? near.best : "", near.best ? "\"?" : "");
 }
 
+/* A master that is just starting has not entered its pools yet. */
+static void await_pools(struct instance *instance)
+{
+	const struct timespec nap = {.tv_nsec = 5000000};
+	uint64_t deadline = ym_deadline(STARTING_MS);
+
+	while (atomic_load(&instance->board->instance.master_state) == BOARD_MASTER_NONE && view_master(instance) &&
+	       ym_now_ns() < deadline)
+		nanosleep(&nap, NULL);
+}
+
 static void warn_without_master(struct instance *instance, bool *warned)
 {
 	if (*warned || view_master(instance))
@@ -149,24 +164,31 @@ static int wait_for(struct instance *instance, struct job_ref ref, int64_t timeo
 		        job_state_word(word_state(word)));
 		return ym_err_exit_code(YM_ERR_TIMEOUT);
 	}
-	if (word_state(word) == JOB_DONE)
-		return print_result(instance, ref, &err) < 0 ? command_fail(&err) : 0;
-	fprintf(stderr, "yardmaster: job %llu %s%s%.*s\n", (unsigned long long)ref.id, job_state_word(word_state(word)),
-	        table_job(instance->table, ref.slot)->error[0] ? ": " : "", JOB_ERROR_MAX,
-	        table_job(instance->table, ref.slot)->error);
-	return ym_err_exit_code(YM_ERR_NO);
+	if (word_state(word) == JOB_DONE) {
+		result = print_result(instance, ref, &err) < 0 ? command_fail(&err) : 0;
+	} else {
+		const char *error = table_job(instance->table, ref.slot)->error;
+
+		fprintf(stderr, "yardmaster: job %llu %s%s%.*s\n", (unsigned long long)ref.id,
+		        job_state_word(word_state(word)), *error ? ": " : "", JOB_ERROR_MAX, error);
+		result = ym_err_exit_code(YM_ERR_NO);
+	}
+	dispatch_forget(instance, ref);
+	return result;
 }
 
 static int submit_one(struct instance *instance, const struct args *args, struct ym_err *err)
 {
 	struct job_request request = {.tag = args_value(args, "tag"), .keep = args_flag(args, "wait")};
-	int pool = find_pool(instance, args->rest[0], err);
 	int64_t timeout, patience;
+	int pool;
 	struct job_ref ref;
 	bool warned = false;
 	char *payload;
 	int result;
 
+	await_pools(instance);
+	pool = find_pool(instance, args->rest[0], err);
 	if (pool < 0 || args_duration(args, "timeout", -1, &timeout, err) < 0 ||
 	    args_duration(args, "patience", PATIENCE_MS, &patience, err) < 0)
 		return command_fail(err);

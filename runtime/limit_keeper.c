@@ -1,0 +1,163 @@
+/* limit_keeper.c - make, repair and resize limits. */
+#include "limit_keeper.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../ipc/key.h"
+#include "../ipc/sys.h"
+#include "limit.h"
+#include "log.h"
+
+/* At run time nothing may hold the master up: who attaches needs microseconds, unless he is stopped. */
+#define REPAIR_PATIENCE_MS 50
+
+static int row_for(const struct table_sh *table, const char *name)
+{
+	int index = table_limit(table, name);
+
+	for (int i = 0; index < 0 && i < TABLE_LIMITS; i++)
+		if (!atomic_load(&table->limits[i].used))
+			index = i;
+	return index;
+}
+
+static void object_name(const char *limit, char out[YM_OBJECT_NAME_MAX])
+{
+	snprintf(out, YM_OBJECT_NAME_MAX, "limit.%s", limit);
+}
+
+/* The key of a limit: the configured one, or that of a key file of its own. */
+static int key_for(struct limit_keeper *keeper, const struct cfg_limit *config, key_t *key, struct ym_err *err)
+{
+	struct ym_registry_sh *reg = keeper->instance->group.reg;
+	char name[YM_OBJECT_NAME_MAX];
+	struct ym_entry_sh *entry;
+
+	if (config->key)
+		return ym_key_parse(config->key, key, err);
+	object_name(config->name, name);
+	entry = ym_registry_find(reg, name);
+	if (entry && !ym_registry_exists(entry)) {
+		ym_registry_drop(entry);
+		entry = NULL;
+	}
+	if (!entry && ym_registry_add(reg, YM_OBJECT_SEMAPHORE, name, (size_t)config->max, 0, 0600, NULL, err) < 0)
+		return -1;
+	*key = ym_registry_find(reg, name)->key;
+	return 0;
+}
+
+/* Bring the number of units to the configured one, as far as enough of them are free. */
+static void resize(struct limit_keeper *keeper, unsigned index)
+{
+	struct table_limit_sh *limit = &keeper->instance->table->limits[index];
+	int max = atomic_load(&limit->max), wanted = keeper->wanted[index];
+
+	while (max != wanted) {
+		int step = wanted > max ? wanted - max : -1;
+
+		/* One by one downwards: each unit goes when it comes back. */
+		if (ym_sem_resize(&keeper->sems[index], step, ym_deadline(0), NULL) < 0)
+			break;
+		max += step;
+		atomic_store(&limit->max, max);
+	}
+}
+
+static int attach(struct limit_keeper *keeper, unsigned index, int64_t patience_ms, struct ym_err *err)
+{
+	struct table_limit_sh *limit = &keeper->instance->table->limits[index];
+	struct ym_sem *sem = &keeper->sems[index];
+	char name[YM_OBJECT_NAME_MAX];
+
+	if (ym_sem_get(sem, limit->key, keeper->wanted[index], 0600, ym_deadline(patience_ms), err) < 0)
+		return -1;
+	keeper->open[index] = true;
+	if (sem->alone)
+		atomic_store(&limit->max, keeper->wanted[index]);
+	atomic_store(&limit->id, sem->id);
+	object_name(limit->name, name);
+	return ym_registry_note(keeper->instance->group.reg, YM_OBJECT_SEMAPHORE, name, limit->key, sem->id, err);
+}
+
+int limit_keeper_enter(struct limit_keeper *keeper, const struct cfg_limit *config, struct ym_err *err)
+{
+	struct table_sh *table = keeper->instance->table;
+	struct board_sh *board = keeper->instance->board;
+	int index = row_for(table, config->name);
+	struct table_limit_sh *limit;
+	bool known;
+	key_t key;
+
+	if (index < 0)
+		return ym_fail(err, YM_ERR_LIMIT, "no row is free: at most %d limits", TABLE_LIMITS);
+	if (key_for(keeper, config, &key, err) < 0)
+		return -1;
+	limit = &table->limits[index];
+	known = atomic_load(&limit->used) && limit->key == key;
+	keeper->wanted[index] = (int)config->max;
+	memcpy(limit->name, config->name, sizeof(limit->name));
+	limit->key = key;
+	if (!known)
+		atomic_store(&limit->max, (int32_t)config->max);
+	if (attach(keeper, (unsigned)index, INSTANCE_PATIENCE_MS, err) < 0)
+		return -1;
+	if (!known && !keeper->sems[index].alone)
+		log_line(LOG_INFO,
+		         "limit %s: key 0x%x is already used by another program: its number of units counts, not `max`",
+		         config->name, (unsigned)key);
+	resize(keeper, (unsigned)index);
+	if (atomic_load(&limit->max) != config->max)
+		log_line(LOG_INFO, "limit %s: still %d units, %d when those in use are given back", config->name,
+		         atomic_load(&limit->max), (int)config->max);
+	memcpy(board->limits[index].name, limit->name, sizeof(limit->name));
+	board->limits[index].key = key;
+	atomic_store(&limit->used, 1);
+	atomic_store(&board->limits[index].used, 1);
+	return 0;
+}
+
+/* A script may have removed the semaphore (sem_remove): make it again, as the workers do. */
+static void repair(struct limit_keeper *keeper, unsigned index)
+{
+	const char *name = keeper->instance->table->limits[index].name;
+	struct ym_err err;
+
+	ym_sem_close(&keeper->sems[index]);
+	keeper->open[index] = false;
+	if (attach(keeper, index, REPAIR_PATIENCE_MS, &err) == 0)
+		log_line(LOG_WARN, "limit %s: its semaphore had been removed; made again", name);
+	else
+		log_line(LOG_ERROR, "limit %s: its semaphore had been removed: %s; next try at the next sweep", name,
+		         err.text);
+}
+
+void limit_keeper_show(struct limit_keeper *keeper, const uint32_t *parked)
+{
+	struct table_sh *table = keeper->instance->table;
+
+	for (unsigned i = 0; i < TABLE_LIMITS; i++) {
+		struct board_limit_sh *row = &keeper->instance->board->limits[i];
+		int units;
+
+		if (!atomic_load(&table->limits[i].used) || keeper->wanted[i] == 0)
+			continue;
+		if (!keeper->open[i] || limit_free(&table->limits[i]) < 0)
+			repair(keeper, i);
+		if (keeper->open[i])
+			resize(keeper, i);
+		units = limit_free(&table->limits[i]);
+		atomic_store(&row->free, units < 0 ? 0 : units);
+		atomic_store(&row->max, atomic_load(&table->limits[i].max));
+		atomic_store(&row->id, atomic_load(&table->limits[i].id));
+		atomic_store(&row->parked, parked[i]);
+	}
+}
+
+void limit_keeper_close(struct limit_keeper *keeper)
+{
+	for (unsigned i = 0; i < TABLE_LIMITS; i++)
+		if (keeper->open[i])
+			ym_sem_close(&keeper->sems[i]);
+}
