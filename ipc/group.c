@@ -23,6 +23,10 @@
 /* How often to look at what cannot be waited for: a file lock with a deadline, processes of an older generation. */
 #define LOOK_NS 10000000
 
+/* How long the last one waits for a guardian to let go of the registry, and how often it looks. */
+#define GONE_PATIENCE_MS 200
+#define GONE_LOOK_NS     200000
+
 static bool generation_gone(int sys)
 {
 	return sys == EIDRM || sys == EINVAL;
@@ -67,9 +71,9 @@ static int getpid_of(int semid, unsigned member)
 }
 
 /* Between two looks at something that cannot be waited for. */
-static void nap(void)
+static void nap(long ns)
 {
-	const struct timespec time = {.tv_nsec = LOOK_NS};
+	const struct timespec time = {.tv_nsec = ns};
 
 	nanosleep(&time, NULL);
 }
@@ -112,22 +116,25 @@ static bool registry_is_ours(int id)
 	return true;
 }
 
-/* Killed between shmget and the header: our uid, nobody attached, a registry's size, and not a byte in its head. */
-static bool unfinished_registry(int id)
+/*
+ * Killed between shmget and the header: our uid, a registry's size, and not a byte in its head. *busy: somebody is
+ * attached, or was until a moment ago (the count lags behind a death).
+ */
+static bool unfinished_registry(int id, bool *busy)
 {
 	static const char zeroes[sizeof(struct ym_seg_head_sh)];
 	struct shmid_ds ds = {0};
 	bool empty;
 	void *addr;
 
-	if (ym_sys.shmctl(id, IPC_STAT, &ds) < 0 || ds.shm_perm.cuid != geteuid() || ds.shm_nattch != 0 ||
+	if (ym_sys.shmctl(id, IPC_STAT, &ds) < 0 || ds.shm_perm.cuid != geteuid() ||
 	    ds.shm_segsz <= sizeof(struct ym_registry_sh) ||
 	    (ds.shm_segsz - sizeof(struct ym_registry_sh)) % sizeof(struct ym_member_sh) != 0)
 		return false;
+	*busy = ds.shm_nattch != 0;
 	addr = ym_sys.shmat(id, NULL, SHM_RDONLY);
 	if (addr == (void *)-1)
 		return false;
-	/* The size is written right before the header; without the magic neither counts. */
 	empty = memcmp(addr, zeroes, sizeof(zeroes)) == 0;
 	ym_sys.shmdt(addr);
 	return empty;
@@ -136,6 +143,7 @@ static bool unfinished_registry(int id)
 static bool key_taken(key_t key, void *arg)
 {
 	unsigned capacity;
+	bool busy;
 	int id;
 	enum set_kind kind = classify(key, &id, &capacity);
 
@@ -144,7 +152,8 @@ static bool key_taken(key_t key, void *arg)
 		return true;
 	if (kind == SET_OURS)
 		return false;
-	return ym_object_behind(YM_OBJECT_SEGMENT, key, &id) && !registry_is_ours(id) && !unfinished_registry(id);
+	return ym_object_behind(YM_OBJECT_SEGMENT, key, &id) && !registry_is_ours(id) &&
+	       !unfinished_registry(id, &busy);
 }
 
 /* The lock file of the directory: -1 with err when another process has held it for too long. Closing unlocks. */
@@ -161,7 +170,7 @@ static int lock_directory(const struct ym_group_spec *spec, struct ym_err *err)
 		return ym_fail_sys(err, errno, "open(\"%s\") to lock the key files", path);
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno == EWOULDBLOCK && ym_now_ns() < deadline) {
-			nap();
+			nap(LOOK_NS);
 			continue;
 		}
 		if (errno == EWOULDBLOCK)
@@ -197,9 +206,11 @@ static int salvage_and_remove(struct ym_group *group, struct ym_err *err)
 {
 	int id = group->reg->head.shmid;
 
-	if (atomic_load(&group->reg->complete) && group->spec.salvage &&
+	if (atomic_load(&group->reg->complete) == 1 && group->spec.salvage &&
 	    group->spec.salvage(group, group->spec.arg, err) < 0)
 		return -1;
+	/* Whoever still has it mapped need not do it again. */
+	atomic_store(&group->reg->complete, 2);
 	ym_registry_remove_all(group->reg);
 	if (ym_sys.shmctl(id, IPC_RMID, NULL) < 0 && !generation_gone(errno))
 		return ym_fail_sys(err, errno, "shmctl(id %d, IPC_RMID) of a registry", id);
@@ -228,7 +239,7 @@ static int await_detached(struct ym_group *group, int id, const struct ym_regist
 			               "semaphore set was "
 			               "removed by hand: end them first",
 			               (long)pid);
-		nap();
+		nap(LOOK_NS);
 	}
 	return 0;
 }
@@ -236,15 +247,24 @@ static int await_detached(struct ym_group *group, int id, const struct ym_regist
 /* What a killed initialiser or remover left: nothing is lost, everything entered is removed, the registry last. */
 static int clear_leftovers(struct ym_group *group, struct ym_err *err)
 {
+	uint64_t deadline = ym_deadline(group->spec.patience_ms);
 	struct ym_group old = *group;
+	bool busy;
 	void *addr;
 	int id, result;
 
 	if (!ym_object_behind(YM_OBJECT_SEGMENT, group->key, &id))
 		return 0;
-	if (unfinished_registry(id)) {
-		ym_sys.shmctl(id, IPC_RMID, NULL);
-		return 0;
+	while (unfinished_registry(id, &busy)) {
+		if (!busy) {
+			ym_sys.shmctl(id, IPC_RMID, NULL);
+			return 0;
+		}
+		if (ym_now_ns() > deadline)
+			return ym_fail(err, YM_ERR_FOREIGN,
+			               "an empty segment behind the group's key 0x%x is in use by another program",
+			               (unsigned)group->key);
+		nap(LOOK_NS);
 	}
 	if (ym_seg_attach(id, REGISTRY_NAME, YM_REGISTRY_VERSION, -1, false, &addr, NULL, err) < 0)
 		return ym_err_prefix(err, "the key 0x%x of the group is also used by a foreign segment",
@@ -398,29 +418,45 @@ static void back_out(struct ym_group *group)
 	group->semid = -1;
 }
 
-/* Step 4: a slot whose last owner is dead and buried. */
+/* A free slot, or with `inherit` one whose owner is dead but not buried. 0, or the errno of the last try. */
+static int search_slot(struct ym_group *group, const unsigned short *values, bool inherit)
+{
+	int sys = EAGAIN;
+
+	for (unsigned i = 0; sys == EAGAIN && i < group->capacity; i++) {
+		struct sembuf ops[] = {
+		    {YM_GROUP_ALIVE(i), 0, IPC_NOWAIT},
+		    {YM_GROUP_ALIVE(i), 1, SEM_UNDO},
+		    {YM_GROUP_DIRTY(i), 0, IPC_NOWAIT},
+		    {YM_GROUP_DIRTY(i), 1, 0},
+		};
+
+		if (values[YM_GROUP_ALIVE(i)] || (values[YM_GROUP_DIRTY(i)] && !inherit))
+			continue;
+		sys = ym_semop_until(group->semid, ops, inherit ? 2 : 4, YM_NEVER);
+		group->slot = i;
+	}
+	return sys;
+}
+
+/*
+ * Step 4: a slot whose last owner is dead and buried. Who may repair the group takes an unburied one rather than none:
+ * otherwise a table full of the dead could never be cleared up again.
+ */
 static int take_slot(struct ym_group *group, struct ym_err *err)
 {
 	unsigned short *values = calloc((size_t)YM_GROUP_NSEMS(group->capacity), sizeof(*values));
 	struct ym_member_sh *member;
-	int sys = EAGAIN;
+	int sys;
 
 	if (!values)
 		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
-	if (ym_sys.semctl(group->semid, 0, GETALL, (union ym_semun){.array = values}) < 0)
-		sys = errno;
-	for (unsigned i = 0; sys == EAGAIN && i < group->capacity; i++) {
-		struct sembuf ops[] = {
-		    {YM_GROUP_ALIVE(i), 0, IPC_NOWAIT},
-		    {YM_GROUP_DIRTY(i), 0, IPC_NOWAIT},
-		    {YM_GROUP_ALIVE(i), 1, SEM_UNDO},
-		    {YM_GROUP_DIRTY(i), 1, 0},
-		};
-
-		if (values[YM_GROUP_ALIVE(i)] || values[YM_GROUP_DIRTY(i)])
-			continue;
-		sys = ym_semop_until(group->semid, ops, 4, YM_NEVER);
-		group->slot = i;
+	sys = ym_sys.semctl(group->semid, 0, GETALL, (union ym_semun){.array = values}) < 0
+	          ? errno
+	          : search_slot(group, values, false);
+	if (sys == EAGAIN && group->spec.capacity) {
+		sys = search_slot(group, values, true);
+		group->inherited = sys == 0;
 	}
 	free(values);
 	if (sys == EAGAIN)
@@ -519,15 +555,14 @@ static int remove_generation(struct ym_group *group, struct ym_err *err)
 	return 0;
 }
 
-/* 0 left, 1 left and the door is shut behind us, or the errno of the second try. */
+/* One try of each kind of leaving. 0 left (*last: and the door is shut behind us), or the errno of the second try. */
 static int leave_once(struct ym_group *group, int *last)
 {
 	unsigned short alive = YM_GROUP_ALIVE(group->slot), dirty = YM_GROUP_DIRTY(group->slot);
 	struct sembuf not_last[] = {
-	    {YM_GROUP_USAGE, -2, SEM_UNDO | IPC_NOWAIT},
-	    {YM_GROUP_USAGE, 1, SEM_UNDO},
-	    {alive, -1, SEM_UNDO | IPC_NOWAIT},
-	    {dirty, -1, IPC_NOWAIT},
+	    {YM_GROUP_USAGE, -2, SEM_UNDO | IPC_NOWAIT},  {YM_GROUP_USAGE, 1, SEM_UNDO},
+	    {alive, -1, SEM_UNDO | IPC_NOWAIT},           {dirty, -1, IPC_NOWAIT},
+	    {YM_GROUP_LEADER, -1, SEM_UNDO | IPC_NOWAIT},
 	};
 	struct sembuf the_last[] = {
 	    {YM_GROUP_LOCK, 0, 0},
@@ -537,16 +572,28 @@ static int leave_once(struct ym_group *group, int *last)
 	    {YM_GROUP_READY, -1, IPC_NOWAIT},
 	    {alive, -1, SEM_UNDO | IPC_NOWAIT},
 	    {dirty, -1, IPC_NOWAIT},
+	    {YM_GROUP_LEADER, -1, SEM_UNDO | IPC_NOWAIT},
 	};
-	int sys;
+	/* The last operation of both is for a leader only. */
+	size_t skip = group->leads ? 0 : 1;
+	int sys = ym_semop_until(group->semid, not_last, 5 - skip, YM_NEVER);
 
 	*last = 0;
-	sys = ym_semop_until(group->semid, not_last, 4, YM_NEVER);
 	if (sys != EAGAIN)
 		return sys;
-	sys = ym_semop_until(group->semid, the_last, 7, ym_deadline(LEAVE_ROUND_MS));
+	sys = ym_semop_until(group->semid, the_last, 8 - skip, ym_deadline(LEAVE_ROUND_MS));
 	*last = sys == 0;
 	return sys;
+}
+
+/* The guardian has the registry attached until it wakes: who asks `ipcs` after the last leave shall see nothing. */
+static void await_gone(int regid)
+{
+	uint64_t deadline = ym_deadline(GONE_PATIENCE_MS);
+	struct shmid_ds ds;
+
+	while (ym_sys.shmctl(regid, IPC_STAT, &ds) == 0 && (ds.shm_perm.mode & SHM_DEST) && ym_now_ns() < deadline)
+		nap(GONE_LOOK_NS);
 }
 
 int ym_group_leave(struct ym_group *group, bool *last, struct ym_err *err)
@@ -570,6 +617,8 @@ int ym_group_leave(struct ym_group *group, bool *last, struct ym_err *err)
 		                                 getpid_of(group->semid, YM_GROUP_LOCK))
 		                       : ym_fail_sys(err, sys, "semop(id %d) to leave the group", group->semid);
 	ym_seg_detach(group->reg);
+	if (final && result == 0)
+		await_gone(group->regid);
 	group->reg = NULL;
 	group->semid = -1;
 	return result;
@@ -577,14 +626,12 @@ int ym_group_leave(struct ym_group *group, bool *last, struct ym_err *err)
 
 int ym_group_abandon(struct ym_group *group, struct ym_err *err)
 {
-	struct shmid_ds ds = {0};
-	int fd = lock_directory(&group->spec, err), result = 0;
+	int fd = lock_directory(&group->spec, err), result;
 
 	if (fd < 0)
 		return -1;
-	/* A registry that is being destroyed has been salvaged by a newer generation. */
-	if (ym_sys.shmctl(group->reg->head.shmid, IPC_STAT, &ds) == 0 && !(ds.shm_perm.mode & SHM_DEST))
-		result = salvage_and_remove(group, err);
+	/* A newer generation waits until we have let go of the registry (await_detached), or has salvaged it before. */
+	result = salvage_and_remove(group, err);
 	close(fd);
 	return result;
 }
@@ -618,6 +665,7 @@ int ym_group_lead(struct ym_group *group, pid_t *pid, struct ym_err *err)
 		*pid = getpid_of(group->semid, YM_GROUP_LEADER);
 		return 1;
 	}
+	group->leads = sys == 0;
 	return sys ? ym_fail_sys(err, sys, "semop(id %d) to become the master", group->semid) : 0;
 }
 
@@ -695,6 +743,19 @@ int ym_group_look(const char *directory, struct ym_group_look *look, struct ym_e
 
 /* ---- guardian -------------------------------------------------------------------------------------------------- */
 
+/* The registry behind the group's key, NULL if there is none: made later, or removed by a remover that was killed. */
+static struct ym_registry_sh *registry_of(struct ym_group *group)
+{
+	void *addr;
+	int id;
+
+	if (!ym_object_behind(YM_OBJECT_SEGMENT, group->key, &id) ||
+	    ym_seg_attach(id, REGISTRY_NAME, YM_REGISTRY_VERSION, group->semid, false, &addr, NULL, NULL) < 0)
+		return NULL;
+	group->capacity = ((struct ym_registry_sh *)addr)->capacity;
+	return addr;
+}
+
 int ym_group_guard(int semid, const struct ym_group_spec *spec, struct ym_err *err)
 {
 	struct sembuf all_gone[] = {
@@ -703,27 +764,27 @@ int ym_group_guard(int semid, const struct ym_group_spec *spec, struct ym_err *e
 	    {YM_GROUP_LOCK, 1, SEM_UNDO},
 	};
 	struct ym_group group = {.spec = *spec, .semid = semid, .pid = getpid()};
-	void *addr = NULL;
 	uid_t cuid;
-	int sys, id, result = 0;
+	int sys, result = 0;
 
 	/* Attached now: should somebody remove the registry by hand, its list of objects is still known. */
 	if (!ym_object_identity(YM_OBJECT_SEMAPHORE, semid, &cuid, &group.key))
 		return 0;
-	if (!ym_object_behind(YM_OBJECT_SEGMENT, group.key, &id) ||
-	    ym_seg_attach(id, REGISTRY_NAME, YM_REGISTRY_VERSION, semid, false, &addr, NULL, err) < 0)
-		return ym_err_prefix(err, "set %d has no registry", semid);
-	group.reg = addr;
-	group.capacity = group.reg->capacity;
+	group.reg = registry_of(&group);
 	sys = ym_semop_until(semid, all_gone, 3, YM_NEVER);
+	if (sys && !generation_gone(sys))
+		result = ym_fail_sys(err, sys, "semop(id %d) to guard the group", semid);
 	if (sys == 0) {
 		/* READY tells newcomers that there is something to repair, should the guardian be killed from here on.
 		 */
 		ym_sys.semctl(semid, YM_GROUP_READY, SETVAL, (union ym_semun){.val = 0});
-		result = remove_generation(&group, err);
-	} else if (!generation_gone(sys)) {
-		result = ym_fail_sys(err, sys, "semop(id %d) to guard the group", semid);
+		if (!group.reg)
+			group.reg = registry_of(&group);
+		if (group.reg)
+			result = remove_generation(&group, err);
+		else
+			ym_sys.semctl(semid, 0, IPC_RMID, (union ym_semun){0});
 	}
-	ym_seg_detach(addr);
+	ym_seg_detach(group.reg);
 	return result;
 }

@@ -63,8 +63,10 @@ struct ym_group {
 	unsigned slot;
 	unsigned capacity;
 	pid_t pid;
-	bool fresh;  /* this join made the generation */
-	bool orphan; /* the generation was there, but without any other participant */
+	bool fresh;     /* this join made the generation */
+	bool orphan;    /* the generation was there, but without any other participant */
+	bool inherited; /* our slot's last owner was not buried: what he left is ours to clear up */
+	bool leads;
 	struct ym_registry_sh *reg;
 };
 

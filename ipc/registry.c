@@ -147,7 +147,7 @@ int ym_registry_add(struct ym_registry_sh *reg, enum ym_object_kind kind, const 
 }
 
 int ym_registry_note(struct ym_registry_sh *reg, enum ym_object_kind kind, const char *name, key_t key, int id,
-                     struct ym_err *err)
+                     size_t size, struct ym_err *err)
 {
 	struct ym_entry_sh *entry = ym_registry_find(reg, name);
 
@@ -155,7 +155,7 @@ int ym_registry_note(struct ym_registry_sh *reg, enum ym_object_kind kind, const
 		entry = empty_entry(reg, name, err);
 	if (!entry)
 		return -1;
-	fill_entry(entry, kind, name, key, 0);
+	fill_entry(entry, kind, name, key, size);
 	entry->id = id;
 	atomic_store(&entry->state, YM_ENTRY_LIVE);
 	return 0;

@@ -62,7 +62,7 @@ _Static_assert(sizeof(struct ym_member_sh) == 64, "layout above");
 struct ym_registry_sh {
 	struct ym_seg_head_sh head;
 	uint32_t capacity;         /* participant slots */
-	_Atomic uint32_t complete; /* 0 -> 1 when all objects are made and filled */
+	_Atomic uint32_t complete; /* 0 -> 1 when all objects are made and filled, -> 2 when they were salvaged */
 	_Atomic int32_t guardian;  /* pid; with the next field it tells whether there is one */
 	uint32_t zero;
 	_Atomic uint64_t guardian_started;
@@ -96,7 +96,7 @@ int ym_registry_add(struct ym_registry_sh *reg, enum ym_object_kind kind, const 
 
 /* Enter an object that exists already, under LOCK: it goes with the group, a semaphore only when nobody uses it. */
 int ym_registry_note(struct ym_registry_sh *reg, enum ym_object_kind kind, const char *name, key_t key, int id,
-                     struct ym_err *err);
+                     size_t size, struct ym_err *err);
 
 /* The LIVE entry of that name, or NULL. */
 struct ym_entry_sh *ym_registry_find(struct ym_registry_sh *reg, const char *name);

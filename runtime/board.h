@@ -46,7 +46,8 @@
 	X(IDLE, "idle")                                                                                                \
 	X(BUSY, "busy")                                                                                                \
 	X(STOPPING, "stopping")                                                                                        \
-	X(ENDED, "ended")
+	X(ENDED, "ended")                                                                                              \
+	X(FAILED, "failed")
 
 #define X(name, word) BOARD_MASTER_##name,
 enum board_master_state { BOARD_MASTER_MAP(X) };

@@ -74,7 +74,8 @@ static bool was_ready(const struct child *child, pid_t pid)
 {
 	struct board_work work;
 
-	return board_read_work(board_row(child), &work) && work.pid == pid && work.state != BOARD_WORKER_STARTING;
+	return board_read_work(board_row(child), &work) && work.pid == pid && work.state != BOARD_WORKER_STARTING &&
+	       work.state != BOARD_WORKER_FAILED;
 }
 
 unsigned child_failing(const struct child *child)

@@ -78,7 +78,8 @@ static int attach(struct limit_keeper *keeper, unsigned index, int64_t patience_
 		atomic_store(&limit->max, keeper->wanted[index]);
 	atomic_store(&limit->id, sem->id);
 	object_name(limit->name, name);
-	return ym_registry_note(keeper->instance->group.reg, YM_OBJECT_SEMAPHORE, name, limit->key, sem->id, err);
+	return ym_registry_note(keeper->instance->group.reg, YM_OBJECT_SEMAPHORE, name, limit->key, sem->id,
+	                        (size_t)keeper->wanted[index], err);
 }
 
 int limit_keeper_enter(struct limit_keeper *keeper, const struct cfg_limit *config, struct ym_err *err)

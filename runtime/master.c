@@ -462,7 +462,11 @@ static int set_up(struct master *master, struct ym_err *err)
 		return -1;
 	start_guardian(master);
 	master->limits.instance = &master->instance;
-	master->sweep = (struct sweep){.cause = cause_of, .kill = kill_owner, .buried = buried, .arg = master};
+	master->sweep = (struct sweep){.cause = cause_of,
+	                               .kill = kill_owner,
+	                               .buried = buried,
+	                               .arg = master,
+	                               .inherited = master->instance.group.inherited};
 	master->pools = calloc(master->config->npools, sizeof(*master->pools));
 	master->deaths = calloc(master->instance.group.capacity, sizeof(*master->deaths));
 	if (!master->pools || !master->deaths)

@@ -158,8 +158,8 @@ bool pool_row_alive(const struct instance *instance, unsigned row, struct board_
 	const struct board_worker_sh *sh = &instance->board->workers[row];
 
 	return atomic_load(&sh->used) && board_read_work(sh, work) && work->pid != 0 &&
-	       work->state != BOARD_WORKER_ENDED && ym_group_alive(&instance->group, work->slot) &&
-	       ym_process_started(work->pid) == work->process_started;
+	       work->state != BOARD_WORKER_ENDED && work->state != BOARD_WORKER_FAILED &&
+	       ym_group_alive(&instance->group, work->slot) && ym_process_started(work->pid) == work->process_started;
 }
 
 int pool_take_over(struct pool *pool, bool *rows, struct ym_err *err)

@@ -7,7 +7,7 @@
 
 #include "spawn.h"
 
-#define LINE_BYTES 4096
+#define LINE_BYTES PROCESS_LINE_MAX
 
 struct process {
 	uv_poll_t exit;

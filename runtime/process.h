@@ -10,8 +10,11 @@
 
 struct process;
 
+/* With the log's prefix it fits into one atomic write to a pipe. */
+#define PROCESS_LINE_MAX 3968
+
 struct process_events {
-	/* One line without its newline; longer ones come in pieces of 4096 bytes. */
+	/* One line without its newline; longer ones come in pieces of PROCESS_LINE_MAX bytes. */
 	void (*line)(void *arg, const char *text, size_t length);
 	/* It has ended (status as of spawn_reap()), after its last line. The process is freed afterwards. */
 	void (*ended)(void *arg, pid_t pid, int status);

@@ -331,11 +331,16 @@ int sweep_run(struct instance *instance, struct sweep *sweep, struct ym_err *err
 		free(pass.dead);
 		return -1;
 	}
+	/* Nothing is ours yet at the first pass: what stands under our slot's number is its dead owner's. */
+	if (sweep->inherited)
+		pass.dead[instance->group.slot] = true;
 	pass.now = ym_now_ns();
 	look_at_workers(&pass);
 	for (uint32_t slot = 0; slot < instance->table->slots; slot++)
 		look_at(&pass, slot);
 	wake_parked(&pass);
+	if (sweep->inherited)
+		pass.dead[instance->group.slot] = sweep->inherited = false;
 	bury_dead(&pass);
 	for (unsigned pool = 0; pool < TABLE_POOLS; pool++) {
 		check_feeder(&pass, pool);

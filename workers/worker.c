@@ -324,36 +324,44 @@ static int attach(struct worker *worker, unsigned row, struct ym_err *err)
 	return 0;
 }
 
+static int work(struct worker *worker, struct ym_err *err)
+{
+	int result;
+
+	close(BRIEF_FD);
+	show_idle(worker);
+	result = work_loop(worker, err);
+	show(worker, BOARD_WORKER_STOPPING);
+	plugin_close(&worker->host);
+	limit_set_close(&worker->limits);
+	show(worker, BOARD_WORKER_ENDED);
+	return result;
+}
+
 int worker_main(unsigned row)
 {
-	struct worker worker = {0};
+	struct worker worker = {.instance.group.semid = -1};
 	struct ym_err err = {0};
-	int code = 0;
+	int result;
 
 	prctl(PR_SET_PDEATHSIG, SIGUSR1);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	setvbuf(stderr, NULL, _IOLBF, 0);
-	worker.instance.group.semid = -1;
-	if (catch_signals(&err) < 0 || brief_read(BRIEF_FD, &worker.brief, &err) < 0 ||
-	    attach(&worker, row, &err) < 0) {
-		code = ym_err_exit_code(err.class);
-	} else {
-		close(BRIEF_FD);
-		show_idle(&worker);
-		if (work_loop(&worker, &err) < 0)
-			code = ym_err_exit_code(err.class);
-		show(&worker, BOARD_WORKER_STOPPING);
-		plugin_close(&worker.host);
-	}
-	if (code)
+	result = catch_signals(&err);
+	if (result == 0)
+		result = brief_read(BRIEF_FD, &worker.brief, &err);
+	if (result == 0)
+		result = attach(&worker, row, &err);
+	if (result == 0)
+		result = work(&worker, &err);
+	else if (worker.row)
+		show(&worker, BOARD_WORKER_FAILED);
+	if (result < 0)
 		fprintf(stderr, "%s\n", err.text);
-	limit_set_close(&worker.limits);
-	if (worker.row)
-		show(&worker, BOARD_WORKER_ENDED);
 	instance_leave(&worker.instance, NULL, NULL);
 	free((void *)worker.config.options);
 	brief_free(&worker.brief);
-	return code;
+	return result < 0 ? ym_err_exit_code(err.class) : 0;
 }
 
 int worker_probe(const char *path)

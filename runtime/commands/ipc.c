@@ -34,7 +34,8 @@ static void describe(const struct ym_entry_sh *entry, char *out, size_t max)
 		break;
 	case YM_OBJECT_SEMAPHORE:
 		if (ym_sem_stat(entry->id, &sem, NULL) == 0) {
-			snprintf(out, max, "%d units free, %d handles, %d waiting", sem.value, sem.usage, sem.waiters);
+			snprintf(out, max, "%d of %llu units free, %d handles, %d waiting", sem.value,
+			         (unsigned long long)entry->size, sem.usage, sem.waiters);
 			return;
 		}
 		break;

@@ -34,7 +34,9 @@ static struct totals pool_totals(const struct board_sh *board, unsigned pool)
 /* A row whose process is gone shows its last record: say so. */
 static const char *worker_state(const struct board_work *work)
 {
-	if (work->state != BOARD_WORKER_ENDED && ym_process_started(work->pid) != work->process_started)
+	bool over = work->state == BOARD_WORKER_ENDED || work->state == BOARD_WORKER_FAILED;
+
+	if (!over && ym_process_started(work->pid) != work->process_started)
 		return "killed";
 	return board_worker_word(work->state);
 }

@@ -1,0 +1,207 @@
+#!/bin/bash
+# run.sh BUILD [TEXT] - run all tests, or those with TEXT in their names; the last line counts them.
+#
+# Every test gets System V objects, processes and a directory of its own (unshare), and fails if it leaves anything
+# behind. Names: warnings/COMPILER, unit/FILE, system/FILE/FUNCTION, chaos; with asan/ in front: the same with the
+# sanitizers of gcc. A system test runs there, too, if it is marked with `# sanitized`.
+set -u
+export LC_ALL=C
+unset TERM
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+(($# == 1 || $# == 2)) || {
+	echo "usage: tests/run.sh BUILD [TEXT]" >&2
+	exit 2
+}
+SOURCE=$PWD BUILD=$(realpath "$1") only=${2-}
+export SOURCE BUILD
+ASAN=$BUILD/asan
+TMP=$(mktemp -d "${TMPDIR:-/tmp}/yardmaster-tests.XXXXXX") || exit 1
+trap 'rm -rf "$TMP"' EXIT
+
+PARALLEL=2
+SECONDS_MAX=60
+CHAOS_SECONDS=20
+SKIP=77 # exit code of a test that cannot be done here
+LOG_LINES=60
+
+isolate=(unshare --ipc --pid --fork --kill-child --mount-proc)
+((EUID == 0)) || isolate=(unshare --user --map-root-user "${isolate[@]:1}")
+"${isolate[@]}" true 2>"$TMP/unshare" || {
+	echo "cannot make namespaces to test in: $(<"$TMP/unshare")" >&2
+	echo "Allow user namespaces (sysctl kernel.unprivileged_userns_clone=1), or run the tests as root." >&2
+	echo "0 passed, 1 failed"
+	exit 1
+}
+
+# ---- one test -----------------------------------------------------------------------------------------------------
+
+# Say how it went, by the counts PASSED, FAILED and SKIPPED; no failure is good.
+report() { # NAME MICROSECONDS DIRECTORY
+	local file word="ok  "
+	((SKIPPED == 0)) || word=skip
+	((FAILED == 0)) || word=FAIL
+	{
+		flock 9
+		printf '%s %s (%d.%d s)\n' "$word" "$1" $(($2 / 1000000)) $(($2 / 100000 % 10))
+		[[ $word != skip ]] || sed 's/^/  | /' "$3/output"
+		for file in "$3"/output "$3"/*.log "$3"/sanitizer.*; do
+			[[ $word == FAIL && -s $file ]] || continue
+			printf '  ---- %s, last %d lines\n' "${file##*/}" "$LOG_LINES"
+			tail -n "$LOG_LINES" "$file" | cut -b -500 | sed 's/^/  | /'
+		done
+		echo "$PASSED $FAILED $SKIPPED" >>"$TMP/counts"
+	} 9>>"$TMP/lock"
+}
+
+# Run a command as a test. The function COUNT may correct the counts by what the output says.
+run_test() { # NAME COUNT COMMAND...
+	local name=$1 count=$2 start=${EPOCHREALTIME/./} code dir
+	dir=$(mktemp -d "$TMP/XXXXXX")
+	mkdir "$dir/xdg"
+	DIR=$dir XDG_RUNTIME_DIR=$dir/xdg "${@:3}" >"$dir/output" 2>&1
+	code=$?
+	PASSED=$((code == 0)) SKIPPED=$((code == SKIP)) FAILED=$((code != 0 && code != SKIP))
+	"$count" "$dir" "$code"
+	# Whatever the test itself thinks: a sanitizer that found something in any process is a failure.
+	if compgen -G "$dir/sanitizer.*" >/dev/null && ((FAILED == 0)); then
+		FAILED=1 PASSED=0 SKIPPED=0
+	fi
+	report "$name" $((${EPOCHREALTIME/./} - start)) "$dir"
+	rm -rf "$dir"
+}
+
+count_one() { # DIRECTORY CODE
+	:
+}
+
+# check says "96%: Checks: 25, Failures: 1, Errors: 0".
+count_checks() { # DIRECTORY CODE
+	local line
+	line=$(grep -E '^[0-9]+%: Checks: ' "$1/output" | tail -n 1)
+	[[ $line =~ Checks:\ ([0-9]+),\ Failures:\ ([0-9]+),\ Errors:\ ([0-9]+) ]] || {
+		echo "no result of the check library in its output" >>"$1/output"
+		PASSED=0 FAILED=1
+		return
+	}
+	FAILED=$((BASH_REMATCH[2] + BASH_REMATCH[3]))
+	PASSED=$((BASH_REMATCH[1] - FAILED))
+	# All checks good, but something left behind or a bad end.
+	(($2 == 0 || FAILED > 0)) || FAILED=1
+}
+
+# Reports go to files: a worker that dies of one is replaced, and the test might not notice.
+sanitized() { # COMMAND...
+	local options="log_path=$DIR/sanitizer:detect_leaks=1:detect_stack_use_after_return=1"
+	ASAN_OPTIONS=$options UBSAN_OPTIONS="log_path=$DIR/sanitizer:print_stacktrace=1" CK_TIMEOUT_MULTIPLIER=5 "$@"
+}
+
+plain() { # COMMAND...
+	"$@"
+}
+
+isolated() { # SECONDS COMMAND...
+	"${isolate[@]}" bash tests/system/isolated.sh "$@"
+}
+
+# ---- the parts ------------------------------------------------------------------------------------------------------
+
+c_files() {
+	local room
+	for room in ipc config runtime runtime/commands workers tests/unit tests/chaos tests/bench tests/plugins examples/*; do
+		find "$room" -maxdepth 1 -name '*.c' 2>/dev/null
+	done
+}
+
+warnings() { # COMPILER
+	local flags
+	read -ra flags < <(pkg-config --cflags check)
+	c_files | xargs -P2 -n4 "$1" -fsyntax-only -Werror -std=gnu11 -D_GNU_SOURCE -DYM_VERSION='"0"' -Wall -Wextra -Wshadow \
+		-Wconversion -I"$BUILD/include" "${flags[@]}"
+}
+
+build_sanitized() {
+	unset MAKEFLAGS MAKELEVEL MFLAGS
+	make -j2 BUILD="$ASAN" SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined' CFLAGS='-O1 -g' \
+		program tests
+}
+
+# Lines of FILE FUNCTION; with an argument, only those that are marked with it.
+system_tests() { # [MARK]
+	local file mark=${1:+ # $1}
+	for file in tests/system/*.sh; do
+		sed -n "s|^\\(test_[a-z0-9_]*\\)() {.*$mark\$|$file \\1|p" "$file"
+	done
+}
+
+# ---- all of them ------------------------------------------------------------------------------------------------------
+
+wanted() { # NAME
+	[[ $1 == *"$only"* ]]
+}
+
+# In the background, as soon as there is room.
+start() { # NAME COUNT COMMAND...
+	wanted "$1" || return 0
+	while (($(jobs -rp | wc -l) >= PARALLEL)); do
+		wait -n
+	done
+	run_test "$@" &
+}
+
+start_unit_tests() { # PREFIX BUILD WRAPPER
+	local file
+	for file in "$2"/tests/test_*; do
+		[[ ! -x $file || -d $file ]] || start "$1unit/${file##*/test_}" count_checks "$3" isolated "$SECONDS_MAX" "$file"
+	done
+}
+
+start_system_tests() { # PREFIX BUILD WRAPPER [MARK]
+	local file function name
+	while read -r file function; do
+		name=${file##*/}
+		YARDMASTER=$2/yardmaster PLUGINS=$2/tests/plugins start "$1system/${name%.sh}/${function#test_}" count_one \
+			"$3" isolated "$SECONDS_MAX" bash tests/system/one.sh "$file" "$function"
+	done < <(system_tests "${4-}")
+}
+
+sanitized_wanted() {
+	local file function
+	[[ -n $only ]] || return 0
+	wanted asan/build && return 0
+	while read -r file function; do
+		file=${file##*/}
+		wanted "asan/system/${file%.sh}/${function#test_}" && return 0
+	done < <(system_tests sanitized)
+	for file in tests/unit/test_*.c; do
+		wanted "asan/unit/$(basename "$file" .c | sed 's/^test_//')" && return 0
+	done
+	return 1
+}
+
+: >"$TMP/counts"
+for compiler in gcc clang; do
+	start "warnings/$compiler" count_one warnings "$compiler"
+done
+wait
+start_unit_tests "" "$BUILD" plain
+start_system_tests "" "$BUILD" plain
+wait
+if [[ $only != system/* && $only != unit/* ]] && sanitized_wanted; then
+	run_test asan/build count_one build_sanitized
+	start_unit_tests asan/ "$ASAN" sanitized
+	start_system_tests asan/ "$ASAN" sanitized sanitized
+	wait
+fi
+if [[ -x $BUILD/tests/chaos ]]; then
+	# It needs both processors: alone.
+	start chaos count_one isolated $((CHAOS_SECONDS + SECONDS_MAX)) "$BUILD/tests/chaos" "$CHAOS_SECONDS" \
+		"$BUILD/yardmaster" "$BUILD/tests/plugins/ledger.so"
+	wait
+fi
+
+read -r passed failed skipped < <(awk '{p += $1; f += $2; s += $3} END {print p + 0, f + 0, s + 0}' "$TMP/counts")
+more=
+((skipped == 0)) || more=", $skipped skipped"
+echo "$passed passed, $failed failed$more"
+((failed == 0 && passed > 0))

@@ -1,0 +1,136 @@
+# shellcheck shell=bash disable=SC2016 # words in backquotes are meant as they are
+# check.sh - configurations and plugins that cannot work, found before anything is started.
+
+# The INI comes from stdin. Both `check` and `run` must refuse it, and name each of the words.
+refused() { # WORDS...
+	local word
+	cat >"$INI"
+	expect 2 "$YARDMASTER" check "$INI"
+	for word in "$@"; do
+		assert_contains "$word" "$ERR" "check of $(paste -sd'|' "$INI")"
+	done
+	expect 2 "$YARDMASTER" run "$INI"
+	assert_contains "$1" "$ERR" "run of $(paste -sd'|' "$INI")"
+}
+
+test_good_file() { # sanitized
+	write_ini <<-EOF
+		[limit:l]
+		max = 2
+		[pool:echo]
+		plugin = $PLUGINS/echo.so
+		workers = 3
+		limits = l
+	EOF
+	expect 0 "$YARDMASTER" check "$INI"
+	assert_contains "ok: instance test, pools: 1, workers: 3, limits: 1" "$OUT" "check"
+	expect 0 "$YARDMASTER" check --options
+	assert_contains "restart_max_delay" "$OUT" "options"
+	expect 2 "$YARDMASTER" check
+	expect 2 "$YARDMASTER" check "$DIR/missing.ini"
+	assert_contains missing.ini "$ERR" "missing file"
+	assert_equal 0 "$(ipc_objects)" "IPC objects after check"
+	[[ ! -e $DIR/run ]] || fail "check made the directory of the instance"
+}
+
+test_mistakes_in_the_file() { # sanitized
+	local pool
+	pool="plugin = $PLUGINS/echo.so"
+	refused "test.ini:3:" '`worker`' '`workers`' <<<$'[pool:p]\n'"$pool"$'\nworker = 2'
+	refused "test.ini:3:" 'workers' '1..' <<<$'[pool:p]\n'"$pool"$'\nworkers = 0'
+	refused "test.ini:3:" 'workers' <<<$'[pool:p]\n'"$pool"$'\nworkers = two'
+	refused "test.ini:3:" 'timeout' <<<$'[pool:p]\n'"$pool"$'\ntimeout = 5 parsecs'
+	refused "test.ini:1:" 'plugin' <<<$'[pool:p]\nworkers = 1'
+	refused "test.ini:3:" 'ftp' '`fto`' <<<$'[pool:p]\n'"$pool"$'\nlimits = fto\n[limit:ftp]\nmax = 1'
+	refused "test.ini:1:" 'pool' <<<$'[pol:p]\n'"$pool"
+	refused "test.ini" 'pool' <<<$'[yardmaster]\ninstance = x'
+	refused "test.ini:2:" <<<$'[yardmaster]\nno equals sign\n[pool:p]\n'"$pool"
+	refused "test.ini:2:" 'jobs' '64..1048576' <<<$'[yardmaster]\njobs = 63\n[pool:p]\n'"$pool"
+}
+
+test_every_mistake_is_told() {
+	cat >"$INI" <<-EOF
+		[yardmaster]
+		job = 100
+		[pool:p]
+		plugin = $PLUGINS/echo.so
+		workers = many
+		attempts = 300
+	EOF
+	expect 2 "$YARDMASTER" check "$INI"
+	assert_contains "test.ini:2:" "$ERR" "first mistake"
+	assert_contains "test.ini:5:" "$ERR" "second mistake"
+	assert_contains "test.ini:6:" "$ERR" "third mistake"
+}
+
+bad_plugin() { # FILE WORDS...
+	refused "${@:2}" "$1" "test.ini:3: [pool:p] cannot run with this plugin" <<-EOF
+		[yardmaster]
+		directory = $DIR/run
+		[pool:p]
+		plugin = $1
+	EOF
+}
+
+test_bad_plugins() {
+	echo "this is text" >"$DIR/text.so"
+	head -c 2000 "$PLUGINS/echo.so" >"$DIR/half.so"
+	bad_plugin "$DIR/missing.so" "there is no such file"
+	bad_plugin "$PLUGINS/wrong_abi.so" "was built for plugin ABI 2, this yardmaster speaks 1"
+	bad_plugin "$PLUGINS/no_entry.so" 'has no "ym_plugin"'
+	bad_plugin "$PLUGINS/no_run.so" "names no .run function"
+	bad_plugin "$PLUGINS/undefined.so" "nobody_defines_this"
+	bad_plugin "$PLUGINS/crash_load.so" "was killed by signal 11 (Segmentation fault)"
+	bad_plugin "$DIR/text.so" "cannot be loaded"
+	# Such a file may pass the first checks of the loader and break it later.
+	bad_plugin "$DIR/half.so" "plugin $DIR/half.so: "
+	bad_plugin "$DIR" "cannot be loaded"
+}
+
+test_relative_plugin_and_other_directory() {
+	mkdir "$DIR/sub"
+	cp "$PLUGINS/echo.so" "$DIR/sub/"
+	printf '[yardmaster]\ndirectory = ../run\n[pool:p]\nplugin = echo.so\n' >"$DIR/sub/test.ini"
+	INI=$DIR/sub/test.ini
+	cd / || fail "cd /"
+	start_master
+	expect 0 ym submit p x --wait
+	assert_equal x "$OUT" "result"
+	[[ -d $DIR/run ]] || fail "a relative directory does not start at the file"
+}
+
+# A plugin that does not open: the master says so and tries again, more and more slowly, until it does.
+test_open_fails() { # sanitized
+	write_ini <<-EOF
+		[pool:late]
+		plugin = $PLUGINS/bad_open.so
+		option.file = $DIR/server
+		restart_delay = 20ms
+		restart_max_delay = 100ms
+		[pool:echo]
+		plugin = $PLUGINS/echo.so
+	EOF
+	start_master
+	submit late
+	wait_until 10 logged "pool late: worker" 8
+	assert_logged "late/"
+	assert_logged "did not open: the server does not answer"
+	assert_logged "next try in 20 ms"
+	assert_logged "next try in 40 ms"
+	assert_logged "next try in 80 ms"
+	wait_until 5 logged "next try in 100 ms" 2
+	wait_until 5 eval 'ym status | grep -q "^late .*workers do not stay up"'
+	expect 0 ym submit echo fine --wait
+	: >"$DIR/server"
+	wait_until 5 is "done" job_state 1
+}
+
+test_directory_of_somebody_else() {
+	write_ini <<-EOF
+		[pool:echo]
+		plugin = $PLUGINS/echo.so
+	EOF
+	mkdir -m 777 "$DIR/run"
+	expect 4 "$YARDMASTER" run "$INI"
+	assert_contains "writable by nobody else" "$ERR" "directory that anybody may write"
+}

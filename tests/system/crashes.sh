@@ -1,0 +1,215 @@
+# shellcheck shell=bash
+# crashes.sh - workers, master, guardian and clients that die in the middle.
+
+one_ledger() { # WORKERS [LINES FOR THE POOL...]
+	write_ini <<-EOF
+		[pool:ledger]
+		plugin = $PLUGINS/ledger.so
+		workers = $1
+		restart_delay = 10ms
+		option.file = $DIR/ledger
+		$(printf '%s\n' "${@:2}")
+	EOF
+}
+
+# Pid of the worker that started job ID of the ledger in that attempt.
+started_by() { # ID ATTEMPT
+	awk -v id="$1" -v attempt="$2" '$1 == id && $2 == attempt {print $3}' "$DIR/ledger" 2>/dev/null
+}
+
+done_jobs() {
+	grep '^done' "$DIR/ledger" 2>/dev/null | sort -u -k2,2n | wc -l
+}
+
+test_worker_killed_in_mid_job() { # sanitized
+	local pid
+	one_ledger 1
+	start_master
+	submit ledger "7 400"
+	wait_until 5 has_lines "$DIR/ledger" 1
+	pid=$(started_by 7 1)
+	slay "$pid"
+	wait_until 5 is "done" job_state "$JOB"
+	assert_equal 2 "$(job_field "$JOB" attempt)" "attempts"
+	assert_equal 1 "$(job_field "$JOB" crashes)" "crashes of the job"
+	[[ -n $(started_by 7 2) ]] || fail "no second run: $(<"$DIR/ledger")"
+	assert_equal 1 "$(grep -c '^done 7 2' "$DIR/ledger")" "ends of the second run"
+	wait_until 5 is 1 cell ledger CRASHES
+	assert_logged "was killed by signal 9 (Killed)"
+}
+
+test_crash_stays_in_its_worker() {
+	local how other
+	write_ini <<-EOF
+		[pool:crash]
+		plugin = $PLUGINS/crash.so
+		attempts = 2
+		startsecs = 0
+		[pool:echo]
+		plugin = $PLUGINS/echo.so
+	EOF
+	start_master
+	wait_until 5 is 1 eval 'worker_pids echo | wc -l'
+	other=$(worker_pids echo)
+	for how in "segv/was killed by signal 11 (Segmentation fault)" "abort/was killed by signal 6 (Aborted)" \
+		"exit/exited with code 9"; do
+		expect 1 ym submit crash "${how%%/*}" --wait
+		assert_contains "${how#*/}" "$ERR" "error of a crash by ${how%%/*}"
+		assert_contains "at 3/7 about to ${how%%/*}" "$ERR" "how far it had come"
+	done
+	expect 0 ym submit crash fine --wait
+	expect 0 ym submit echo fine --wait
+	assert_equal "$other" "$(worker_pids echo)" "the worker of the other pool"
+	assert_equal 2 "$(job_field 1 attempt)" "attempts of the first crash"
+	wait_until 5 is 6 cell crash CRASHES
+}
+
+has_other_workers() { # PID PID
+	local now
+	now=$(worker_pids ledger)
+	(($(wc -w <<<"$now") == 2)) && ! grep -qx -e "$1" -e "$2" <<<"$now"
+}
+
+test_master_killed() { # sanitized
+	local old
+	one_ledger 2
+	start_master
+	submit ledger "1 400"
+	wait_until 5 has_lines "$DIR/ledger" 1
+	old=$(worker_pids ledger)
+	slay "$MASTER"
+	expect 3 ym status
+	assert_contains "NO MASTER" "$OUT" "status without a master"
+	submit ledger "2 10"
+	assert_contains "no master right now" "$ERR" "submit without a master"
+	wait_until 5 is 2 done_jobs
+	submit ledger "3 300"
+	wait_until 5 has_lines "$DIR/ledger" 5
+	start_master
+	assert_logged "taken over from a dead master"
+	submit ledger "4 10"
+	wait_until 5 is 4 done_jobs
+	assert_equal 4 "$(grep -vc '^done' "$DIR/ledger")" "runs of four jobs"
+	# The workers of the dead master end after their jobs; the new one has its own.
+	# shellcheck disable=SC2086 # words on purpose
+	wait_until 5 has_other_workers $old
+}
+
+test_master_and_workers_killed_at_once() { # sanitized
+	local pids i
+	one_ledger 2
+	start_master
+	for i in 1 2 3 4 5; do
+		submit ledger "$i 300"
+	done
+	wait_until 5 has_lines "$DIR/ledger" 2
+	pids=$(worker_pids ledger)
+	# shellcheck disable=SC2086 # words on purpose
+	slay "$MASTER" $pids
+	wait_until 2 is 0 ipc_objects
+	assert_equal 1 "$(backlogs)" "backlog files"
+	start_master
+	assert_logged "5 unfinished jobs"
+	assert_equal 0 "$(backlogs)" "backlog files after the start"
+	wait_until 5 is 5 done_jobs
+	assert_equal 2 "$(awk '!/^done/ && $2 == 2' "$DIR/ledger" | wc -l)" "jobs that had to run again"
+}
+
+has_other_guardian() { # PID
+	local now
+	now=$(guardian_pid)
+	[[ -n $now && $now != "$1" ]]
+}
+
+test_guardian_is_replaced() {
+	local first pids
+	one_ledger 1
+	start_master
+	first=$(guardian_pid)
+	[[ -n $first ]] || fail "no guardian: $(ym ipc ls)"
+	slay "$first"
+	wait_until 5 has_other_guardian "$first"
+	assert_logged "the guardian (pid $first) was killed by signal 9 (Killed): starting another"
+	pids=$(worker_pids ledger)
+	# shellcheck disable=SC2086
+	slay "$MASTER" $pids
+	wait_until 2 is 0 ipc_objects
+}
+
+test_everything_killed() { # sanitized
+	local i pids guardian
+	one_ledger 2
+	start_master
+	for i in 1 2 3 4; do
+		submit ledger "$i 200"
+	done
+	wait_until 5 has_lines "$DIR/ledger" 2
+	guardian=$(guardian_pid)
+	pids=$(worker_pids ledger)
+	# shellcheck disable=SC2086
+	slay "$MASTER" "$guardian" $pids
+	(($(ipc_objects) > 0)) || fail "somebody removed the objects: this test shows nothing"
+	expect 3 ym status
+	start_master
+	wait_until 5 is 4 done_jobs
+	[[ -n $(guardian_pid) ]] || fail "no guardian after the repair"
+}
+
+test_waiting_client_killed() { # sanitized
+	local i
+	one_ledger 1
+	start_master
+	for i in 1 2 3; do
+		ym_background submit ledger "$i 150" --wait
+		wait_until 5 is "$i" eval 'ym jobs --json | wc -l'
+		wait_until 5 client_is_in
+		slay "$CLIENT"
+	done
+	wait_until 5 is 3 done_jobs
+	wait_until 5 nobody_is_left
+	expect 0 ym submit ledger "4 0" --wait
+}
+
+test_client_killed_before_the_job_was_accepted() {
+	one_ledger 1
+	mkfifo "$DIR/pipe"
+	start_master
+	exec 5<>"$DIR/pipe"
+	ym_background submit ledger - <"$DIR/pipe"
+	wait_until 5 client_is_in
+	slay "$CLIENT"
+	exec 5>&-
+	assert_equal 0 "$(ym jobs --json | wc -l)" "jobs of a client that submitted none"
+	wait_until 5 nobody_is_left
+}
+
+# Somebody removes everything: the master cannot go on, but what was accepted is kept.
+test_objects_removed_by_hand() {
+	local i
+	one_ledger 1 "stopwaitsecs = 2s"
+	start_master
+	for i in 1 2 3; do
+		submit ledger "$i 300"
+	done
+	wait_until 5 has_lines "$DIR/ledger" 1
+	ipcrm -a || fail "ipcrm -a: exit code $?"
+	assert_master_exits 3
+	assert_logged "somebody removed our IPC objects"
+	assert_equal 1 "$(backlogs)" "backlog files"
+	expect 3 ym status
+	start_master
+	wait_until 5 is 3 done_jobs
+}
+
+# One semaphore set less: the same, however little of it is gone.
+test_members_removed_by_hand() {
+	one_ledger 1 "stopwaitsecs = 2s"
+	start_master
+	submit ledger "1 200"
+	wait_until 5 has_lines "$DIR/ledger" 1
+	ipcrm -s "$(ym ipc ls | awk '$1 == "semaphore" && $2 == "members" {print $4}')" || fail "ipcrm: exit code $?"
+	assert_master_exits 3
+	assert_logged "somebody removed our IPC objects"
+	start_master
+	wait_until 5 is 1 done_jobs
+}

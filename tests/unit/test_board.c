@@ -1,0 +1,163 @@
+/* test_board.c - records are read whole, whatever their writer does or whoever kills it. */
+#include <sys/mman.h>
+
+#include "../../runtime/board.h"
+#include "support.h"
+
+#define READ_MS 1000
+#define KILLS   150
+
+static struct board_sh *board;
+
+static void begin_board(void)
+{
+	begin_test();
+	board = mmap(NULL, board_size(2), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert((void *)board != MAP_FAILED);
+	board->instance.rows = 2;
+}
+
+START_TEST(sizes_are_checked)
+{
+	size_t size = board_size(2);
+
+	ck_assert_uint_eq(size, 20800 + 2 * 640);
+	ASSERT_OK(board_check(board, size, &err));
+	ASSERT_ERR(board_check(board, size - 1, &err), YM_ERR_CORRUPT);
+	board->instance.rows = 3;
+	ASSERT_ERR(board_check(board, size, &err), YM_ERR_CORRUPT);
+	board->instance.rows = UINT32_MAX;
+	ASSERT_ERR(board_check(board, SIZE_MAX, &err), YM_ERR_CORRUPT);
+}
+END_TEST
+
+START_TEST(states_have_words)
+{
+	ck_assert_str_eq(board_master_word(BOARD_MASTER_RUNNING), "running");
+	ck_assert_str_eq(board_master_word(99), "?");
+	ck_assert_str_eq(board_worker_word(BOARD_WORKER_BUSY), "busy");
+	ck_assert_str_eq(board_worker_word(BOARD_WORKER_STATES), "?");
+}
+END_TEST
+
+START_TEST(what_was_published_is_read)
+{
+	struct board_worker_sh *row = &board->workers[1];
+	struct board_work work = {.job = 7, .pid = 4711, .state = BOARD_WORKER_BUSY, .tag = "mine"}, seen;
+	struct board_progress progress = {.job = 7, .done = 3, .total = 9, .unit = "rows", .note = "so far"}, far;
+
+	ck_assert(board_read_work(row, &seen));
+	ck_assert_uint_eq(seen.job, 0);
+	board_publish(&row->work, &row->work_version, &work);
+	board_publish(&row->progress, &row->progress_version, &progress);
+	ck_assert(board_read_work(row, &seen));
+	ck_assert_mem_eq(&seen, &work, sizeof(work));
+	for (uint64_t i = 0; i < 5; i++) {
+		progress.done = i;
+		board_publish(&row->progress, &row->progress_version, &progress);
+		ck_assert(board_read_progress(row, &far));
+		ck_assert_mem_eq(&far, &progress, sizeof(progress));
+	}
+	ck_assert_uint_eq(row->progress_version, 6);
+	ck_assert_uint_eq(row->work_version, 1);
+}
+END_TEST
+
+/* ---- torn records
+ * --------------------------------------------------------------------------------------------------------- */
+
+/* All words of a record carry the same number: two numbers in one record are two records. */
+static void publish_without_pause(void *arg)
+{
+	struct board_worker_sh *row = arg;
+	uint64_t content[BOARD_WORDS];
+
+	for (uint64_t n = atomic_load(&row->rejected) + 1;; n++) {
+		for (int i = 0; i < BOARD_WORDS; i++)
+			content[i] = n;
+		board_publish(&row->work, &row->work_version, content);
+		atomic_store_explicit(&row->rejected, n, memory_order_relaxed);
+	}
+}
+
+static uint64_t read_whole(const struct board_worker_sh *row)
+{
+	uint64_t content[BOARD_WORDS];
+
+	ck_assert_msg(board_read(&row->work, &row->work_version, content), "the reader gave up");
+	for (int i = 1; i < BOARD_WORDS; i++)
+		ck_assert_msg(content[i] == content[0], "torn: word %d is of record %ju, word 0 of record %ju", i,
+		              (uintmax_t)content[i], (uintmax_t)content[0]);
+	return content[0];
+}
+
+START_TEST(no_torn_record_from_a_fast_writer)
+{
+	struct board_worker_sh *row = &board->workers[0];
+	pid_t writer = spawn(publish_without_pause, row);
+	uint64_t end = ym_deadline(READ_MS), last = 0, changes = 0;
+
+	while (ym_now_ns() < end) {
+		uint64_t n = read_whole(row);
+
+		ck_assert_msg(n >= last, "an older record after a newer one");
+		changes += n != last;
+		last = n;
+	}
+	kill_and_reap(writer);
+	ck_assert_uint_gt(changes, 1000);
+}
+END_TEST
+
+START_TEST(a_killed_writer_leaves_a_whole_record)
+{
+	struct board_worker_sh *row = &board->workers[0];
+
+	for (int i = 0; i < KILLS; i++) {
+		uint64_t before = atomic_load(&row->work_version), n;
+		pid_t writer = spawn(publish_without_pause, row);
+
+		WAIT_UNTIL(atomic_load(&row->work_version) != before);
+		for (uint64_t end = ym_now_ns() + random_below(2000000); ym_now_ns() < end;)
+			read_whole(row);
+		kill_and_reap(writer);
+		n = read_whole(row);
+		ck_assert_uint_ge(n, atomic_load(&row->rejected));
+		ck_assert_uint_eq(read_whole(row), n);
+	}
+}
+END_TEST
+
+/* A writer killed while it fills the copy that is not current, made by hand. */
+START_TEST(a_half_written_copy_is_not_seen)
+{
+	struct board_worker_sh *row = &board->workers[0];
+	uint64_t content[BOARD_WORDS];
+
+	for (uint64_t n = 1; n <= 4; n++) {
+		for (int i = 0; i < BOARD_WORDS; i++)
+			content[i] = n;
+		board_publish(&row->work, &row->work_version, content);
+		for (int i = 0; i < BOARD_WORDS / 2; i++)
+			atomic_store(&row->work.words[(n + 1) & 1][i], 999);
+		ck_assert_uint_eq(read_whole(row), n);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("board");
+	TCase *tcase = tcase_create("board");
+
+	tcase_add_checked_fixture(tcase, begin_board, end_test);
+	tcase_set_timeout(tcase, 60);
+	suite_add_tcase(suite, tcase);
+	tcase_add_test(tcase, sizes_are_checked);
+	tcase_add_test(tcase, states_have_words);
+	tcase_add_test(tcase, what_was_published_is_read);
+	tcase_add_test(tcase, no_torn_record_from_a_fast_writer);
+	tcase_add_test(tcase, a_killed_writer_leaves_a_whole_record);
+	tcase_add_test(tcase, a_half_written_copy_is_not_seen);
+	return run_suite(suite);
+}

@@ -1,0 +1,523 @@
+/*
+ * test_sem.c - counting semaphores: PHP's layout, units, deadlines, and what the kernel gives back after a kill.
+ */
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/sem.h>
+#include <sys/time.h>
+
+#include "../../ipc/sem.h"
+#include "support.h"
+
+static key_t key;
+
+static void begin_sem(void)
+{
+	begin_test();
+	key = fresh_key();
+}
+
+static int value(int id, int member)
+{
+	return ym_sys.semctl(id, member, GETVAL, (union ym_semun){0});
+}
+
+static int set_of_key(void)
+{
+	return semget(key, 0, 0);
+}
+
+static void remove_set(int id)
+{
+	ck_assert_int_eq(ym_sys.semctl(id, 0, IPC_RMID, (union ym_semun){0}), 0);
+}
+
+static void get(struct ym_sem *sem, int max)
+{
+	ASSERT_OK(ym_sem_get(sem, key, max, 0600, ym_deadline(PATIENCE_MS), &err));
+}
+
+/* ---- layout
+ * ---------------------------------------------------------------------------------------------------------- */
+
+START_TEST(a_new_one_looks_like_phps)
+{
+	struct ym_sem sem;
+	struct semid_ds ds;
+
+	get(&sem, 3);
+	ck_assert_int_eq(sem.id, set_of_key());
+	ck_assert_int_eq(ym_sys.semctl(sem.id, 0, IPC_STAT, (union ym_semun){.buf = &ds}), 0);
+	ck_assert_uint_eq(ds.sem_nsems, 3);
+	ck_assert_uint_eq(ds.sem_perm.mode & 0777, 0600);
+	ck_assert_int_eq(value(sem.id, 0), 3);
+	ck_assert_int_eq(value(sem.id, 1), 1);
+	ck_assert_int_eq(value(sem.id, 2), 0);
+	ck_assert(sem.alone);
+	ym_sem_close(&sem);
+	ck_assert_int_eq(sem.id, -1);
+	ck_assert_int_eq(value(set_of_key(), 1), 0);
+	remove_set(set_of_key());
+}
+END_TEST
+
+START_TEST(only_the_sole_user_sets_the_value)
+{
+	struct ym_sem first, second, third;
+
+	get(&first, 3);
+	ASSERT_OK(ym_sem_try(&first, &err));
+	get(&second, 7);
+	ck_assert(!second.alone);
+	ck_assert_int_eq(value(first.id, YM_SEM_VALUE), 2);
+	ck_assert_int_eq(value(first.id, YM_SEM_USAGE), 2);
+	ym_sem_close(&first);
+	ck_assert_int_eq(value(second.id, YM_SEM_VALUE), 3);
+	ck_assert_int_eq(value(second.id, YM_SEM_USAGE), 1);
+	/* Still not alone: the second counts. Then nobody, so the next one sets it anew. */
+	get(&third, 7);
+	ck_assert_int_eq(value(third.id, YM_SEM_VALUE), 3);
+	ym_sem_close(&third);
+	ym_sem_close(&second);
+	get(&first, 7);
+	ck_assert_int_eq(value(first.id, YM_SEM_VALUE), 7);
+	ym_sem_close(&first);
+	remove_set(set_of_key());
+}
+END_TEST
+
+START_TEST(limits_of_the_value)
+{
+	struct ym_sem sem;
+
+	ASSERT_ERR(ym_sem_get(&sem, key, -1, 0600, YM_NEVER, &err), YM_ERR_USAGE);
+	ASSERT_ERR(ym_sem_get(&sem, key, 32768, 0600, YM_NEVER, &err), YM_ERR_USAGE);
+	ASSERT_IN("32767", err.text);
+	ASSERT_ERR(ym_sem_get(&sem, IPC_PRIVATE, 1, 0600, YM_NEVER, &err), YM_ERR_USAGE);
+	assert_nothing_left();
+	get(&sem, 32767);
+	ck_assert_int_eq(value(sem.id, YM_SEM_VALUE), 32767);
+	ym_sem_close(&sem);
+	get(&sem, 0);
+	ck_assert_int_eq(value(sem.id, YM_SEM_VALUE), 0);
+	ck_assert_int_eq(ym_sem_try(&sem, &err), 1);
+	ym_sem_close(&sem);
+	remove_set(set_of_key());
+}
+END_TEST
+
+START_TEST(smaller_sets_are_refused_and_larger_ones_used)
+{
+	struct ym_sem sem;
+	int id;
+
+	for (int members = 1; members <= 2; members++) {
+		id = semget(key, members, IPC_CREAT | IPC_EXCL | 0600);
+		ck_assert_int_ge(id, 0);
+		ASSERT_ERR(ym_sem_get(&sem, key, 1, 0600, YM_NEVER, &err), YM_ERR_FOREIGN);
+		ck_assert_int_eq(value(id, 0), 0);
+		remove_set(id);
+	}
+	id = semget(key, 9, IPC_CREAT | IPC_EXCL | 0600);
+	get(&sem, 2);
+	ck_assert_int_eq(sem.id, id);
+	ASSERT_OK(ym_sem_try(&sem, &err));
+	ym_sem_close(&sem);
+	for (int member = 3; member < 9; member++)
+		ck_assert_int_eq(value(id, member), 0);
+	remove_set(id);
+}
+END_TEST
+
+/* ---- units
+ * ----------------------------------------------------------------------------------------------------------- */
+
+START_TEST(try_takes_all_units_and_no_more)
+{
+	struct ym_sem a, b;
+
+	get(&a, 3);
+	get(&b, 3);
+	ASSERT_OK(ym_sem_try(&a, &err));
+	ASSERT_OK(ym_sem_try(&b, &err));
+	ASSERT_OK(ym_sem_try(&a, &err));
+	ck_assert_int_eq(ym_sem_try(&b, &err), 1);
+	ck_assert_uint_eq(a.held, 2);
+	ASSERT_OK(ym_sem_release(&a, &err));
+	ASSERT_OK(ym_sem_try(&b, &err));
+	ck_assert_int_eq(value(a.id, YM_SEM_VALUE), 0);
+	/* Closing gives back everything the handle holds, and nothing of the other's. */
+	ym_sem_close(&b);
+	ck_assert_int_eq(value(a.id, YM_SEM_VALUE), 2);
+	ck_assert_int_eq(value(a.id, YM_SEM_USAGE), 1);
+	ym_sem_close(&a);
+	ck_assert_int_eq(value(set_of_key(), YM_SEM_VALUE), 3);
+	remove_set(set_of_key());
+}
+END_TEST
+
+START_TEST(release_needs_a_held_unit)
+{
+	struct ym_sem a, b;
+
+	get(&a, 2);
+	get(&b, 2);
+	ASSERT_OK(ym_sem_try(&a, &err));
+	ASSERT_ERR(ym_sem_release(&b, &err), YM_ERR_USAGE);
+	ASSERT_OK(ym_sem_release(&a, &err));
+	ASSERT_ERR(ym_sem_release(&a, &err), YM_ERR_USAGE);
+	ck_assert_int_eq(value(a.id, YM_SEM_VALUE), 2);
+	ym_sem_close(&a);
+	ym_sem_close(&b);
+	remove_set(set_of_key());
+}
+END_TEST
+
+START_TEST(acquire_until_the_deadline)
+{
+	struct ym_sem sem;
+	uint64_t before;
+
+	get(&sem, 1);
+	ASSERT_OK(ym_sem_acquire(&sem, ym_deadline(1000), &err));
+	before = ym_now_ns();
+	ASSERT_ERR(ym_sem_acquire(&sem, ym_deadline(50), &err), YM_ERR_TIMEOUT);
+	ck_assert_uint_ge(ym_now_ns() - before, 50000000u);
+	ASSERT_ERR(ym_sem_acquire(&sem, ym_deadline(0), &err), YM_ERR_TIMEOUT);
+	ck_assert_uint_eq(sem.held, 1);
+	ym_sem_close(&sem);
+	remove_set(set_of_key());
+}
+END_TEST
+
+static void acquire_in_child(void *arg)
+{
+	struct ym_sem sem;
+
+	(void)arg;
+	get(&sem, 1);
+	ASSERT_OK(ym_sem_acquire(&sem, ym_deadline(PATIENCE_MS), &err));
+	tell_step();
+	ym_sem_close(&sem);
+}
+
+START_TEST(acquire_sleeps_until_a_release)
+{
+	struct ym_sem sem;
+	struct ym_sem_stat stat;
+	pid_t child;
+
+	open_steps();
+	get(&sem, 1);
+	ASSERT_OK(ym_sem_try(&sem, &err));
+	child = spawn(acquire_in_child, NULL);
+	WAIT_UNTIL(ym_sem_stat(sem.id, &stat, &err) == 0 && stat.waiters == 1);
+	ck_assert_int_eq(stat.value, 0);
+	ck_assert_int_eq(stat.usage, 2);
+	ck_assert_int_eq(stat.locked, 0);
+	ck_assert_int_eq(stat.last, getpid());
+	ck_assert_uint_eq(stat.uid, geteuid());
+	ck_assert_uint_eq(stat.mode, 0600);
+	ASSERT_OK(ym_sem_release(&sem, &err));
+	await_step();
+	reap_well(child);
+	ym_sem_close(&sem);
+	remove_set(set_of_key());
+}
+END_TEST
+
+static void on_signal(int signo)
+{
+	(void)signo;
+}
+
+/* EINTR neither ends the wait nor starts its time anew. */
+START_TEST(signals_do_not_disturb_a_wait)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+	struct itimerval timer = {{0, 5000}, {0, 5000}}, off = {{0, 0}, {0, 0}};
+	struct ym_sem sem;
+	uint64_t before;
+
+	sigaction(SIGALRM, &action, NULL);
+	get(&sem, 0);
+	setitimer(ITIMER_REAL, &timer, NULL);
+	before = ym_now_ns();
+	ASSERT_ERR(ym_sem_acquire(&sem, ym_deadline(100), &err), YM_ERR_TIMEOUT);
+	setitimer(ITIMER_REAL, &off, NULL);
+	ck_assert_uint_ge(ym_now_ns() - before, 100000000u);
+	ck_assert_uint_le(ym_now_ns() - before, 5000000000u);
+	ym_sem_close(&sem);
+	remove_set(set_of_key());
+}
+END_TEST
+
+/* ---- deaths and forks
+ * ------------------------------------------------------------------------------------------------- */
+
+static void hold_two(void *arg)
+{
+	struct ym_sem sem;
+
+	(void)arg;
+	get(&sem, 5);
+	ASSERT_OK(ym_sem_try(&sem, &err));
+	ASSERT_OK(ym_sem_try(&sem, &err));
+	tell_step();
+	sleep_for_ever();
+}
+
+START_TEST(the_kernel_gives_back_what_a_killed_holder_had)
+{
+	struct ym_sem sem;
+	pid_t child;
+
+	open_steps();
+	get(&sem, 5);
+	child = spawn(hold_two, NULL);
+	await_step();
+	ck_assert_int_eq(value(sem.id, YM_SEM_VALUE), 3);
+	ck_assert_int_eq(value(sem.id, YM_SEM_USAGE), 2);
+	kill_and_reap(child);
+	ck_assert_int_eq(value(sem.id, YM_SEM_VALUE), 5);
+	ck_assert_int_eq(value(sem.id, YM_SEM_USAGE), 1);
+	ym_sem_close(&sem);
+	remove_set(set_of_key());
+}
+END_TEST
+
+static void close_copy(void *arg)
+{
+	struct ym_sem *sem = arg;
+	int id = sem->id;
+
+	/* Looked at before the child's end, which would undo what the child did. */
+	ym_sem_close(sem);
+	ck_assert_int_eq(value(id, YM_SEM_VALUE), 1);
+	ck_assert_int_eq(value(id, YM_SEM_USAGE), 1);
+}
+
+START_TEST(a_forked_child_gives_nothing_back)
+{
+	struct ym_sem sem;
+
+	get(&sem, 2);
+	ASSERT_OK(ym_sem_try(&sem, &err));
+	run_child(close_copy, &sem);
+	ck_assert_int_eq(value(sem.id, YM_SEM_VALUE), 1);
+	ck_assert_int_eq(value(sem.id, YM_SEM_USAGE), 1);
+	ym_sem_close(&sem);
+	ck_assert_int_eq(value(set_of_key(), YM_SEM_VALUE), 2);
+	remove_set(set_of_key());
+}
+END_TEST
+
+/* Attaches like PHP does, but never comes to the end of it. */
+static void hold_the_lock(void *arg)
+{
+	struct sembuf ops[] = {{YM_SEM_LOCK, 0, 0}, {YM_SEM_LOCK, 1, SEM_UNDO}};
+
+	ck_assert_int_eq(ym_semop_until(*(int *)arg, ops, 2, YM_NEVER), 0);
+	tell_step();
+	sleep_for_ever();
+}
+
+START_TEST(a_stopped_attacher_is_named)
+{
+	int id = semget(key, 3, IPC_CREAT | IPC_EXCL | 0600);
+	struct ym_sem sem;
+	char name[32];
+	pid_t child;
+
+	open_steps();
+	child = spawn(hold_the_lock, &id);
+	await_step();
+	kill(child, SIGSTOP);
+	ASSERT_ERR(ym_sem_get(&sem, key, 1, 0600, ym_deadline(50), &err), YM_ERR_TIMEOUT);
+	snprintf(name, sizeof(name), "%d", (int)child);
+	ASSERT_IN(name, err.text);
+	ck_assert_int_eq(value(id, YM_SEM_USAGE), 0);
+	/* Its death frees the lock. */
+	kill_and_reap(child);
+	get(&sem, 1);
+	ym_sem_close(&sem);
+	remove_set(id);
+}
+END_TEST
+
+/* ---- removal
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static void wait_for_removal(void *arg)
+{
+	struct ym_sem sem;
+
+	(void)arg;
+	get(&sem, 0);
+	ASSERT_ERR(ym_sem_acquire(&sem, ym_deadline(PATIENCE_MS), &err), YM_ERR_GONE);
+	ck_assert_int_eq(err.sys, EIDRM);
+}
+
+START_TEST(removed_while_waited_for)
+{
+	struct ym_sem sem;
+	struct ym_sem_stat stat;
+	pid_t child;
+
+	get(&sem, 0);
+	child = spawn(wait_for_removal, NULL);
+	WAIT_UNTIL(ym_sem_stat(sem.id, &stat, &err) == 0 && stat.waiters == 1);
+	remove_set(sem.id);
+	reap_well(child);
+	ck_assert_int_eq(ym_sem_try(&sem, &err), -1);
+	ck_assert_int_eq(ym_sem_stat(sem.id, &stat, &err), -1);
+	ym_sem_close(&sem);
+}
+END_TEST
+
+START_TEST(removed_only_when_unused)
+{
+	struct ym_sem a, b;
+	int id;
+
+	get(&a, 1);
+	id = a.id;
+	ck_assert_int_eq(ym_sem_remove_unused(id, 0, &err), 1);
+	get(&b, 1);
+	ck_assert_int_eq(ym_sem_remove_unused(id, 1, &err), 1);
+	ck_assert_int_eq(value(id, YM_SEM_USAGE), 2);
+	ck_assert_int_eq(value(id, YM_SEM_LOCK), 0);
+	ym_sem_close(&b);
+	ck_assert_int_eq(ym_sem_remove_unused(id, 1, &err), 0);
+	assert_nothing_left();
+	ck_assert_int_eq(ym_sem_remove_unused(id, 1, &err), 0);
+	ym_sem_close(&a);
+	/* A new one behind the same key, without any handle. */
+	get(&a, 1);
+	id = a.id;
+	ym_sem_close(&a);
+	ck_assert_int_eq(ym_sem_remove_unused(id, 0, &err), 0);
+	assert_nothing_left();
+}
+END_TEST
+
+/* ---- resize
+ * -------------------------------------------------------------------------------------------------------------- */
+
+START_TEST(resize_up_and_down)
+{
+	struct ym_sem sem;
+
+	get(&sem, 2);
+	ASSERT_OK(ym_sem_try(&sem, &err));
+	ASSERT_OK(ym_sem_resize(&sem, 0, ym_deadline(0), &err));
+	ASSERT_OK(ym_sem_resize(&sem, 3, ym_deadline(0), &err));
+	ck_assert_int_eq(value(sem.id, YM_SEM_VALUE), 4);
+	ASSERT_OK(ym_sem_resize(&sem, -4, ym_deadline(0), &err));
+	ck_assert_int_eq(value(sem.id, YM_SEM_VALUE), 0);
+	ASSERT_ERR(ym_sem_resize(&sem, -1, ym_deadline(20), &err), YM_ERR_TIMEOUT);
+	/* The unit that is out keeps its undo, which a SETVAL would have cleared. */
+	ASSERT_OK(ym_sem_release(&sem, &err));
+	ck_assert_int_eq(value(sem.id, YM_SEM_VALUE), 1);
+	ASSERT_ERR(ym_sem_resize(&sem, 32767, ym_deadline(0), &err), YM_ERR_LIMIT);
+	ASSERT_ERR(ym_sem_resize(&sem, 40000, ym_deadline(0), &err), YM_ERR_USAGE);
+	ASSERT_ERR(ym_sem_resize(&sem, -40000, ym_deadline(0), &err), YM_ERR_USAGE);
+	ym_sem_close(&sem);
+	remove_set(set_of_key());
+}
+END_TEST
+
+static void resize_in_child(void *arg)
+{
+	struct ym_sem sem;
+
+	(void)arg;
+	get(&sem, 5);
+	ASSERT_OK(ym_sem_resize(&sem, -2, ym_deadline(0), &err));
+	tell_step();
+	sleep_for_ever();
+}
+
+START_TEST(a_new_size_outlives_who_set_it)
+{
+	struct ym_sem sem;
+	pid_t child;
+
+	open_steps();
+	get(&sem, 5);
+	child = spawn(resize_in_child, NULL);
+	await_step();
+	kill_and_reap(child);
+	ck_assert_int_eq(value(sem.id, YM_SEM_VALUE), 3);
+	ym_sem_close(&sem);
+	remove_set(set_of_key());
+}
+END_TEST
+
+/* ---- many at once: never more holders than units
+ * --------------------------------------------------------------------------- */
+
+#define UNITS 3
+
+static void hammer(void *arg)
+{
+	_Atomic int *inside = arg;
+	struct ym_sem sem;
+
+	get(&sem, UNITS);
+	for (int i = 0; i < 300; i++) {
+		ASSERT_OK(ym_sem_acquire(&sem, ym_deadline(PATIENCE_MS), &err));
+		ck_assert_int_lt(atomic_fetch_add(inside, 1), UNITS);
+		sched_yield();
+		atomic_fetch_sub(inside, 1);
+		ASSERT_OK(ym_sem_release(&sem, &err));
+	}
+	ym_sem_close(&sem);
+}
+
+START_TEST(never_more_holders_than_units)
+{
+	_Atomic int *inside = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct ym_sem sem;
+	pid_t children[6];
+
+	get(&sem, UNITS);
+	for (size_t i = 0; i < COUNT(children); i++)
+		children[i] = spawn(hammer, (void *)inside);
+	for (size_t i = 0; i < COUNT(children); i++)
+		reap_well(children[i]);
+	ck_assert_int_eq(value(sem.id, YM_SEM_VALUE), UNITS);
+	ck_assert_int_eq(value(sem.id, YM_SEM_USAGE), 1);
+	ym_sem_close(&sem);
+	remove_set(set_of_key());
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("sem");
+	TCase *tcase = tcase_create("sem");
+
+	tcase_add_checked_fixture(tcase, begin_sem, end_test);
+	tcase_set_timeout(tcase, 60);
+	suite_add_tcase(suite, tcase);
+	tcase_add_test(tcase, a_new_one_looks_like_phps);
+	tcase_add_test(tcase, only_the_sole_user_sets_the_value);
+	tcase_add_test(tcase, limits_of_the_value);
+	tcase_add_test(tcase, smaller_sets_are_refused_and_larger_ones_used);
+	tcase_add_test(tcase, try_takes_all_units_and_no_more);
+	tcase_add_test(tcase, release_needs_a_held_unit);
+	tcase_add_test(tcase, acquire_until_the_deadline);
+	tcase_add_test(tcase, acquire_sleeps_until_a_release);
+	tcase_add_test(tcase, signals_do_not_disturb_a_wait);
+	tcase_add_test(tcase, the_kernel_gives_back_what_a_killed_holder_had);
+	tcase_add_test(tcase, a_forked_child_gives_nothing_back);
+	tcase_add_test(tcase, a_stopped_attacher_is_named);
+	tcase_add_test(tcase, removed_while_waited_for);
+	tcase_add_test(tcase, removed_only_when_unused);
+	tcase_add_test(tcase, resize_up_and_down);
+	tcase_add_test(tcase, a_new_size_outlives_who_set_it);
+	tcase_add_test(tcase, never_more_holders_than_units);
+	return run_suite(suite);
+}
