@@ -117,8 +117,8 @@ static bool registry_is_ours(int id)
 }
 
 /*
- * Killed between shmget and the header: our uid, a registry's size, and not a byte in its head. *busy: somebody is
- * attached, or was until a moment ago (the count lags behind a death).
+ * Killed between shmget and the end of the header: our uid, a registry's size, and a head that is empty or only begun.
+ * *busy: somebody is attached, or was until a moment ago (the count lags behind a death).
  */
 static bool unfinished_registry(int id, bool *busy)
 {
@@ -135,7 +135,8 @@ static bool unfinished_registry(int id, bool *busy)
 	addr = ym_sys.shmat(id, NULL, SHM_RDONLY);
 	if (addr == (void *)-1)
 		return false;
-	empty = memcmp(addr, zeroes, sizeof(zeroes)) == 0;
+	empty = memcmp(addr, zeroes, sizeof(zeroes)) == 0 ||
+	        atomic_load(&((struct ym_seg_head_sh *)addr)->magic) == YM_SEG_BEGUN;
 	ym_sys.shmdt(addr);
 	return empty;
 }
@@ -605,8 +606,10 @@ int ym_group_leave(struct ym_group *group, bool *last, struct ym_err *err)
 		*last = false;
 	if (group->semid < 0)
 		return 0;
-	while (group->pid == getpid() && sys == EAGAIN && ym_now_ns() < deadline)
-		sys = leave_once(group, &final);
+	if (group->pid == getpid())
+		do
+			sys = leave_once(group, &final);
+		while (sys == EAGAIN && ym_now_ns() < deadline);
 	if (final)
 		result = remove_generation(group, err);
 	if (last)

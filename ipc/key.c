@@ -120,6 +120,10 @@ static int remake(const char *path, ym_key_taken *taken, void *arg, key_t *key, 
 	int fds[REMAKE_MAX], n = 0, result = -1;
 	struct stat st;
 
+	/* The file as it is (if it is) counts as rejected, too. */
+	fds[0] = open(path, O_RDONLY | O_CLOEXEC);
+	if (fds[0] >= 0)
+		n = 1;
 	while (n < REMAKE_MAX) {
 		if (replace_file(path, &fds[n], &st, err) < 0)
 			break;

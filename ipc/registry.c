@@ -134,6 +134,9 @@ int ym_registry_add(struct ym_registry_sh *reg, enum ym_object_kind kind, const 
 
 	if (!entry)
 		return -1;
+	if (kind == YM_OBJECT_SEGMENT && strlen(name) >= YM_SEG_NAME_MAX)
+		return ym_fail(err, YM_ERR_USAGE, "segment name longer than %d characters: %s", YM_SEG_NAME_MAX - 1,
+		               name);
 	if (ym_keyfile(reg->directory, name, object_taken, &wanted, &key, err) < 0)
 		return ym_err_prefix(err, "%s \"%s\"", words[kind], name);
 	fill_entry(entry, kind, name, key, size);

@@ -39,6 +39,8 @@ void ym_seg_publish(void *addr, const char *name, uint32_t version, int semid, u
 	struct ym_seg_head_sh *head = addr;
 	struct timespec now;
 
+	/* Should we be killed before the end, the next one knows whose half-written head this is. */
+	atomic_store(&head->magic, YM_SEG_BEGUN);
 	clock_gettime(CLOCK_REALTIME, &now);
 	head->version = version;
 	head->semid = semid;

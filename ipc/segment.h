@@ -5,7 +5,7 @@
  * behind the right key:
  *
  *   off size field       writer: the creator, once, under the group's LOCK; never changes afterwards
- *     0    8 magic       YM_SEG_MAGIC, stored last: a segment without it was never finished
+ *     0    8 magic       YM_SEG_MAGIC, stored last: a segment without it was never finished (YM_SEG_BEGUN first)
  *     8    4 version     of the content
  *    12    4 semid       the semaphore set of the group: another generation has another one
  *    16    8 nonce       random, the same in all segments of one generation
@@ -28,6 +28,7 @@
 #include "error.h"
 
 #define YM_SEG_MAGIC    UINT64_C(0x31304745534d59) /* "YMSEG01", NUL */
+#define YM_SEG_BEGUN    UINT64_C(0x3f4745534d59)   /* "YMSEG?", NUL */
 #define YM_SEG_NAME_MAX 16
 
 struct ym_seg_head_sh {

@@ -50,27 +50,31 @@ static int attach(struct ym_sem *sem, int max, uint64_t deadline, struct ym_err 
 
 int ym_sem_get(struct ym_sem *sem, key_t key, int max, mode_t mode, uint64_t deadline, struct ym_err *err)
 {
+	struct ym_err unheard;
+
 	if (max < 0 || max > YM_SEM_MAX)
 		return ym_fail(err, YM_ERR_USAGE, "a semaphore holds 0 to %d units, not %d", YM_SEM_MAX, max);
 	if (key == IPC_PRIVATE)
 		return ym_fail(err, YM_ERR_USAGE, "key 0 is IPC_PRIVATE: it names no semaphore that others could find");
 	*sem = (struct ym_sem){.key = key, .id = -1, .pid = getpid()};
+	if (!err)
+		err = &unheard;
 	for (;;) {
 		sem->id = ym_sys.semget(key, YM_SEM_MEMBERS, IPC_CREAT | (int)(mode & 0777));
 		if (sem->id < 0) {
 			if (errno == EINVAL)
-				return ym_fail(err, YM_ERR_FOREIGN,
-				               "semget(key 0x%x, 3 members): the set behind this key has fewer than 3 "
-				               "members, so it is "
-				               "no semaphore of PHP's kind: choose another key",
-				               (unsigned)key);
+				return ym_fail(
+				    err, YM_ERR_FOREIGN,
+				    "semget(key 0x%x, 3 members): the set behind this key has fewer "
+				    "than 3 members, so it is no semaphore of PHP's kind: choose another key",
+				    (unsigned)key);
 			return ym_fail_sys(err, errno, "semget(key 0x%x, 3 members, mode %o)", (unsigned)key,
 			                   (unsigned)mode);
 		}
 		if (attach(sem, max, deadline, err) == 0)
 			return 0;
 		/* Removed between the two calls: the next semget makes a new one. */
-		if (err && (err->sys == EIDRM || err->sys == EINVAL) && ym_now_ns() < deadline)
+		if ((err->sys == EIDRM || err->sys == EINVAL) && ym_now_ns() < deadline)
 			continue;
 		return -1;
 	}

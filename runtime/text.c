@@ -10,6 +10,9 @@ const char *text_duration(uint64_t ns, char out[TEXT_MAX])
 {
 	unsigned long long s = ns / 1000000000u;
 
+	/* What would be rounded up to "60.0s" is a minute. */
+	if (ns >= 59950000000u && s < 60)
+		s = 60;
 	if (s < 60)
 		snprintf(out, TEXT_MAX, "%.1fs", (double)ns / 1e9);
 	else if (s < 3600)

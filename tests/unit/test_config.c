@@ -64,8 +64,8 @@ static void says(size_t index, int line, const char *words)
 {
 	ck_assert_uint_gt(problems.count, index);
 	ck_assert_msg(problems.items[index].line == line && strstr(problems.items[index].text, words),
-		      "want line %d with \"%s\", got line %d \"%s\"", line, words, problems.items[index].line,
-		      problems.items[index].text);
+	              "want line %d with \"%s\", got line %d \"%s\"", line, words, problems.items[index].line,
+	              problems.items[index].text);
 }
 
 /* A file with exactly one problem. */
@@ -449,7 +449,7 @@ START_TEST(test_good_values)
 	int result = good_values[_i].parse(good_values[_i].text, &value, why);
 
 	ck_assert_msg(result == 0 && value == good_values[_i].value, "%s: got %lld %s", good_values[_i].text,
-		      (long long)value, why);
+	              (long long)value, why);
 }
 END_TEST
 
@@ -482,7 +482,7 @@ START_TEST(test_formats)
 END_TEST
 
 static const char *const good_keys[] = {"1",          "4294967295", "-2147483648", "0x1",
-					"0Xffffffff", "/tmp/a:b:c", "name:x:y",    "/a b:;"};
+                                        "0Xffffffff", "/tmp/a:b:c", "name:x:y",    "/a b:;"};
 
 START_TEST(test_keys)
 {
@@ -502,7 +502,7 @@ static void ends_below(const char *path, const char *below)
 	size_t length = (size_t)(strrchr(file, '/') - file) + 1;
 
 	ck_assert_msg(!strncmp(path, file, length) && !strcmp(path + length, below), "%s: want %s below %.*s", path,
-		      below, (int)length, file);
+	              below, (int)length, file);
 }
 
 START_TEST(test_paths)
@@ -597,7 +597,7 @@ START_TEST(test_long_bad_value)
 END_TEST
 
 static const char *const plain_values[] = {"a ; b", "; a",  "# a", "a # b", "\"a\"", "a = b",    "[a]",     "12.5.",
-					   "=",     "a\tb", ":",   "%n%s",  "\\",    "\xC3\xA9", "\xFF\x80"};
+                                           "=",     "a\tb", ":",   "%n%s",  "\\",    "\xC3\xA9", "\xFF\x80"};
 
 START_TEST(test_plain_values)
 {
@@ -612,7 +612,7 @@ START_TEST(test_plain_values)
 END_TEST
 
 static const char *const odd_keys[] = {"a b", "a;b",      "a.b",      "#",
-				       "[x]", "\xC3\xA9", "option.x", "012345678901234567890123456789012345678901"};
+                                       "[x]", "\xC3\xA9", "option.x", "012345678901234567890123456789012345678901"};
 
 START_TEST(test_odd_keys)
 {
@@ -824,7 +824,7 @@ START_TEST(test_excerpt)
 	ck_assert_str_eq(cfg_excerpt("a\tb\x1b\x7f", out), "a\\x09b\\x1B\\x7F");
 	/* 39 bytes, then a character of two: it is dropped whole. */
 	ck_assert_str_eq(cfg_excerpt("123456789012345678901234567890123456789\xC3\xA9zz", out),
-			 "123456789012345678901234567890123456789...");
+	                 "123456789012345678901234567890123456789...");
 }
 END_TEST
 
@@ -861,8 +861,8 @@ START_TEST(test_help)
 		line = strndup(line + 1, strcspn(line + 1, "\n"));
 		ck_assert_ptr_nonnull(strstr(line, options[i].help));
 		ck_assert_ptr_nonnull(strstr(line, options[i].preset     ? options[i].preset
-						   : options[i].required ? "required"
-									 : "-"));
+		                                   : options[i].required ? "required"
+		                                                         : "-"));
 		for (int j = 0; j < CFG_ALIASES_MAX && options[i].aliases[j]; j++)
 			ck_assert_ptr_nonnull(strstr(line, options[i].aliases[j]));
 		free(line);
