@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "error.h"
+#include "pid.h"
 #include "registry.h"
 
 enum ym_group_member { YM_GROUP_VALUE, YM_GROUP_USAGE, YM_GROUP_LOCK, YM_GROUP_READY, YM_GROUP_LEADER, YM_GROUP_SLOTS };
@@ -119,14 +120,5 @@ struct ym_group_look {
 };
 /* 0, or -1: YM_ERR_NOT_RUNNING when there is no group, YM_ERR_FOREIGN when the set is not ours. */
 int ym_group_look(const char *directory, struct ym_group_look *look, struct ym_err *err);
-
-/*
- * The guardian: sleeps until the group `semid` has no participant left, then removes it. Returns when the generation
- * is gone, whoever removed it. Only spec->salvage, notice and arg are used.
- */
-int ym_group_guard(int semid, const struct ym_group_spec *spec, struct ym_err *err);
-
-/* Field 22 of /proc/PID/stat, 0 if there is no such process or it has ended: with the pid it names one for good. */
-uint64_t ym_process_started(pid_t pid);
 
 #endif

@@ -38,6 +38,16 @@ struct ym_sys {
 
 extern struct ym_sys ym_sys;
 
+/* Value of a semaphore, pid of its last operation; -1 if the set is gone. */
+static inline int ym_sem_value(int semid, unsigned member)
+{
+	return ym_sys.semctl(semid, (int)member, GETVAL, (union ym_semun){0});
+}
+static inline int ym_sem_pid(int semid, unsigned member)
+{
+	return ym_sys.semctl(semid, (int)member, GETPID, (union ym_semun){0});
+}
+
 /* Nanoseconds of CLOCK_MONOTONIC: the same clock for every process of the machine. */
 static inline uint64_t ym_now_ns(void)
 {
@@ -52,6 +62,14 @@ static inline uint64_t ym_now_ns(void)
 static inline uint64_t ym_deadline(int64_t timeout_ms)
 {
 	return timeout_ms < 0 ? YM_NEVER : ym_now_ns() + (uint64_t)timeout_ms * 1000000u;
+}
+
+/* Sleep `ns` (below a second) between two looks at something that cannot be waited for. */
+static inline void ym_nap(long ns)
+{
+	const struct timespec time = {.tv_nsec = ns};
+
+	nanosleep(&time, NULL);
 }
 
 /*

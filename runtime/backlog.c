@@ -40,34 +40,13 @@ struct backlog_job {
 	char tag[JOB_TAG_MAX];
 };
 
-/* ---- save ------------------------------------------------------------------------------------------------------- */
+/* ---- save ------------------------------------------------------------------------------------ */
 
-struct unfinished {
-	uint64_t id;
-	uint32_t slot;
-};
-
-static int by_id(const void *a, const void *b)
+static bool unfinished(uint64_t word, const struct job_sh *job, unsigned arg)
 {
-	uint64_t x = ((const struct unfinished *)a)->id, y = ((const struct unfinished *)b)->id;
-
-	return x < y ? -1 : x > y;
-}
-
-static size_t collect(struct table_sh *table, struct unfinished *found)
-{
-	size_t n = 0;
-
-	for (uint32_t slot = 0; slot < table->slots; slot++) {
-		uint64_t word = atomic_load(&table->words[slot]);
-		enum job_state state = word_state(word);
-
-		if (state == JOB_FILLING || job_state_over(state) || (word_flags(word) & JOB_CANCEL))
-			continue;
-		found[n++] = (struct unfinished){table_job(table, slot)->id, slot};
-	}
-	qsort(found, n, sizeof(*found), by_id);
-	return n;
+	(void)job;
+	(void)arg;
+	return word_state(word) != JOB_FILLING && !job_state_over(word_state(word)) && !(word_flags(word) & JOB_CANCEL);
 }
 
 /* 1 written, 0 left out because its payload is gone, -1 the file cannot be written. */
@@ -101,7 +80,7 @@ static int write_job(FILE *file, struct table_sh *table, const char *directory, 
 	return good ? 1 : -1;
 }
 
-static bool write_all(FILE *file, struct table_sh *table, const char *directory, const struct unfinished *found,
+static bool write_all(FILE *file, struct table_sh *table, const char *directory, const struct table_place *found,
                       size_t n, unsigned *lost)
 {
 	struct backlog_head head = {.magic = BACKLOG_MAGIC};
@@ -164,7 +143,7 @@ uint64_t backlog_next_id(const char *directory)
 
 int backlog_save(struct table_sh *table, const char *directory, unsigned *lost, struct ym_err *err)
 {
-	struct unfinished *found = malloc(table->slots * sizeof(*found));
+	struct table_place *found = malloc(table->slots * sizeof(*found));
 	char path[PATH_MAX], temporary[PATH_MAX + 8];
 	unsigned unreadable = 0;
 	size_t n;
@@ -174,7 +153,7 @@ int backlog_save(struct table_sh *table, const char *directory, unsigned *lost, 
 	if (!found)
 		return ym_fail(err, YM_ERR_LIMIT, "out of memory to keep the unfinished jobs");
 	save_next_id(table, directory);
-	n = collect(table, found);
+	n = table_collect(table, unfinished, 0, found);
 	if (n == 0) {
 		free(found);
 		return 0;
@@ -192,8 +171,7 @@ int backlog_save(struct table_sh *table, const char *directory, unsigned *lost, 
 	               errno ? strerror(errno) : "write error");
 }
 
-/* ---- load ----------------------------------------------------------------------------------------------------------
- */
+/* ---- load ------------------------------------------------------------------------------------ */
 
 /* An id that is in use again must not be given to a new job. */
 static void raise_next_id(struct table_sh *table, uint64_t id)

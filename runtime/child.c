@@ -31,8 +31,7 @@ static struct board_worker_sh *board_row(const struct child *child)
 	return &child->pool->master->instance.board->workers[child->row];
 }
 
-/* ---- the end of a worker -------------------------------------------------------------------------------------------
- */
+/* ---- the end of a worker --------------------------------------------------------------------- */
 
 /* Keep the reason for the sweep, which finds the job by the participant slot of its dead owner. */
 static void keep_cause(struct child *child, pid_t pid, const char *how)
@@ -146,8 +145,7 @@ static void line(void *arg, const char *text, size_t length)
 
 static const struct process_events events = {.line = line, .ended = ended};
 
-/* ---- start
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- start ----------------------------------------------------------------------------------- */
 
 static int spawn_worker(struct child *child, struct ym_err *err)
 {
@@ -220,8 +218,7 @@ bool child_adopt(struct child *child, unsigned row)
 	return true;
 }
 
-/* ---- stop
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- stop ------------------------------------------------------------------------------------ */
 
 void child_stop(struct child *child)
 {

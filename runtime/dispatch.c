@@ -22,7 +22,7 @@ static void copy_text(char *to, size_t max, const char *from)
 	memset(to + n, 0, max - n);
 }
 
-/* ---- submit ---------------------------------------------------------------------------------------------------- */
+/* ---- submit ---------------------------------------------------------------------------------- */
 
 static int check_request(const struct instance *instance, const struct job_request *request, struct ym_err *err)
 {
@@ -118,7 +118,7 @@ int dispatch_submit(struct instance *instance, const struct job_request *request
 	return 0;
 }
 
-/* ---- receive and claim ----------------------------------------------------------------------------------------- */
+/* ---- receive and claim ----------------------------------------------------------------------- */
 
 int dispatch_receive(struct instance *instance, unsigned pool, struct dispatch_token *token, struct ym_err *err)
 {
@@ -176,7 +176,7 @@ bool dispatch_claim(struct instance *instance, struct dispatch_token token, uint
 	return false;
 }
 
-/* ---- the end of an attempt --------------------------------------------------------------------------------------- */
+/* ---- the end of an attempt ------------------------------------------------------------------- */
 
 void dispatch_return(struct instance *instance, uint32_t slot, uint64_t word)
 {
@@ -260,8 +260,7 @@ bool dispatch_finish(struct instance *instance, uint32_t slot, uint64_t word, co
 	return true;
 }
 
-/* ---- cancel and wait -----------------------------------------------------------------------------------------------
- */
+/* ---- cancel and wait ------------------------------------------------------------------------- */
 
 int dispatch_cancel(struct instance *instance, struct job_ref ref, struct ym_err *err)
 {

@@ -57,35 +57,11 @@ void dispatch_announce(struct instance *instance, uint32_t slot, uint64_t word)
 	}
 }
 
-/* ---- feeding ------------------------------------------------------------------------------------------------------
- */
+/* ---- feeding --------------------------------------------------------------------------------- */
 
-struct waiting {
-	uint64_t id;
-	uint32_t slot;
-};
-
-static int by_id(const void *a, const void *b)
+static bool without_token(uint64_t word, const struct job_sh *job, unsigned pool)
 {
-	uint64_t x = ((const struct waiting *)a)->id, y = ((const struct waiting *)b)->id;
-
-	return x < y ? -1 : x > y;
-}
-
-static size_t collect(struct table_sh *table, unsigned pool, struct waiting *found)
-{
-	size_t n = 0;
-
-	for (uint32_t slot = 0; slot < table->slots; slot++) {
-		uint64_t word = atomic_load(&table->words[slot]);
-
-		if (word_state(word) != JOB_READY || (word_flags(word) & JOB_QUEUED) ||
-		    job_pool(table_job(table, slot)) != pool)
-			continue;
-		found[n++] = (struct waiting){table_job(table, slot)->id, slot};
-	}
-	qsort(found, n, sizeof(*found), by_id);
-	return n;
+	return word_state(word) == JOB_READY && !(word_flags(word) & JOB_QUEUED) && job_pool(job) == pool;
 }
 
 /* Mark a ready job as having a token. False when it has one, or is no longer ready. */
@@ -99,7 +75,7 @@ static bool put_mark_on(struct table_sh *table, uint32_t slot, uint64_t *word)
 }
 
 /* In order, until the queue is full. Returns how many; *left says whether jobs remain without a token. */
-static unsigned send_in_order(struct instance *instance, unsigned pool, const struct waiting *found, size_t n,
+static unsigned send_in_order(struct instance *instance, unsigned pool, const struct table_place *found, size_t n,
                               bool *left)
 {
 	struct table_sh *table = instance->table;
@@ -123,14 +99,14 @@ static unsigned send_in_order(struct instance *instance, unsigned pool, const st
 }
 
 /* One round under the mark. */
-static unsigned feed_once(struct instance *instance, unsigned pool, struct waiting *found, bool *left)
+static unsigned feed_once(struct instance *instance, unsigned pool, struct table_place *found, bool *left)
 {
 	struct table_pool_sh *row = &instance->table->pools[pool];
 	unsigned sent;
 
 	*left = false;
 	atomic_store(&row->backlog, 0);
-	sent = send_in_order(instance, pool, found, collect(instance->table, pool, found), left);
+	sent = send_in_order(instance, pool, found, table_collect(instance->table, without_token, pool, found), left);
 	if (*left)
 		atomic_store(&row->backlog, 1);
 	return sent;
@@ -139,7 +115,7 @@ static unsigned feed_once(struct instance *instance, unsigned pool, struct waiti
 unsigned dispatch_feed(struct instance *instance, unsigned pool)
 {
 	struct table_pool_sh *row = &instance->table->pools[pool];
-	struct waiting *found = malloc(instance->table->slots * sizeof(*found));
+	struct table_place *found = malloc(instance->table->slots * sizeof(*found));
 	unsigned sent = 0;
 	bool left = false;
 

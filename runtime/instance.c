@@ -97,7 +97,7 @@ int instance_prepare(const struct instance *instance, struct ym_err *err)
 	return make_directory(path, 0700, err);
 }
 
-/* ---- joining --------------------------------------------------------------------------------------------------- */
+/* ---- joining --------------------------------------------------------------------------------- */
 
 struct making {
 	struct instance *instance;
@@ -196,7 +196,7 @@ int instance_leave(struct instance *instance, bool *last, struct ym_err *err)
 	return ym_group_leave(&instance->group, last, err);
 }
 
-/* ---- looking --------------------------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 static int view_segment(const struct instance *instance, const char *name, uint32_t version, void **addr, size_t *size,
                         struct ym_err *err)

@@ -45,10 +45,17 @@ static bool writable(void)
 	return poll(&out, 1, 0) > 0 && (out.revents & POLLOUT);
 }
 
+/* There is nobody to tell when this fails. */
+static void put(const char *bytes, size_t size)
+{
+	ssize_t n = write(STDERR_FILENO, bytes, size);
+
+	(void)n;
+}
+
 static void emit(char *line, size_t used)
 {
 	static unsigned long dropped;
-	ssize_t n;
 
 	if (!writable()) {
 		dropped++;
@@ -61,11 +68,10 @@ static void emit(char *line, size_t used)
 		length += snprintf(note + length, sizeof(note) - (size_t)length,
 		                   "master: %lu lines of this log were dropped: nobody read them\n", dropped);
 		dropped = 0;
-		n = write(STDERR_FILENO, note, (size_t)length);
+		put(note, (size_t)length);
 	}
 	line[used] = '\n';
-	n = write(STDERR_FILENO, line, used + 1);
-	(void)n;
+	put(line, used + 1);
 }
 
 void log_line(enum log_level level, const char *fmt, ...)

@@ -12,8 +12,6 @@
 #include "backlog.h"
 #include "bell.h"
 #include "log.h"
-#include "process.h"
-#include "spawn.h"
 
 /* The sweep comes at least this often while jobs are in the table, and this often when there are none. */
 #define SWEEP_BUSY_MS 500
@@ -23,9 +21,8 @@
 /* ... and never more often than this. */
 #define SWEEP_GAP_NS UINT64_C(2000000)
 
-#define GUARDIAN_DELAY_MS 1000
-
 #define STARTING_PATIENCE_MS 2000
+#define STARTING_LOOK_NS     2000000
 
 static void notice(void *arg, const char *text)
 {
@@ -43,67 +40,7 @@ static struct board_instance_sh *board(struct master *master)
 	return &master->instance.board->instance;
 }
 
-/* ---- the guardian
- * ---------------------------------------------------------------------------------------------------- */
-
-static void start_guardian(struct master *master);
-
-static void guardian_timer(uv_timer_t *timer)
-{
-	start_guardian(timer->data);
-}
-
-static void guardian_line(void *arg, const char *text, size_t length)
-{
-	(void)arg;
-	log_line(LOG_INFO, "guardian: %.*s", (int)length, text);
-}
-
-static void guardian_ended(void *arg, pid_t pid, int status)
-{
-	struct master *master = arg;
-	char how[80];
-
-	spawn_status_text(status, how, sizeof(how));
-	master->guardian = NULL;
-	if (master->stopping)
-		return;
-	/* One that ends in peace saw its set vanish: look at once. */
-	master_sweep_soon(master);
-	log_line(LOG_WARN, "the guardian (pid %ld) %s: starting another", (long)pid, how);
-	uv_timer_start(&master->guardian_timer, guardian_timer, GUARDIAN_DELAY_MS, 0);
-}
-
-static const struct process_events guardian_events = {.line = guardian_line, .ended = guardian_ended};
-
-/* One guardian a generation: the one that a dead master started goes on, and is watched. */
-static void start_guardian(struct master *master)
-{
-	struct ym_registry_sh *reg = master->instance.group.reg;
-	pid_t pid = atomic_load(&reg->guardian);
-	int pidfd = spawn_open_process(pid, atomic_load(&reg->guardian_started));
-	char title[2 * TABLE_NAME_MAX], semid[16];
-	char *argv[] = {(char[]){"yardmaster"}, (char[]){"guardian"}, title, semid, NULL};
-	struct spawn spawn = {.argv = argv, .brief = -1, .detach = true};
-	struct ym_err err;
-
-	snprintf(title, sizeof(title), "%s", master->instance.name);
-	snprintf(semid, sizeof(semid), "%d", master->instance.group.semid);
-	if (pidfd < 0) {
-		pid = spawn_self(&spawn, &pidfd, &err);
-		if (pid < 0) {
-			log_line(LOG_ERROR, "no guardian: %s: next try in %d ms", err.text, GUARDIAN_DELAY_MS);
-			uv_timer_start(&master->guardian_timer, guardian_timer, GUARDIAN_DELAY_MS, 0);
-			return;
-		}
-		atomic_store(&reg->guardian_started, ym_process_started(pid));
-		atomic_store(&reg->guardian, pid);
-	}
-	master->guardian = process_watch(&master->loop, pid, pidfd, -1, &guardian_events, master);
-}
-
-/* ---- the sweep
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- the sweep ------------------------------------------------------------------------------- */
 
 static void sweep_timer(uv_timer_t *timer);
 
@@ -255,8 +192,7 @@ static void bell_rang(uv_poll_t *handle, int status, int events)
 	master_sweep_soon(master);
 }
 
-/* ---- stop
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- stop ------------------------------------------------------------------------------------ */
 
 static unsigned children_alive(struct master *master)
 {
@@ -281,7 +217,7 @@ static void begin_stop(struct master *master)
 {
 	if (master->stopping)
 		return;
-	master->stopping = true;
+	master->stopping = master->guard.off = true;
 	atomic_store(&board(master)->master_state, BOARD_MASTER_STOPPING);
 	log_line(LOG_INFO, "stopping: waiting for running jobs");
 	for (size_t i = 0; i < master->npools; i++)
@@ -307,8 +243,7 @@ static void signal_came(uv_signal_t *handle, int signo)
 		pool_press(&master->pools[i]);
 }
 
-/* ---- start
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- start ----------------------------------------------------------------------------------- */
 
 static int enter_all(struct master *master, struct ym_err *err)
 {
@@ -366,12 +301,11 @@ static bool starting(const struct master *master, unsigned slot)
  */
 static void await_starting(struct master *master)
 {
-	const struct timespec nap = {.tv_nsec = 2000000};
 	uint64_t deadline = ym_deadline(STARTING_PATIENCE_MS);
 
 	for (unsigned slot = 0; slot < master->instance.group.capacity; slot++)
 		while (starting(master, slot) && ym_now_ns() < deadline)
-			nanosleep(&nap, NULL);
+			ym_nap(STARTING_LOOK_NS);
 }
 
 static int populate_all(struct master *master, struct ym_err *err)
@@ -430,6 +364,12 @@ static int join(struct master *master, struct ym_err *err)
 	return led == 0 ? 0 : -1;
 }
 
+/* One that ends in peace saw its set vanish: look at once. */
+static void guardian_ended(void *arg)
+{
+	master_sweep_soon(arg);
+}
+
 static void start_loop(struct master *master)
 {
 	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
@@ -440,8 +380,8 @@ static void start_loop(struct master *master)
 		uv_signal_start(&master->signals[i], signal_came, signals[i]);
 	}
 	uv_timer_init(&master->loop, &master->sweep_timer);
-	uv_timer_init(&master->loop, &master->guardian_timer);
-	master->sweep_timer.data = master->guardian_timer.data = master;
+	master->sweep_timer.data = master;
+	guard_init(&master->guard, &master->loop, &master->instance, guardian_ended, master);
 }
 
 static int listen_to_bell(struct master *master, struct ym_err *err)
@@ -460,7 +400,7 @@ static int set_up(struct master *master, struct ym_err *err)
 {
 	if (join(master, err) < 0)
 		return -1;
-	start_guardian(master);
+	guard_start(&master->guard);
 	master->limits.instance = &master->instance;
 	master->sweep = (struct sweep){.cause = cause_of,
 	                               .kill = kill_owner,
@@ -519,8 +459,7 @@ static int tear_down(struct master *master, int code)
 	}
 	leave(master, code);
 	/* Handles live inside pools and processes: those are freed when the loop has let go of them. */
-	if (master->guardian)
-		process_forget(master->guardian);
+	guard_forget(&master->guard);
 	uv_walk(&master->loop, close_handle, NULL);
 	uv_run(&master->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&master->loop);

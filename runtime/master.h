@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "../config/config.h"
+#include "guard.h"
 #include "instance.h"
 #include "limit_keeper.h"
 #include "pool.h"
@@ -32,10 +33,9 @@ struct master {
 	struct limit_keeper limits;
 	struct sweep sweep;          /* the last one */
 	struct master_death *deaths; /* by participant slot */
-	struct process *guardian;
+	struct guard guard;
 	uv_signal_t signals[3];
 	uv_timer_t sweep_timer;
-	uv_timer_t guardian_timer;
 	uv_poll_t bell;
 	int bell_fd;
 	bool stopping;

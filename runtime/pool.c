@@ -11,8 +11,7 @@
 #include "log.h"
 #include "master.h"
 
-/* ---- table and board
- * ------------------------------------------------------------------------------------------------- */
+/* ---- table and board ------------------------------------------------------------------------- */
 
 static int free_row(const struct table_sh *table)
 {
@@ -150,8 +149,7 @@ int pool_enter(struct pool *pool, struct master *master, const struct cfg_pool *
 	return write_brief(pool, err);
 }
 
-/* ---- children
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- children -------------------------------------------------------------------------------- */
 
 bool pool_row_alive(const struct instance *instance, unsigned row, struct board_work *work)
 {

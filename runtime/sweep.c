@@ -41,7 +41,7 @@ static void soon(struct pass *pass, uint64_t at)
 		pass->out->next = at;
 }
 
-/* ---- dead owners and deadlines ----------------------------------------------------------------------------------- */
+/* ---- dead owners and deadlines --------------------------------------------------------------- */
 
 /*
  * FIXING is ours: decide what becomes of the job. `text` is the reason; `attempts` is what the word says from now on:
@@ -141,8 +141,7 @@ static void check_deadline(struct pass *pass, uint32_t slot, uint64_t word)
 	settle(pass, slot, mine, text, word_attempt(mine));
 }
 
-/* ---- ready jobs ---------------------------------------------------------------------------------------------------
- */
+/* ---- ready jobs ------------------------------------------------------------------------------ */
 
 static bool queue_empty(struct pass *pass, unsigned pool)
 {
@@ -205,8 +204,7 @@ static void forget_old(struct pass *pass, uint32_t slot, uint64_t word)
 		free_slot(pass, slot, word);
 }
 
-/* ---- the pass ------------------------------------------------------------------------------------------------------
- */
+/* ---- the pass -------------------------------------------------------------------------------- */
 
 static void look_at(struct pass *pass, uint32_t slot)
 {

@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <linux/futex.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -137,6 +138,28 @@ int64_t table_find(const struct table_sh *table, uint64_t id, uint64_t *word)
 		return slot;
 	}
 	return -1;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	uint64_t x = ((const struct table_place *)a)->id, y = ((const struct table_place *)b)->id;
+
+	return x < y ? -1 : x > y;
+}
+
+size_t table_collect(struct table_sh *table, bool (*want)(uint64_t word, const struct job_sh *job, unsigned arg),
+                     unsigned arg, struct table_place *found)
+{
+	size_t n = 0;
+
+	for (uint32_t slot = 0; slot < table->slots; slot++) {
+		const struct job_sh *job = table_job(table, slot);
+
+		if (want(atomic_load(&table->words[slot]), job, arg))
+			found[n++] = (struct table_place){job->id, slot};
+	}
+	qsort(found, n, sizeof(*found), by_id);
+	return n;
 }
 
 /* Shared futexes work in System V segments: the kernel finds them by inode and offset (not PRIVATE). */

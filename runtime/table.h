@@ -276,6 +276,16 @@ void table_over(struct table_sh *table, uint32_t slot, uint64_t word);
 /* Find a live or remembered job by id: its slot, or -1. *word is its word when seen. O(slots). */
 int64_t table_find(const struct table_sh *table, uint64_t id, uint64_t *word);
 
+/* A job by its place in the order of jobs. */
+struct table_place {
+	uint64_t id;
+	uint32_t slot;
+};
+
+/* The jobs that `want` says yes to, oldest first. `found` has room for all slots. Returns how many. */
+size_t table_collect(struct table_sh *table, bool (*want)(uint64_t word, const struct job_sh *job, unsigned arg),
+                     unsigned arg, struct table_place *found);
+
 /* Sleep until the low half of the word is no longer that of `seen`, or until the deadline. Spurious returns happen. */
 void table_sleep(struct table_sh *table, uint32_t slot, uint64_t seen, uint64_t deadline);
 void table_wake(struct table_sh *table, uint32_t slot);

@@ -128,8 +128,7 @@ void job_end(struct ym_job *job)
 	job->payload = job->result = NULL;
 }
 
-/* ---- <yardmaster/plugin.h> ----------------------------------------------------------------------------------------
- */
+/* ---- <yardmaster/plugin.h> ------------------------------------------------------------------- */
 
 const void *ym_payload(ym_job *job, size_t *size)
 {

@@ -36,7 +36,7 @@ struct worker {
 	uint64_t orphan_since; /* 0: the master lives */
 };
 
-/* ---- signals: noted here, acted on in the loop ------------------------------------------------------------------- */
+/* ---- signals: noted here, acted on in the loop ----------------------------------------------- */
 
 static volatile sig_atomic_t stop_noted, look_noted;
 static volatile sig_atomic_t in_task; /* no knocking then: it would cut the task's sleeps short */
@@ -86,8 +86,7 @@ static int catch_signals(struct ym_err *err)
 	return 0;
 }
 
-/* ---- the board ----------------------------------------------------------------------------------------------------
- */
+/* ---- the board ------------------------------------------------------------------------------- */
 
 static void show(struct worker *worker, enum board_worker_state state)
 {
@@ -138,8 +137,7 @@ static void count(struct worker *worker, enum job_state state)
 	}
 }
 
-/* ---- one job ------------------------------------------------------------------------------------------------------
- */
+/* ---- one job --------------------------------------------------------------------------------- */
 
 static void finish_job(struct worker *worker, struct ym_job *job, int outcome)
 {
@@ -234,8 +232,7 @@ static int take_token(struct worker *worker, struct dispatch_token token, struct
 	return 0;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 /* Without a master the worker goes on working, but not for ever. */
 static bool orphaned_too_long(struct worker *worker)

@@ -60,7 +60,7 @@ struct upload {
 	char curl_error[CURL_ERROR_SIZE]; /* libcurl's words */
 };
 
-/* ---- options ---------------------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static int parse_number(const char *text, unsigned long long max, unsigned long long *out, const char **rest)
 {
@@ -176,7 +176,7 @@ static int take_option(const struct ym_option *option, char *error, size_t size)
 	return refuse_unknown(option->key, error, size);
 }
 
-/* ---- the worker's life ------------------------------------------------------------------------------------ */
+/* ---- the worker's life ----------------------------------------------------------------------- */
 
 static void close_worker(void)
 {
@@ -216,7 +216,7 @@ refuse:
 	return -1;
 }
 
-/* ---- what libcurl calls during a transfer ----------------------------------------------------------------- */
+/* ---- what libcurl calls during a transfer ---------------------------------------------------- */
 
 static size_t on_read(char *buffer, size_t size, size_t nitems, void *data)
 {
@@ -280,7 +280,7 @@ static size_t on_reply(char *line, size_t size, size_t nitems, void *data)
 	return length;
 }
 
-/* ---- one job ---------------------------------------------------------------------------------------------- */
+/* ---- one job --------------------------------------------------------------------------------- */
 
 static int fail(struct upload *up, int outcome, const char *text)
 {

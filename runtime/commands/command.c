@@ -26,8 +26,7 @@ static const struct command *const commands[] = {
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-/* ---- help
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- help ------------------------------------------------------------------------------------ */
 
 static void print_overview(FILE *to)
 {
@@ -58,8 +57,7 @@ static void print_help(const struct command *command, FILE *to)
 	fprintf(to, "  %-26s %s\n", "-h, --help", "this text");
 }
 
-/* ---- options
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static int row_of(const struct args *args, const char *name)
 {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "../../ipc/guardian.h"
 #include "command.h"
 
 static int guardian(const struct args *args)

@@ -41,8 +41,7 @@ static const char *worker_state(const struct board_work *work)
 	return board_worker_word(work->state);
 }
 
-/* ---- text
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static void print_head(const struct instance *instance, pid_t master)
 {
@@ -143,8 +142,7 @@ static void print_workers(const struct board_sh *board)
 	}
 }
 
-/* ---- JSON
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static double seconds_since(uint64_t then)
 {

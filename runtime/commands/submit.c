@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../../config/nearest.h"
@@ -18,7 +17,8 @@
 #define PATIENCE_MS 10000
 
 /* How long a master may take to start. */
-#define STARTING_MS 5000
+#define STARTING_MS      5000
+#define STARTING_LOOK_NS 5000000
 
 /* While waiting for a job: how often to see whether there still is a master. */
 #define LOOK_MS 2000
@@ -111,12 +111,11 @@ static int find_pool(const struct instance *instance, const char *name, struct y
 /* A master that is just starting has not entered its pools yet. */
 static void await_pools(struct instance *instance)
 {
-	const struct timespec nap = {.tv_nsec = 5000000};
 	uint64_t deadline = ym_deadline(STARTING_MS);
 
 	while (atomic_load(&instance->board->instance.master_state) == BOARD_MASTER_NONE && view_master(instance) &&
 	       ym_now_ns() < deadline)
-		nanosleep(&nap, NULL);
+		ym_nap(STARTING_LOOK_NS);
 }
 
 static void warn_without_master(struct instance *instance, bool *warned)

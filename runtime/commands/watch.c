@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../../ipc/sys.h"
@@ -13,7 +12,7 @@
 #include "command.h"
 #include "tracker.h"
 
-#define LOOK_MS      100L
+#define LOOK_NS      100000000
 #define PLAIN_GAP_NS UINT64_C(1000000000)
 
 #define LABEL_COLUMNS 20
@@ -106,8 +105,7 @@ static bool running(const struct view_job *job)
 	return job->state == JOB_CLAIMED || job->state == JOB_FINISHING;
 }
 
-/* ---- bars
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- bars ------------------------------------------------------------------------------------ */
 
 static void measure_screen(struct screen *screen)
 {
@@ -226,8 +224,7 @@ static void draw(struct screen *screen, const struct instance *instance, const s
 	fflush(stdout);
 }
 
-/* ---- plain lines
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- plain lines ----------------------------------------------------------------------------- */
 
 static void print_plain(struct tracker *tracker)
 {
@@ -255,15 +252,13 @@ static void print_plain(struct tracker *tracker)
 	fflush(stdout);
 }
 
-/* ---- the command
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static int follow(const struct args *args, const struct instance *instance, struct tracker *tracker)
 {
 	const char *term = getenv("TERM");
 	struct screen screen = {.live = !args_flag(args, "plain") && isatty(STDOUT_FILENO) && term &&
 	                                strcmp(term, "dumb") != 0};
-	struct timespec nap = {.tv_nsec = LOOK_MS * 1000000};
 	bool warned = false, over;
 	struct ym_err err;
 
@@ -291,7 +286,7 @@ static int follow(const struct args *args, const struct instance *instance, stru
 			        instance->name);
 		warned = !look.leader;
 		/* The board is shared memory: there is nothing to wait for but time. */
-		nanosleep(&nap, NULL);
+		ym_nap(LOOK_NS);
 	} while (!over);
 	return tracker_bad(tracker) ? ym_err_exit_code(YM_ERR_NO) : 0;
 }

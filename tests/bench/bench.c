@@ -75,8 +75,7 @@ static void figure(const char *name, double value, const char *unit, double raw)
 	fflush(stdout);
 }
 
-/* ---- the instance --------------------------------------------------------------------------------------------------
- */
+/* ---- the instance ---------------------------------------------------------------------------- */
 
 static void locate(struct instance *instance)
 {
@@ -141,8 +140,7 @@ static void join(struct instance *instance)
 		die(err.text);
 }
 
-/* ---- jobs
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- jobs ------------------------------------------------------------------------------------ */
 
 static uint64_t jobs_done(const struct instance *instance)
 {
@@ -199,8 +197,7 @@ static double submit_to_done(void)
 	return median(times, PINGS);
 }
 
-/* ---- the same with bare queues
- * ----------------------------------------------------------------------------------------- */
+/* ---- the same with bare queues --------------------------------------------------------------- */
 
 struct message {
 	long type;
@@ -269,8 +266,7 @@ static double raw_ping(void)
 	return median(times, PINGS);
 }
 
-/* ---- progress
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- progress -------------------------------------------------------------------------------- */
 
 static double progress_update(void)
 {
@@ -287,8 +283,7 @@ static double progress_update(void)
 	return seconds(begin) * 1e9 / UPDATES;
 }
 
-/* ---- processes
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- processes ------------------------------------------------------------------------------- */
 
 /* From kill -9 of a worker until another one is ready for jobs in its row. */
 static double worker_replaced(void)

@@ -83,8 +83,7 @@ static void remember_killed(pid_t pid)
 		chaos.killed[pid] = true;
 }
 
-/* ---- the instance under test --------------------------------------------------------------------------------------
- */
+/* ---- the instance under test ----------------------------------------------------------------- */
 
 static void write_ini(const char *plugin)
 {
@@ -161,8 +160,7 @@ static void await_master(void)
 	}
 }
 
-/* ---- clients -------------------------------------------------------------------------------------------------------
- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 static void submit_jobs(unsigned from, unsigned count)
 {
@@ -215,8 +213,7 @@ static void tend_clients(void)
 			start_client(i);
 }
 
-/* ---- kills ---------------------------------------------------------------------------------------------------------
- */
+/* ---- kills ----------------------------------------------------------------------------------- */
 
 /* Call for every living worker's pid. */
 static void each_worker(void (*act)(pid_t pid))
@@ -372,8 +369,7 @@ static void strike(void)
 	}
 }
 
-/* ---- the reckoning
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the reckoning --------------------------------------------------------------------------- */
 
 static void end_clients(void)
 {

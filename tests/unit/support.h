@@ -136,7 +136,7 @@ static inline key_t fresh_key(void)
 	return (key_t)(0x55000000 + ((getpid() & 0xffff) << 8) + ++counter);
 }
 
-/* ---- children --------------------------------------------------------------------------------------------------- */
+/* ---- children -------------------------------------------------------------------------------- */
 
 /* A child that does not outlive the test. It must end with _exit(), as run() returning does for it. */
 static inline pid_t spawn(void (*run)(void *arg), void *arg)
@@ -238,7 +238,7 @@ static inline char process_state(pid_t pid)
 	return bracket ? bracket[2] : '?';
 }
 
-/* ---- random numbers ---------------------------------------------------------------------------------------------- */
+/* ---- random numbers -------------------------------------------------------------------------- */
 
 static inline uint32_t random_below(uint32_t limit)
 {
@@ -250,7 +250,7 @@ static inline uint32_t random_below(uint32_t limit)
 	return (uint32_t)(state >> 33) % limit;
 }
 
-/* ---- a program of one suite -------------------------------------------------------------------------------------- */
+/* ---- a program of one suite ------------------------------------------------------------------ */
 
 static inline TCase *add_case(Suite *suite, const char *name)
 {

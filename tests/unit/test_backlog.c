@@ -3,6 +3,7 @@
  */
 #include <sys/sem.h>
 
+#include "../../ipc/guardian.h"
 #include "yard.h"
 
 static struct backlog_result result;
@@ -65,8 +66,7 @@ static struct job_ref find(uint64_t id)
 	return (struct job_ref){id, (uint32_t)slot, word_gen(word)};
 }
 
-/* ---- round trips
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- round trips ----------------------------------------------------------------------------- */
 
 START_TEST(payloads_come_back)
 {
@@ -248,8 +248,7 @@ START_TEST(the_guardian_keeps_the_jobs)
 }
 END_TEST
 
-/* ---- jobs that cannot be taken in
- * ------------------------------------------------------------------------------------- */
+/* ---- jobs that cannot be taken in ------------------------------------------------------------ */
 
 START_TEST(jobs_of_an_unknown_pool_stay)
 {
@@ -296,8 +295,7 @@ START_TEST(a_table_that_is_too_small)
 }
 END_TEST
 
-/* ---- damage
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- damage ---------------------------------------------------------------------------------- */
 
 static size_t read_backlog(char *path, char *bytes, size_t max)
 {
@@ -415,8 +413,7 @@ START_TEST(a_lost_payload_loses_one_job_only)
 }
 END_TEST
 
-/* ---- killed while loading
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- killed while loading -------------------------------------------------------------------- */
 
 static void load_and_die(void *arg)
 {

@@ -63,8 +63,7 @@ START_TEST(what_was_published_is_read)
 }
 END_TEST
 
-/* ---- torn records
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- torn records ---------------------------------------------------------------------------- */
 
 /* All words of a record carry the same number: two numbers in one record are two records. */
 static void publish_without_pause(void *arg)

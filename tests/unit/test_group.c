@@ -11,6 +11,7 @@
 #include <sys/shm.h>
 
 #include "../../ipc/group.h"
+#include "../../ipc/guardian.h"
 #include "../../ipc/key.h"
 #include "../../ipc/sem.h"
 #include "faults.h"
@@ -226,8 +227,7 @@ static key_t key_of_members(void)
 	return ftok(path, YM_KEY_PROJECT);
 }
 
-/* ---- join and leave
- * -------------------------------------------------------------------------------------------------- */
+/* ---- join and leave -------------------------------------------------------------------------- */
 
 START_TEST(the_first_makes_and_the_last_removes)
 {
@@ -442,8 +442,7 @@ START_TEST(as_large_as_it_gets)
 }
 END_TEST
 
-/* ---- slots and deaths
- * ------------------------------------------------------------------------------------------------ */
+/* ---- slots and deaths ------------------------------------------------------------------------ */
 
 START_TEST(a_dead_slot_waits_for_its_burial)
 {
@@ -590,8 +589,7 @@ START_TEST(an_older_generation_ends_first)
 }
 END_TEST
 
-/* ---- LOCK and LEADER
- * ------------------------------------------------------------------------------------------------- */
+/* ---- LOCK and LEADER ------------------------------------------------------------------------- */
 
 static void hold_lock(void *arg)
 {
@@ -681,8 +679,7 @@ START_TEST(leaving_ends_the_lead)
 }
 END_TEST
 
-/* ---- what others have behind our key
- * ----------------------------------------------------------------------------------- */
+/* ---- what others have behind our key --------------------------------------------------------- */
 
 static void make_set_as_nobody(void *arg)
 {
@@ -840,8 +837,7 @@ START_TEST(a_script_keeps_the_group_alive)
 }
 END_TEST
 
-/* ---- init and salvage
- * -------------------------------------------------------------------------------------------------- */
+/* ---- init and salvage ------------------------------------------------------------------------ */
 
 static int fail_to_init(struct ym_group *group, void *arg, struct ym_err *error)
 {
@@ -903,8 +899,7 @@ START_TEST(an_init_of_nothing)
 }
 END_TEST
 
-/* ---- the registry
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- the registry ---------------------------------------------------------------------------- */
 
 START_TEST(objects_are_found_and_counted)
 {
@@ -980,8 +975,7 @@ START_TEST(objects_of_others_are_not_removed)
 }
 END_TEST
 
-/* ---- sweeps
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- sweeps ---------------------------------------------------------------------------------- */
 
 struct blow {
 	int at;
@@ -1149,8 +1143,7 @@ START_TEST(killed_at_every_call_of_another_leave)
 }
 END_TEST
 
-/* ---- the guardian
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- the guardian ---------------------------------------------------------------------------- */
 
 static int set_now(void)
 {
@@ -1255,8 +1248,7 @@ START_TEST(the_guardian_of_a_set_without_anything)
 }
 END_TEST
 
-/* ---- stress
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- stress ---------------------------------------------------------------------------------- */
 
 #define STRESS_MS 2500
 
@@ -1331,8 +1323,7 @@ START_TEST(stress)
 }
 END_TEST
 
-/* ---- all of them
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static TCase *group_case(Suite *suite, const char *name)
 {

@@ -123,8 +123,7 @@ static inline void join_yard(struct instance *mine)
 	ASSERT_OK(instance_join(mine, "child", NULL, &err));
 }
 
-/* ---- jobs ----------------------------------------------------------------------------------------------------------
- */
+/* ---- jobs ------------------------------------------------------------------------------------ */
 
 static inline struct job_ref submit_request(struct job_request request)
 {
@@ -211,8 +210,7 @@ static inline void set_due(struct job_ref ref, uint64_t due)
 	job_of(ref)->due = due;
 }
 
-/* ---- sweeps --------------------------------------------------------------------------------------------------------
- */
+/* ---- sweeps ---------------------------------------------------------------------------------- */
 
 static struct sweep swept;
 

@@ -1,0 +1,41 @@
+/*
+ * generation.h - the inside of group.h: one life of a group, from the first participant to the last.
+ *
+ * Only group.c and guardian.c use it. What is said here about LOCK and READY: see group.h.
+ */
+#ifndef YM_IPC_GENERATION_H
+#define YM_IPC_GENERATION_H
+
+#include "group.h"
+
+#define YM_REGISTRY_NAME "members"
+
+/* What lies behind the key of a group? */
+enum set_kind { SET_NONE, SET_OURS, SET_PHP /* three members: a script came first */, SET_FOREIGN };
+
+/* Look; for SET_OURS *capacity is set. cuid tells who made a set: nobody can change it. */
+enum set_kind ym_generation_find(key_t key, int *semid, unsigned *capacity);
+
+/* Does this errno of a call on a known id mean that the generation was removed? */
+bool ym_generation_gone(int sys);
+
+/* The key of the group: the key file is made or replaced if the process may make groups (spec->capacity > 0). */
+int ym_generation_key(const struct ym_group_spec *spec, key_t *key, struct ym_err *err);
+
+/* LOCK held, READY 0: clear up leftovers, make the registry and the objects, raise READY. */
+int ym_generation_make(struct ym_group *group, struct ym_err *err);
+
+/* LOCK held, READY 1: attach the registry. */
+int ym_generation_attach(struct ym_group *group, struct ym_err *err);
+
+/* Salvage, then remove the objects that are entered, and the registry. Nothing is removed if the salvage fails. */
+int ym_generation_salvage(struct ym_group *group, struct ym_err *err);
+
+/* LOCK held, USAGE 0, READY 0: the same, and the set last. If the salvage fails, the set stays and the LOCK is freed.
+ */
+int ym_generation_remove(struct ym_group *group, struct ym_err *err);
+
+/* The lock file of the directory: a descriptor (closing it unlocks), or -1 when it was held for too long. */
+int ym_generation_lock_directory(const struct ym_group_spec *spec, struct ym_err *err);
+
+#endif

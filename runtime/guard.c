@@ -1,0 +1,81 @@
+/* guard.c - keep a guardian running. */
+#include "guard.h"
+
+#include <stdio.h>
+
+#include "log.h"
+#include "spawn.h"
+
+#define RESTART_MS 1000
+
+static void timer_fired(uv_timer_t *timer)
+{
+	guard_start(timer->data);
+}
+
+static void line(void *arg, const char *text, size_t length)
+{
+	(void)arg;
+	log_line(LOG_INFO, "guardian: %.*s", (int)length, text);
+}
+
+static void ended(void *arg, pid_t pid, int status)
+{
+	struct guard *guard = arg;
+	char how[80];
+
+	spawn_status_text(status, how, sizeof(how));
+	guard->process = NULL;
+	if (guard->off)
+		return;
+	log_line(LOG_WARN, "the guardian (pid %ld) %s: starting another", (long)pid, how);
+	uv_timer_start(&guard->timer, timer_fired, RESTART_MS, 0);
+	guard->ended(guard->arg);
+}
+
+static const struct process_events events = {.line = line, .ended = ended};
+
+void guard_init(struct guard *guard, uv_loop_t *loop, struct instance *instance, void (*told)(void *arg), void *arg)
+{
+	*guard = (struct guard){.loop = loop, .instance = instance, .ended = told, .arg = arg};
+	uv_timer_init(loop, &guard->timer);
+	guard->timer.data = guard;
+}
+
+static pid_t spawn_guardian(struct guard *guard, int *pidfd, struct ym_err *err)
+{
+	char title[TABLE_NAME_MAX], semid[16];
+	char *argv[] = {(char[]){"yardmaster"}, (char[]){"guardian"}, title, semid, NULL};
+	struct spawn spawn = {.argv = argv, .brief = -1, .detach = true};
+
+	snprintf(title, sizeof(title), "%s", guard->instance->name);
+	snprintf(semid, sizeof(semid), "%d", guard->instance->group.semid);
+	return spawn_self(&spawn, pidfd, err);
+}
+
+void guard_start(struct guard *guard)
+{
+	struct ym_registry_sh *reg = guard->instance->group.reg;
+	pid_t pid = atomic_load(&reg->guardian);
+	int pidfd = spawn_open_process(pid, atomic_load(&reg->guardian_started));
+	struct ym_err err;
+
+	if (pidfd < 0) {
+		pid = spawn_guardian(guard, &pidfd, &err);
+		if (pid < 0) {
+			log_line(LOG_ERROR, "no guardian: %s: next try in %d ms", err.text, RESTART_MS);
+			uv_timer_start(&guard->timer, timer_fired, RESTART_MS, 0);
+			return;
+		}
+		atomic_store(&reg->guardian_started, ym_process_started(pid));
+		atomic_store(&reg->guardian, pid);
+	}
+	guard->process = process_watch(guard->loop, pid, pidfd, -1, &events, guard);
+}
+
+void guard_forget(struct guard *guard)
+{
+	if (guard->process)
+		process_forget(guard->process);
+	guard->process = NULL;
+}
