@@ -446,8 +446,9 @@ static void leave(struct master *master, int code)
 	if (instance_leave(&master->instance, &last, &err) < 0)
 		log_line(LOG_ERROR, "%s", err.text);
 	else if (code == 0)
-		log_line(LOG_INFO, "stopped%s",
-		         last ? ": no IPC object is left" : ": other participants still use the IPC objects");
+		log_line(LOG_INFO, "stopped: %s; unfinished jobs kept for the next start: %llu",
+		         last ? "no IPC object is left" : "other participants still use the IPC objects",
+		         (unsigned long long)master->sweep.live);
 }
 
 static int tear_down(struct master *master, int code)

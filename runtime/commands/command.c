@@ -116,6 +116,9 @@ int args_instance(const struct args *args, struct instance *instance, struct ym_
 int command_fail(const struct ym_err *err)
 {
 	fprintf(stderr, "yardmaster: %s\n", err->text);
+	if (err->class == YM_ERR_NOT_RUNNING)
+		fprintf(stderr,
+		        "Start it with `yardmaster run FILE`, or name the instance you mean: -c FILE or -i NAME.\n");
 	return ym_err_exit_code(err->class);
 }
 

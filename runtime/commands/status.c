@@ -11,10 +11,37 @@
 
 struct totals {
 	uint64_t done, failed, retried, cancelled;
+	uint64_t waiting, running, parked, delayed;
 };
 
-static struct totals pool_totals(const struct board_sh *board, unsigned pool)
+/* From the table if it may be read: what the board says of them is as old as the master's last sweep. */
+static void count_jobs(const struct instance *instance, unsigned pool, struct totals *totals)
 {
+	const struct board_pool_sh *row = &instance->board->pools[pool];
+	const struct table_sh *table = instance->table;
+
+	if (!table) {
+		totals->waiting = atomic_load(&row->waiting);
+		totals->running = atomic_load(&row->running);
+		totals->parked = atomic_load(&row->parked);
+		totals->delayed = atomic_load(&row->delayed);
+		return;
+	}
+	for (uint32_t slot = 0; slot < table->slots; slot++) {
+		enum job_state state = word_state(atomic_load(&table->words[slot]));
+
+		if (job_state_over(state) || job_pool(table_job_const(table, slot)) != pool)
+			continue;
+		totals->waiting += state == JOB_READY;
+		totals->running += state == JOB_CLAIMED || state == JOB_FINISHING || state == JOB_FIXING;
+		totals->parked += state == JOB_PARKED;
+		totals->delayed += state == JOB_DELAYED;
+	}
+}
+
+static struct totals pool_totals(const struct instance *instance, unsigned pool)
+{
+	const struct board_sh *board = instance->board;
 	struct totals totals = {0};
 
 	for (uint32_t i = 0; i < board->instance.rows; i++) {
@@ -28,6 +55,7 @@ static struct totals pool_totals(const struct board_sh *board, unsigned pool)
 		totals.retried += atomic_load(&row->retried);
 		totals.cancelled += atomic_load(&row->cancelled);
 	}
+	count_jobs(instance, pool, &totals);
 	return totals;
 }
 
@@ -58,21 +86,23 @@ static void print_head(const struct instance *instance, pid_t master)
 		       instance->directory);
 }
 
-static void print_pools(const struct board_sh *board)
+static void print_pools(const struct instance *instance)
 {
+	const struct board_sh *board = instance->board;
+
 	printf("\n%-16s %8s %8s %8s %8s %8s %9s %8s %8s\n", "POOL", "WORKERS", "WAITING", "RUNNING", "PARKED",
 	       "DELAYED", "DONE", "FAILED", "CRASHES");
 	for (unsigned i = 0; i < TABLE_POOLS; i++) {
 		const struct board_pool_sh *row = &board->pools[i];
-		struct totals totals = pool_totals(board, i);
+		struct totals totals = pool_totals(instance, i);
 		char workers[32];
 
 		if (!atomic_load(&row->used))
 			continue;
 		snprintf(workers, sizeof(workers), "%u/%u", atomic_load(&row->actual), atomic_load(&row->wanted));
 		printf("%-16s %8s %8llu %8llu %8llu %8llu %9llu %8llu %8llu%s\n", row->name, workers,
-		       (unsigned long long)atomic_load(&row->waiting), (unsigned long long)atomic_load(&row->running),
-		       (unsigned long long)atomic_load(&row->parked), (unsigned long long)atomic_load(&row->delayed),
+		       (unsigned long long)totals.waiting, (unsigned long long)totals.running,
+		       (unsigned long long)totals.parked, (unsigned long long)totals.delayed,
 		       (unsigned long long)totals.done, (unsigned long long)totals.failed,
 		       (unsigned long long)atomic_load(&row->crashes),
 		       atomic_load(&row->failing) ? "  (workers do not stay up: see the log)" : "");
@@ -149,12 +179,14 @@ static double seconds_since(uint64_t then)
 	return then ? (double)(ym_now_ns() - then) / 1e9 : 0;
 }
 
-static void json_pools(struct json *json, const struct board_sh *board)
+static void json_pools(struct json *json, const struct instance *instance)
 {
+	const struct board_sh *board = instance->board;
+
 	json_open(json, "pools", '[');
 	for (unsigned i = 0; i < TABLE_POOLS; i++) {
 		const struct board_pool_sh *row = &board->pools[i];
-		struct totals totals = pool_totals(board, i);
+		struct totals totals = pool_totals(instance, i);
 
 		if (!atomic_load(&row->used))
 			continue;
@@ -163,10 +195,10 @@ static void json_pools(struct json *json, const struct board_sh *board)
 		json_string(json, "plugin", row->plugin);
 		json_uint(json, "workers_wanted", atomic_load(&row->wanted));
 		json_uint(json, "workers", atomic_load(&row->actual));
-		json_uint(json, "waiting", atomic_load(&row->waiting));
-		json_uint(json, "running", atomic_load(&row->running));
-		json_uint(json, "parked", atomic_load(&row->parked));
-		json_uint(json, "delayed", atomic_load(&row->delayed));
+		json_uint(json, "waiting", totals.waiting);
+		json_uint(json, "running", totals.running);
+		json_uint(json, "parked", totals.parked);
+		json_uint(json, "delayed", totals.delayed);
 		json_uint(json, "done", totals.done);
 		json_uint(json, "failed", totals.failed);
 		json_uint(json, "retried", totals.retried);
@@ -243,7 +275,7 @@ static void print_json(const struct instance *instance, pid_t master)
 	json_real(&json, "up", master ? seconds_since(atomic_load(&row->master_since)) : 0);
 	json_uint(&json, "tokens_resent", atomic_load(&row->resent));
 	json_uint(&json, "jobs_recovered", atomic_load(&row->recovered));
-	json_pools(&json, instance->board);
+	json_pools(&json, instance);
 	json_limits(&json, instance->board);
 	json_open(&json, "workers", '[');
 	for (uint32_t i = 0; i < row->rows; i++)
@@ -266,7 +298,7 @@ static int status(const struct args *args)
 		print_json(&instance, master);
 	} else {
 		print_head(&instance, master);
-		print_pools(instance.board);
+		print_pools(&instance);
 		print_limits(instance.board);
 		print_workers(instance.board);
 	}

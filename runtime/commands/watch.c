@@ -252,6 +252,14 @@ static void print_plain(struct tracker *tracker)
 	fflush(stdout);
 }
 
+static void tell_missing(const struct tracker *tracker)
+{
+	for (size_t i = 0; i < tracker->count; i++)
+		if (tracker->list[i].job.state == JOB_FREE)
+			fprintf(stderr, "yardmaster: job %" PRIu64 " is not in the table (any more)\n",
+			        tracker->list[i].job.id);
+}
+
 /* ---- the command ----------------------------------------------------------------------------- */
 
 static int follow(const struct args *args, const struct instance *instance, struct tracker *tracker)
@@ -288,6 +296,7 @@ static int follow(const struct args *args, const struct instance *instance, stru
 		/* The board is shared memory: there is nothing to wait for but time. */
 		ym_nap(LOOK_NS);
 	} while (!over);
+	tell_missing(tracker);
 	return tracker_bad(tracker) ? ym_err_exit_code(YM_ERR_NO) : 0;
 }
 
