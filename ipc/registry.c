@@ -181,6 +181,7 @@ static bool still_ours(const struct ym_entry_sh *entry, int id)
 	uid_t cuid;
 	key_t key;
 
+	/* The key of a segment that is being destroyed is 0. */
 	return ym_object_identity((enum ym_object_kind)entry->kind, id, &cuid, &key) && cuid == geteuid() &&
 	       key == entry->key;
 }

@@ -242,7 +242,36 @@ static bool note_taken(FILE *file, long at)
 	       (ssize_t)sizeof(taken);
 }
 
-static bool load_jobs(struct instance *instance, FILE *file, struct backlog_result *result)
+/* Ids of the jobs that are in the table already. */
+struct known {
+	struct table_place *places;
+	size_t count;
+};
+
+static bool any_job(uint64_t word, const struct job_sh *job, unsigned arg)
+{
+	(void)job;
+	(void)arg;
+	return word_state(word) != JOB_FREE && word_state(word) != JOB_FILLING;
+}
+
+static int by_place(const void *id, const void *place)
+{
+	uint64_t x = *(const uint64_t *)id, y = ((const struct table_place *)place)->id;
+
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * A master that was killed between entering a job and noting it leaves it in the table and in the file, or, when that
+ * table was salvaged, in two files. The id tells.
+ */
+static bool is_known(const struct known *known, uint64_t id)
+{
+	return bsearch(&id, known->places, known->count, sizeof(*known->places), by_place) != NULL;
+}
+
+static bool load_jobs(struct instance *instance, FILE *file, const struct known *known, struct backlog_result *result)
 {
 	struct backlog_head head;
 
@@ -254,7 +283,8 @@ static bool load_jobs(struct instance *instance, FILE *file, struct backlog_resu
 		void *payload = read_job(file, &record);
 		bool good = payload && at >= 0;
 
-		if (good && !record.taken && load_job(instance, &record, payload, result))
+		if (good && !record.taken &&
+		    (is_known(known, record.id) || load_job(instance, &record, payload, result)))
 			good = note_taken(file, at);
 		free(payload);
 		if (!good)
@@ -268,11 +298,17 @@ static void load_file(struct instance *instance, const char *path, struct backlo
 {
 	unsigned left = result->unknown + result->full;
 	char text[PATH_MAX + 128];
+	struct known known = {.places = malloc(instance->table->slots * sizeof(*known.places))};
 	FILE *file = fopen(path, "r+e");
-	bool good = file && load_jobs(instance, file, result);
+	bool good = file && known.places;
 
+	if (good) {
+		known.count = table_collect(instance->table, any_job, 0, known.places);
+		good = load_jobs(instance, file, &known, result);
+	}
 	if (file)
 		fclose(file);
+	free(known.places);
 	if (!good) {
 		snprintf(text, sizeof(text),
 		         "backlog %s is damaged or cannot be read: what is behind the damage stays there", path);

@@ -189,11 +189,14 @@ int instance_join(struct instance *instance, const char *role, const struct inst
 
 int instance_leave(struct instance *instance, bool *last, struct ym_err *err)
 {
+	int result = ym_group_leave(&instance->group, last, err);
+
+	/* After the salvage: a segment that somebody has removed by hand lives as long as it is attached. */
 	ym_seg_detach(instance->table);
 	ym_seg_detach(instance->board);
 	instance->table = NULL;
 	instance->board = NULL;
-	return ym_group_leave(&instance->group, last, err);
+	return result;
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */

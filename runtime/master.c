@@ -135,6 +135,25 @@ static void generation_lost(struct master *master, const struct ym_err *err)
 	begin_stop(master);
 }
 
+/* Who has a segment attached goes on with it, but nobody can come in any more. */
+static void check_segments(struct master *master)
+{
+	static const char *const names[] = {TABLE_NAME, BOARD_NAME};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct ym_entry_sh *entry = ym_registry_find(master->instance.group.reg, names[i]);
+
+		if (!entry || ym_registry_exists(entry) || master->segment_missed[i])
+			continue;
+		master->segment_missed[i] = true;
+		log_line(LOG_ERROR,
+		         "the segment \"%s\" was removed by hand (ipcrm): workers go on, but no client and no new "
+		         "worker can "
+		         "attach: stop and run again, unfinished jobs are kept",
+		         names[i]);
+	}
+}
+
 /* When to look again: at what is due next, and now and then. */
 static uint64_t next_sweep_ms(const struct master *master)
 {
@@ -163,6 +182,7 @@ static void sweep_now(struct master *master)
 		         sweep->recovered == 1 ? "" : "s");
 	for (size_t i = 0; i < master->npools; i++)
 		pool_check_queue(&master->pools[i]);
+	check_segments(master);
 	show_counts(master, sweep);
 	if (master->backlog && sweep->live < master->instance.table->slots / 2)
 		load_backlog(master);
@@ -434,21 +454,24 @@ static void close_handle(uv_handle_t *handle, void *arg)
 		uv_close(handle, NULL);
 }
 
-static void leave(struct master *master, int code)
+/* Returns the exit code: unfinished jobs that cannot be kept are no success. */
+static int leave(struct master *master, int code)
 {
 	struct ym_err err;
 	bool last = false;
 
 	if (master->instance.group.semid < 0)
-		return;
-	if (master->lost && ym_group_abandon(&master->instance.group, &err) < 0)
+		return code;
+	if ((master->lost && ym_group_abandon(&master->instance.group, &err) < 0) ||
+	    instance_leave(&master->instance, &last, &err) < 0) {
 		log_line(LOG_ERROR, "%s", err.text);
-	if (instance_leave(&master->instance, &last, &err) < 0)
-		log_line(LOG_ERROR, "%s", err.text);
-	else if (code == 0)
+		return code ? code : ym_err_exit_code(err.class);
+	}
+	if (code == 0)
 		log_line(LOG_INFO, "stopped: %s; unfinished jobs kept for the next start: %llu",
 		         last ? "no IPC object is left" : "other participants still use the IPC objects",
 		         (unsigned long long)master->sweep.live);
+	return code;
 }
 
 static int tear_down(struct master *master, int code)
@@ -458,7 +481,7 @@ static int tear_down(struct master *master, int code)
 		atomic_store(&board(master)->master_state, BOARD_MASTER_STOPPED);
 		atomic_store(&board(master)->master, 0);
 	}
-	leave(master, code);
+	code = leave(master, code);
 	/* Handles live inside pools and processes: those are freed when the loop has let go of them. */
 	guard_forget(&master->guard);
 	uv_walk(&master->loop, close_handle, NULL);

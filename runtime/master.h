@@ -39,9 +39,10 @@ struct master {
 	uv_poll_t bell;
 	int bell_fd;
 	bool stopping;
-	bool backlog;      /* a backlog file holds jobs for which the table had no room */
-	bool lost;         /* the group was removed under us */
-	bool has_timeouts; /* a pool has a time limit: deadlines must be looked at in time */
+	bool backlog;           /* a backlog file holds jobs for which the table had no room */
+	bool lost;              /* the group was removed under us */
+	bool has_timeouts;      /* a pool has a time limit: deadlines must be looked at in time */
+	bool segment_missed[2]; /* table, board: told that somebody has removed it */
 	uint64_t last_sweep;
 };
 

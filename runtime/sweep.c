@@ -51,12 +51,12 @@ static void settle(struct pass *pass, uint32_t slot, uint64_t word, const char *
 {
 	struct table_sh *table = pass->instance->table;
 	struct job_sh *job = table_job(table, slot);
-	bool again = attempts < job->attempts;
+	/* Cancelled: table_change() makes CANCELLED of READY. */
+	bool again = attempts < job->attempts || (word_flags(word) & JOB_CANCEL);
 
 	snprintf(job->error, sizeof(job->error), "%s", text);
 	job->deadline = 0;
 	job->ready = job->finished = pass->now;
-	/* A job that its submitter has cancelled becomes CANCELLED here instead of READY. */
 	if (!table_change(table, slot, &word, again ? JOB_READY : JOB_FAILED, 0, attempts))
 		return;
 	if (word_state(word) == JOB_READY)

@@ -53,6 +53,11 @@ static int stop_master(const struct instance *instance, pid_t pid, bool now, uin
 		return ym_err_exit_code(YM_ERR_TIMEOUT);
 	}
 	close(pidfd);
+	if (ym_group_look(instance->directory, &look, NULL) == 0 && look.usage == 0) {
+		fprintf(stderr,
+		        "yardmaster: the master has ended, but the IPC objects are still there: its log says why\n");
+		return ym_err_exit_code(YM_ERR_SYSTEM);
+	}
 	return 0;
 }
 

@@ -123,7 +123,10 @@ static void warn_without_master(struct instance *instance, bool *warned)
 	if (*warned || view_master(instance))
 		return;
 	*warned = true;
-	fprintf(stderr, "yardmaster: instance %s has no master right now: the job is safe and waits for the next one\n",
+	fprintf(stderr,
+	        "yardmaster: instance %s has no master right now: the job is safe; workers that are still there take "
+	        "it, or the "
+	        "next master's do\n",
 	        instance->name);
 }
 

@@ -1,6 +1,6 @@
 /*
  * ledger.c - payload "ID MS": writes down in the file of option.file when a run starts ("ID ATTEMPT PID") and when it
- * ends ("done ID ATTEMPT PID"), MS milliseconds later. Every line is one write with O_APPEND, so that nothing can come
+ * ends ("done ID ATTEMPT PID"), MS milliseconds later, or "back ID ATTEMPT PID" when it was asked to stop. Every line is one write with O_APPEND, so that nothing can come
  * between its bytes and a killed process leaves whole lines only.
  */
 #include <fcntl.h>
@@ -44,8 +44,10 @@ static int run(ym_job *job)
 	if (note(job, "", id) < 0)
 		return YM_RETRY;
 	for (uint64_t done = 0; done < ms; done += STEP_MS) {
-		if (ym_cancelled(job))
+		if (ym_cancelled(job)) {
+			note(job, "back ", id);
 			return YM_CANCELLED;
+		}
 		nanosleep(&step, NULL);
 		ym_progress(job, done + STEP_MS, ms, NULL);
 	}

@@ -213,3 +213,17 @@ test_members_removed_by_hand() {
 	start_master
 	wait_until 5 is 1 done_jobs
 }
+
+# The workers go on with what they have attached; at the stop nothing is lost.
+test_table_removed_by_hand() {
+	one_ledger 1
+	start_master
+	submit ledger "1 200"
+	submit ledger "2 1"
+	wait_until 5 has_lines "$DIR/ledger" 1
+	ipcrm -m "$(ym ipc ls | awk '$2 == "table" {print $4}')" || fail "ipcrm -m: exit code $?"
+	stop_master --now
+	assert_equal 1 "$(backlogs)" "backlog files"
+	start_master
+	wait_until 5 grep -q '^done 2 ' "$DIR/ledger"
+}

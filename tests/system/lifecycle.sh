@@ -34,7 +34,7 @@ test_stop_asks_long_jobs_to_give_up() { # sanitized
 	assert_equal 0 "$(grep -c '^done' "$DIR/ledger")" "ends of the job before the stop"
 	assert_equal 1 "$(backlogs)" "backlog files"
 	start_master
-	wait_until 5 has_lines "$DIR/ledger" 3
+	wait_until 5 has_lines "$DIR/ledger" 4
 	# Giving up because of a stop is not the job's fault: still attempt 1.
 	assert_equal 1 "$(grep -c '^done 1 1' "$DIR/ledger")" "ends of the job after the start"
 }
@@ -49,7 +49,7 @@ test_stop_now() { # sanitized
 	stop_master --now
 	assert_less 750 $(($(now_ms) - start)) "ms until the stop"
 	start_master
-	wait_until 5 has_lines "$DIR/ledger" 3
+	wait_until 5 has_lines "$DIR/ledger" 4
 }
 
 test_stop_now_twice_kills() {
