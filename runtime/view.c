@@ -98,7 +98,8 @@ struct view_job *view_jobs(const struct instance *instance, size_t *count, struc
 
 	*count = 0;
 	if (!table) {
-		ym_fail(err, YM_ERR_PERMISSION, "the job table of instance %s may only be read by its own user",
+		ym_fail(err, YM_ERR_PERMISSION,
+		        "the job table of instance %s cannot be read: it is another user's, or was removed by hand",
 		        instance->name);
 		return NULL;
 	}
