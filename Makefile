@@ -33,6 +33,7 @@ ALL_C         := $(SOURCES) $(HEADERS) $(wildcard tests/*/*.c tests/*/*.h exampl
 PACKAGES_BUILD := gcc make pkgconf libc6-dev libuv1-dev libinih-dev
 PACKAGES_DEMO  := libcurl4-openssl-dev vsftpd
 PACKAGES_TEST  := check clang libclang-rt-14-dev util-linux perl
+PACKAGES_LINT  := clang-format clang-tidy cppcheck
 
 # One short line a file; V=1 shows the commands.
 V ?= 0
@@ -40,7 +41,7 @@ Q := $(if $(filter 0,$(V)),@)
 say = $(if $(filter 0,$(V)),@printf '  %-5s %s\n' $(1) $(2))
 
 .PHONY: all program examples demo check bench install uninstall format lint clean \
-        need-build need-demo need-test tests
+        need-build need-demo need-test need-lint tests
 
 all: program
 
@@ -132,10 +133,13 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/yardmaster $(DESTDIR)$(PREFIX)/include/yardmaster/plugin.h \
 	      $(DESTDIR)$(PREFIX)/lib/pkgconfig/yardmaster.pc
 
-format:
+need-lint:
+	@.ci/need $(PACKAGES_BUILD) $(PACKAGES_LINT)
+
+format: need-lint
 	clang-format -i $(ALL_C)
 
-lint:
+lint: need-lint
 	clang-format --dry-run -Werror $(ALL_C)
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
 	    --suppressions-list=.cppcheck -D_GNU_SOURCE -DYM_VERSION='""' $(SOURCES)
