@@ -117,13 +117,14 @@ static int search_slot(struct ym_group *group, const unsigned short *values, boo
 		struct sembuf ops[] = {
 		    {YM_GROUP_ALIVE(i), 0, IPC_NOWAIT},
 		    {YM_GROUP_ALIVE(i), 1, SEM_UNDO},
-		    {YM_GROUP_DIRTY(i), 0, IPC_NOWAIT},
+		    /* Still 0, or still 1: somebody may have buried it since we looked. */
+		    {YM_GROUP_DIRTY(i), inherit ? -1 : 0, IPC_NOWAIT},
 		    {YM_GROUP_DIRTY(i), 1, 0},
 		};
 
-		if (values[YM_GROUP_ALIVE(i)] || (values[YM_GROUP_DIRTY(i)] && !inherit))
+		if (values[YM_GROUP_ALIVE(i)] || (values[YM_GROUP_DIRTY(i)] > 0) != inherit)
 			continue;
-		sys = ym_semop_until(group->semid, ops, inherit ? 2 : 4, YM_NEVER);
+		sys = ym_semop_until(group->semid, ops, 4, YM_NEVER);
 		group->slot = i;
 	}
 	return sys;
@@ -231,33 +232,42 @@ int ym_group_join(struct ym_group *group, const struct ym_group_spec *spec, stru
 
 /* ---- leave ----------------------------------------------------------------------------------- */
 
+/*
+ * What every leave gives back besides USAGE; returns how many operations. DIRTY of an inherited slot stays: what its dead
+ * owner left has not been cleared up.
+ */
+static size_t give_back(const struct ym_group *group, struct sembuf *ops)
+{
+	size_t n = 0;
+
+	ops[n++] = (struct sembuf){YM_GROUP_ALIVE(group->slot), -1, SEM_UNDO | IPC_NOWAIT};
+	if (!group->inherited)
+		ops[n++] = (struct sembuf){YM_GROUP_DIRTY(group->slot), -1, IPC_NOWAIT};
+	if (group->leads)
+		ops[n++] = (struct sembuf){YM_GROUP_LEADER, -1, SEM_UNDO | IPC_NOWAIT};
+	return n;
+}
+
 /* One try of each kind of leaving. 0 left (*last: and the door is shut behind us), or the errno of the second try. */
 static int leave_once(struct ym_group *group, int *last)
 {
-	unsigned short alive = YM_GROUP_ALIVE(group->slot), dirty = YM_GROUP_DIRTY(group->slot);
-	struct sembuf not_last[] = {
-	    {YM_GROUP_USAGE, -2, SEM_UNDO | IPC_NOWAIT},  {YM_GROUP_USAGE, 1, SEM_UNDO},
-	    {alive, -1, SEM_UNDO | IPC_NOWAIT},           {dirty, -1, IPC_NOWAIT},
-	    {YM_GROUP_LEADER, -1, SEM_UNDO | IPC_NOWAIT},
+	struct sembuf not_last[5] = {
+	    {YM_GROUP_USAGE, -2, SEM_UNDO | IPC_NOWAIT},
+	    {YM_GROUP_USAGE, 1, SEM_UNDO},
 	};
-	struct sembuf the_last[] = {
+	struct sembuf the_last[8] = {
 	    {YM_GROUP_LOCK, 0, 0},
 	    {YM_GROUP_LOCK, 1, SEM_UNDO},
 	    {YM_GROUP_USAGE, -1, SEM_UNDO | IPC_NOWAIT},
 	    {YM_GROUP_USAGE, 0, IPC_NOWAIT},
 	    {YM_GROUP_READY, -1, IPC_NOWAIT},
-	    {alive, -1, SEM_UNDO | IPC_NOWAIT},
-	    {dirty, -1, IPC_NOWAIT},
-	    {YM_GROUP_LEADER, -1, SEM_UNDO | IPC_NOWAIT},
 	};
-	/* The last operation of both is for a leader only. */
-	size_t skip = group->leads ? 0 : 1;
-	int sys = ym_semop_until(group->semid, not_last, 5 - skip, YM_NEVER);
+	int sys = ym_semop_until(group->semid, not_last, 2 + give_back(group, not_last + 2), YM_NEVER);
 
 	*last = 0;
 	if (sys != EAGAIN)
 		return sys;
-	sys = ym_semop_until(group->semid, the_last, 8 - skip, ym_deadline(LEAVE_ROUND_MS));
+	sys = ym_semop_until(group->semid, the_last, 5 + give_back(group, the_last + 5), ym_deadline(LEAVE_ROUND_MS));
 	*last = sys == 0;
 	return sys;
 }

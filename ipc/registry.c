@@ -2,7 +2,6 @@
 #include "registry.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -158,6 +157,10 @@ int ym_registry_note(struct ym_registry_sh *reg, enum ym_object_kind kind, const
 		entry = empty_entry(reg, name, err);
 	if (!entry)
 		return -1;
+	/* Killed in here: whoever removes the group finds the object by its key. */
+	entry->kind = kind;
+	entry->key = key;
+	atomic_store(&entry->state, YM_ENTRY_CREATING);
 	fill_entry(entry, kind, name, key, size);
 	entry->id = id;
 	atomic_store(&entry->state, YM_ENTRY_LIVE);

@@ -2,7 +2,6 @@
 #include "dispatch.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../ipc/sys.h"
@@ -102,7 +101,8 @@ int dispatch_submit(struct instance *instance, const struct job_request *request
 	if (payload_store(instance->directory, job, (uint32_t)slot, word_gen(word), request->payload, request->size,
 	                  err) < 0) {
 		payload_discard(instance->directory, job, (uint32_t)slot);
-		table_cas(table, (uint32_t)slot, &word, word_next(word, JOB_FREE, 0, 0, 0));
+		table_cas(table, (uint32_t)slot, &word, word_make(word_gen(word), JOB_FREE, 0, 0, 0));
+		table_space(table);
 		return -1;
 	}
 	describe(table, job, request);
@@ -206,10 +206,10 @@ int64_t dispatch_backoff_ms(int64_t backoff_ms, unsigned attempt)
 }
 
 /* True when the attempt ended without anything to write down: then one swap is enough. */
-static bool nothing_to_say(const struct job_report *report)
+static bool nothing_to_say(const struct job_sh *job, const struct job_report *report)
 {
-	return report->state == JOB_DONE && !report->error && report->result_size == 0 && report->done == 0 &&
-	       report->total == 0;
+	return !job->told && report->state == JOB_DONE && !report->error && report->result_size == 0 &&
+	       report->done == 0 && report->total == 0;
 }
 
 static void write_report(struct instance *instance, uint32_t slot, uint64_t word, const struct job_report *report,
@@ -220,6 +220,7 @@ static void write_report(struct instance *instance, uint32_t slot, uint64_t word
 	struct ym_err err;
 
 	*state = report->state;
+	job->told = 1;
 	copy_text(job->error, sizeof(job->error), report->error);
 	job->done = report->done;
 	job->total = report->total;
@@ -243,12 +244,12 @@ bool dispatch_finish(struct instance *instance, uint32_t slot, uint64_t word, co
 	struct table_sh *table = instance->table;
 
 	*state = report->state;
-	if (!nothing_to_say(report)) {
+	if (!nothing_to_say(table_job(table, slot), report)) {
 		if (!table_change(table, slot, &word, JOB_FINISHING, word_owner(word), word_attempt(word)))
 			return false;
 		write_report(instance, slot, word, report, state);
 	}
-	/* Without the fence above this store may hit the next attempt of a revoked job: a time for people, no more. */
+	/* Without the fence above this store may hit the next attempt of a revoked job: it is set anew when that ends. */
 	table_job(table, slot)->finished = ym_now_ns();
 	if (!table_change(table, slot, &word, *state, 0, word_attempt(word)))
 		return false;

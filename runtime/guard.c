@@ -2,6 +2,7 @@
 #include "guard.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "spawn.h"
@@ -71,6 +72,11 @@ void guard_start(struct guard *guard)
 		atomic_store(&reg->guardian, pid);
 	}
 	guard->process = process_watch(guard->loop, pid, pidfd, -1, &events, guard);
+	if (guard->process)
+		return;
+	close(pidfd);
+	log_line(LOG_ERROR, "the guardian (pid %ld) cannot be watched: next try in %d ms", (long)pid, RESTART_MS);
+	uv_timer_start(&guard->timer, timer_fired, RESTART_MS, 0);
 }
 
 void guard_forget(struct guard *guard)

@@ -133,6 +133,7 @@ out:
 int instance_salvage(struct ym_group *group, void *arg, struct ym_err *err)
 {
 	const char *directory = group->reg->directory;
+	struct ym_err why;
 	unsigned lost = 0;
 	char text[160];
 	void *table;
@@ -140,17 +141,23 @@ int instance_salvage(struct ym_group *group, void *arg, struct ym_err *err)
 	int result;
 
 	(void)arg;
-	/* A table that was removed by hand, or is none, holds nothing that could be kept. */
-	if (ym_group_attach(group, TABLE_NAME, TABLE_VERSION, &table, &size, NULL) < 0)
-		return 0;
-	result = table_check(table, size, NULL) < 0 ? 0 : backlog_save(table, directory, &lost, err);
+	if (ym_group_attach(group, TABLE_NAME, TABLE_VERSION, &table, &size, &why) < 0) {
+		/* Removed by hand, or another program's by now: nothing is there that could be kept. */
+		if (why.class == YM_ERR_GONE || why.class == YM_ERR_FOREIGN)
+			return 0;
+		return ym_fail(err, why.class, "the unfinished jobs cannot be kept: %s", why.text);
+	}
+	result = table_check(table, size, err) < 0 ? -1 : backlog_save(table, directory, &lost, err);
 	ym_seg_detach(table);
 	if (lost && group->spec.notice) {
 		snprintf(text, sizeof(text), "%u unfinished jobs are lost: their payload files have disappeared", lost);
 		group->spec.notice(group->spec.arg, text);
 	}
-	if (result == 0)
+	if (result == 0) {
+		/* First the mark: a second salvage, after a kill in here, must not write a backlog without payloads. */
+		atomic_store(&group->reg->complete, 2);
 		payload_discard_all(directory);
+	}
 	return result;
 }
 

@@ -124,10 +124,15 @@ static void repair(struct limit_keeper *keeper, unsigned index)
 {
 	const char *name = keeper->instance->table->limits[index].name;
 	struct ym_err err;
+	int result;
 
 	ym_sem_close(&keeper->sems[index]);
 	keeper->open[index] = false;
-	if (attach(keeper, index, REPAIR_PATIENCE_MS, &err) == 0)
+	if (ym_group_lock(&keeper->instance->group, &err) < 0)
+		return;
+	result = attach(keeper, index, REPAIR_PATIENCE_MS, &err);
+	ym_group_unlock(&keeper->instance->group);
+	if (result == 0)
 		log_line(LOG_WARN, "limit %s: its semaphore had been removed; made again", name);
 	else
 		log_line(LOG_ERROR, "limit %s: its semaphore had been removed: %s; next try at the next sweep", name,

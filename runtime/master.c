@@ -1,9 +1,7 @@
 /* master.c - start up, the loop, stop. */
 #include "master.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -174,7 +172,12 @@ static void sweep_now(struct master *master)
 
 	master->last_sweep = ym_now_ns();
 	if (sweep_run(&master->instance, sweep, &err) < 0) {
-		generation_lost(master, &err);
+		if (err.class == YM_ERR_GONE) {
+			generation_lost(master, &err);
+			return;
+		}
+		log_line(LOG_ERROR, "%s: next try in %d ms", err.text, SWEEP_IDLE_MS);
+		uv_timer_start(&master->sweep_timer, sweep_timer, SWEEP_IDLE_MS, 0);
 		return;
 	}
 	if (sweep->recovered)
@@ -422,11 +425,7 @@ static int set_up(struct master *master, struct ym_err *err)
 		return -1;
 	guard_start(&master->guard);
 	master->limits.instance = &master->instance;
-	master->sweep = (struct sweep){.cause = cause_of,
-	                               .kill = kill_owner,
-	                               .buried = buried,
-	                               .arg = master,
-	                               .inherited = master->instance.group.inherited};
+	master->sweep = (struct sweep){.cause = cause_of, .kill = kill_owner, .buried = buried, .arg = master};
 	master->pools = calloc(master->config->npools, sizeof(*master->pools));
 	master->deaths = calloc(master->instance.group.capacity, sizeof(*master->deaths));
 	if (!master->pools || !master->deaths)

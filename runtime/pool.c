@@ -160,6 +160,16 @@ bool pool_row_alive(const struct instance *instance, unsigned row, struct board_
 	       ym_group_alive(&instance->group, work->slot) && ym_process_started(work->pid) == work->process_started;
 }
 
+/* Children that are started again when their worker ends. */
+static size_t places(const struct pool *pool)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < pool->nchildren; i++)
+		n += !pool->children[i].extra;
+	return n;
+}
+
 int pool_take_over(struct pool *pool, bool *rows, struct ym_err *err)
 {
 	struct instance *instance = &pool->master->instance;
@@ -178,8 +188,8 @@ int pool_take_over(struct pool *pool, bool *rows, struct ym_err *err)
 			continue;
 		rows[row] = true;
 		child_init(child, pool, row);
-		child->extra = pool->nchildren >= workers;
-		child_adopt(child, row);
+		/* One that cannot be watched keeps its row, and another place is made instead. */
+		child->extra = !child_adopt(child, row) || places(pool) >= workers;
 		pool->nchildren++;
 	}
 	return 0;
@@ -197,7 +207,7 @@ static int vacant(const struct pool *pool, const bool *rows)
 
 int pool_populate(struct pool *pool, bool *rows, struct ym_err *err)
 {
-	while (pool->nchildren < (size_t)pool->config->workers) {
+	while (places(pool) < (size_t)pool->config->workers) {
 		int row = vacant(pool, rows);
 
 		if (row < 0)

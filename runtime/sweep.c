@@ -55,6 +55,7 @@ static void settle(struct pass *pass, uint32_t slot, uint64_t word, const char *
 	bool again = attempts < job->attempts || (word_flags(word) & JOB_CANCEL);
 
 	snprintf(job->error, sizeof(job->error), "%s", text);
+	job->told = 1;
 	job->deadline = 0;
 	job->ready = job->finished = pass->now;
 	if (!table_change(table, slot, &word, again ? JOB_READY : JOB_FAILED, 0, attempts))
@@ -92,8 +93,9 @@ static void recover(struct pass *pass, uint32_t slot, uint64_t word)
 		free_slot(pass, slot, word);
 		return;
 	}
-	mine = word_next(word, JOB_FIXING, instance->group.slot, attempts, 0);
-	if (!table_cas(instance->table, slot, &word, mine))
+	/* Whatever flags others set meanwhile: after this pass nobody knows any more that the owner is dead. */
+	mine = word;
+	if (!table_change(instance->table, slot, &mine, JOB_FIXING, instance->group.slot, attempts))
 		return;
 	pass->out->recovered++;
 	if (pass->out->cause)
@@ -122,8 +124,10 @@ static void check_deadline(struct pass *pass, uint32_t slot, uint64_t word)
 		return;
 	}
 	if (!(word_flags(word) & JOB_TIMED_OUT)) {
-		table_cas(instance->table, slot, &word, word | JOB_TIMED_OUT);
-		soon(pass, final);
+		/* The grace begins when the job is asked, however late that is (nobody asks while there is no master). */
+		if (table_cas(instance->table, slot, &word, word | JOB_TIMED_OUT))
+			job->deadline = pass->now;
+		soon(pass, pass->now + final - deadline);
 		return;
 	}
 	if (pass->now < final) {
@@ -131,8 +135,8 @@ static void check_deadline(struct pass *pass, uint32_t slot, uint64_t word)
 		return;
 	}
 	/* Revoked first, killed after: whatever the worker still reports is refused. */
-	mine = word_next(word, JOB_FIXING, instance->group.slot, word_attempt(word), 0);
-	if (!table_cas(instance->table, slot, &word, mine))
+	mine = word;
+	if (!table_change(instance->table, slot, &mine, JOB_FIXING, instance->group.slot, word_attempt(word)))
 		return;
 	snprintf(text, sizeof(text), "timed out after %lld ms and did not stop when asked: its worker was killed",
 	         (long long)job->timeout_ms);
@@ -330,15 +334,15 @@ int sweep_run(struct instance *instance, struct sweep *sweep, struct ym_err *err
 		return -1;
 	}
 	/* Nothing is ours yet at the first pass: what stands under our slot's number is its dead owner's. */
-	if (sweep->inherited)
+	if (instance->group.inherited)
 		pass.dead[instance->group.slot] = true;
 	pass.now = ym_now_ns();
 	look_at_workers(&pass);
 	for (uint32_t slot = 0; slot < instance->table->slots; slot++)
 		look_at(&pass, slot);
 	wake_parked(&pass);
-	if (sweep->inherited)
-		pass.dead[instance->group.slot] = sweep->inherited = false;
+	if (instance->group.inherited)
+		pass.dead[instance->group.slot] = instance->group.inherited = false;
 	bury_dead(&pass);
 	for (unsigned pool = 0; pool < TABLE_POOLS; pool++) {
 		check_feeder(&pass, pool);

@@ -33,8 +33,6 @@ struct sweep {
 	/* in: this participant is cleared up, its slot will be another's */
 	void (*buried)(void *arg, unsigned slot);
 	void *arg;
-	/* in: true for the first pass of a process that has inherited its slot (ipc/group.h); cleared */
-	bool inherited;
 	/* kept by the caller from pass to pass: who held the feeder's mark of each pool (0 nobody) */
 	uint32_t feeder[TABLE_POOLS];
 	/* out */

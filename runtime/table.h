@@ -144,7 +144,7 @@ struct job_sh {
 	uint64_t due;     /* DELAYED: not before */
 	uint64_t started; /* of the current or last attempt */
 	uint64_t finished;
-	uint64_t deadline;    /* of the current attempt, 0: none */
+	uint64_t deadline; /* of the current attempt, 0: none; the sweep moves it to when it asked the task to stop */
 	uint64_t done, total; /* last progress of a job that is over */
 	uint64_t payload_size;
 	uint64_t result_size;
@@ -157,7 +157,8 @@ struct job_sh {
 	uint8_t files;      /* 1 payload, 2 result: to be unlinked when the slot is filled again */
 	uint8_t payload_place;
 	uint8_t result_place;
-	uint8_t zeroes[3];
+	uint8_t told; /* 1: error, result or progress of an earlier attempt may stand here */
+	uint8_t zeroes[2];
 	char unit[JOB_UNIT_MAX];
 	char tag[JOB_TAG_MAX];
 	uint8_t payload[JOB_PAYLOAD_MAX + 1]; /* one more: a NUL byte always follows */

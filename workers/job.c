@@ -7,7 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "../ipc/sys.h"
 #include "../runtime/payload.h"
 
 /* Cut a text that vsnprintf had to shorten at a character boundary. */

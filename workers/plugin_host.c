@@ -2,7 +2,6 @@
 #include "plugin_host.h"
 
 #include <dlfcn.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #define ENTRY "ym_plugin"

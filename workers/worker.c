@@ -331,7 +331,8 @@ static int work(struct worker *worker, struct ym_err *err)
 	show(worker, BOARD_WORKER_STOPPING);
 	plugin_close(&worker->host);
 	limit_set_close(&worker->limits);
-	show(worker, BOARD_WORKER_ENDED);
+	/* One that had to give up is not started again at once: see was_ready() in runtime/child.c. */
+	show(worker, result < 0 ? BOARD_WORKER_FAILED : BOARD_WORKER_ENDED);
 	return result;
 }
 

@@ -11,6 +11,9 @@
 #include "../view.h"
 #include "command.h"
 
+#define GONE_MS      500
+#define GONE_LOOK_NS 5000000
+
 /* True when it ended before the deadline. */
 static bool await_end(int pidfd, uint64_t deadline)
 {
@@ -53,6 +56,10 @@ static int stop_master(const struct instance *instance, pid_t pid, bool now, uin
 		return ym_err_exit_code(YM_ERR_TIMEOUT);
 	}
 	close(pidfd);
+	/* Had the master been killed meanwhile, its guardian would need a moment. */
+	deadline = ym_deadline(GONE_MS);
+	while (ym_group_look(instance->directory, &look, NULL) == 0 && look.usage == 0 && ym_now_ns() < deadline)
+		ym_nap(GONE_LOOK_NS);
 	if (ym_group_look(instance->directory, &look, NULL) == 0 && look.usage == 0) {
 		fprintf(stderr,
 		        "yardmaster: the master has ended, but the IPC objects are still there: its log says why\n");
