@@ -38,8 +38,7 @@ int ym_group_guard(int semid, const struct ym_group_spec *spec, struct ym_err *e
 	if (sys && !ym_generation_gone(sys))
 		result = ym_fail_sys(err, sys, "semop(id %d) to guard the group", semid);
 	if (sys == 0) {
-		/* READY tells newcomers that there is something to repair, should the guardian be killed from here on.
-		 */
+		/* Should the guardian be killed from here on, READY tells newcomers that there is something to repair. */
 		ym_sys.semctl(semid, YM_GROUP_READY, SETVAL, (union ym_semun){.val = 0});
 		if (!group.reg)
 			group.reg = registry_of(&group);

@@ -190,13 +190,12 @@ void child_start(struct child *child)
 	uv_timer_start(&child->timer, timer_fired, restart_delay(child), 0);
 }
 
-bool child_adopt(struct child *child, unsigned row)
+bool child_adopt(struct child *child)
 {
 	struct master *master = child->pool->master;
 	struct board_work work;
 	int pidfd;
 
-	child->row = row;
 	if (!board_read_work(board_row(child), &work) || !ym_group_alive(&master->instance.group, work.slot))
 		return false;
 	pidfd = spawn_open_process(work.pid, work.process_started);
@@ -212,7 +211,7 @@ bool child_adopt(struct child *child, unsigned row)
 	if (board_retire(board_row(child)))
 		process_signal(child->process, SIGUSR1);
 	log_line(LOG_INFO, "pool %s: worker %u (pid %ld) of the last master is taken over until its job is over",
-	         child->pool->config->name, row, (long)work.pid);
+	         child->pool->config->name, child->row, (long)work.pid);
 	return true;
 }
 

@@ -50,8 +50,8 @@ struct child {
 
 void child_init(struct child *child, struct pool *pool, unsigned row);
 void child_start(struct child *child);
-/* Take over a living worker of a dead master, known by its board row. It retires when its job is over. */
-bool child_adopt(struct child *child, unsigned row);
+/* Take over the living worker of a dead master in the child's row. It retires when its job is over. */
+bool child_adopt(struct child *child);
 void child_stop(struct child *child);
 /* The next step of a stop, now: SIGTERM, then SIGKILL. */
 void child_press(struct child *child);

@@ -34,12 +34,11 @@ struct job_request {
 	const char *failed; /* it is over: enter it as failed for this reason */
 };
 
-/* Submit. 0 with *ref: accepted. -1: YM_ERR_FULL, YM_ERR_USAGE (too large, tag too long), ...; nothing is left behind.
- */
+/* Submit. 0 with *ref: accepted. -1: YM_ERR_FULL, YM_ERR_USAGE (too large, tag too long), ...: nothing is left. */
 int dispatch_submit(struct instance *instance, const struct job_request *request, struct job_ref *ref,
                     struct ym_err *err);
 
-/* ---- worker side; `me` is the participant slot */
+/* ---- worker side */
 
 /*
  * Sleep for a token of the pool, or find that there is something to feed. 0 with *token; 1 after a signal;

@@ -145,9 +145,8 @@ static void check_segments(struct master *master)
 			continue;
 		master->segment_missed[i] = true;
 		log_line(LOG_ERROR,
-		         "the segment \"%s\" was removed by hand (ipcrm): workers go on, but no client and no new "
-		         "worker can "
-		         "attach: stop and run again, unfinished jobs are kept",
+		         "the segment \"%s\" was removed by hand (ipcrm): workers go on, but nobody new can attach: "
+		         "stop and run again, unfinished jobs are kept",
 		         names[i]);
 	}
 }
@@ -344,12 +343,12 @@ static int populate_all(struct master *master, struct ym_err *err)
 		result = check_rows(master, err);
 	for (size_t i = 0; result == 0 && i < master->npools; i++)
 		result = pool_take_over(&master->pools[i], rows, err);
-	/* Workers of pools that are no longer configured end by themselves; their rows are left to them. */
+	/* Workers of pools that are no longer configured: orphans look at their orders every second. Their rows stay theirs. */
 	for (unsigned row = 0; result == 0 && row < nrows; row++) {
 		if (rows[row] || !pool_row_alive(&master->instance, row, &work))
 			continue;
 		rows[row] = true;
-		atomic_store(&master->instance.board->workers[row].order, BOARD_ORDER_RETIRE);
+		board_retire(&master->instance.board->workers[row]);
 	}
 	for (size_t i = 0; result == 0 && i < master->npools; i++)
 		result = pool_populate(&master->pools[i], rows, err);

@@ -189,7 +189,7 @@ int pool_take_over(struct pool *pool, bool *rows, struct ym_err *err)
 		rows[row] = true;
 		child_init(child, pool, row);
 		/* One that cannot be watched keeps its row, and another place is made instead. */
-		child->extra = !child_adopt(child, row) || places(pool) >= workers;
+		child->extra = !child_adopt(child) || places(pool) >= workers;
 		pool->nchildren++;
 	}
 	return 0;
@@ -213,8 +213,7 @@ int pool_populate(struct pool *pool, bool *rows, struct ym_err *err)
 		if (row < 0)
 			return ym_fail(err, YM_ERR_FULL,
 			               "the board of the running generation has only %u worker rows: let the old "
-			               "workers end first "
-			               "(yardmaster stop), then start anew",
+			               "workers end first (yardmaster stop), then start anew",
 			               pool->master->instance.board->instance.rows);
 		rows[row] = true;
 		child_init(&pool->children[pool->nchildren++], pool, (unsigned)row);

@@ -44,7 +44,7 @@ struct sweep {
 	unsigned resent;    /* lost tokens */
 };
 
-/* One pass. 0, or -1 with YM_ERR_GONE when the group was removed under us. */
+/* One pass. 0, or -1: YM_ERR_GONE when the group was removed under us, YM_ERR_LIMIT without memory (try again). */
 int sweep_run(struct instance *instance, struct sweep *sweep, struct ym_err *err);
 
 #endif

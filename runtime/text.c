@@ -81,15 +81,6 @@ static bool starts_character(char c)
 	return ((unsigned char)c & 0xc0) != 0x80;
 }
 
-size_t text_columns(const char *text)
-{
-	size_t n = 0;
-
-	for (; *text; text++)
-		n += starts_character(*text);
-	return n;
-}
-
 void text_cell(char *out, size_t max, const char *text, size_t columns, bool pad)
 {
 	size_t used = 0, shown = 0;

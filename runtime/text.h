@@ -18,8 +18,6 @@ const char *text_amount(double amount, bool bytes, char out[TEXT_MAX]);
 /* Done and total in the unit of the total: "1.2/2.6 MiB". */
 const char *text_fraction(uint64_t done, uint64_t total, bool bytes, char out[TEXT_MAX]);
 
-/* Columns a UTF-8 text takes, one a character. */
-size_t text_columns(const char *text);
 /* Print at most `columns` characters of it, padded with blanks to exactly that many if `pad`. */
 void text_cell(char *out, size_t max, const char *text, size_t columns, bool pad);
 

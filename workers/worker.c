@@ -79,8 +79,7 @@ static int catch_signals(struct ym_err *err)
 	sigaction(KNOCK_SIGNAL, &knock, NULL);
 	sigaction(SIGTERM, &note, NULL);
 	sigaction(SIGUSR1, &note, NULL);
-	/* Ctrl-C and a lost terminal reach the whole foreground group; what follows from it is the master's decision.
-	 */
+	/* Ctrl-C and a lost terminal: what follows from them is the master's decision. */
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
 	return 0;

@@ -465,11 +465,8 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("backlog");
-	TCase *tcase = tcase_create("backlog");
+	TCase *tcase = yard_case(suite, "backlog", begin_yard);
 
-	tcase_add_checked_fixture(tcase, begin_yard, end_yard);
-	tcase_set_timeout(tcase, 60);
-	suite_add_tcase(suite, tcase);
 	tcase_add_test(tcase, payloads_come_back);
 	tcase_add_test(tcase, all_about_a_job_comes_back);
 	tcase_add_test(tcase, what_is_over_stays_away);
@@ -484,9 +481,7 @@ int main(void)
 	tcase_add_test(tcase, a_lost_payload_loses_one_job_only);
 	tcase_add_test(tcase, a_load_that_is_interrupted);
 
-	tcase = tcase_create("many");
-	tcase_add_checked_fixture(tcase, begin_large_yard, end_yard);
-	suite_add_tcase(suite, tcase);
+	tcase = yard_case(suite, "many", begin_large_yard);
 	tcase_add_test(tcase, the_order_stays);
 	return run_suite(suite);
 }

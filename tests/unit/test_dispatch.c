@@ -783,16 +783,6 @@ START_TEST(odd_messages_are_passed_over)
 }
 END_TEST
 
-static TCase *yard_case(Suite *suite, const char *name, SFun begin)
-{
-	TCase *tcase = tcase_create(name);
-
-	tcase_add_checked_fixture(tcase, begin, end_yard);
-	tcase_set_timeout(tcase, 60);
-	suite_add_tcase(suite, tcase);
-	return tcase;
-}
-
 int main(void)
 {
 	Suite *suite = suite_create("dispatch");

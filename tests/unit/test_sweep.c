@@ -689,20 +689,10 @@ START_TEST(no_job_is_lost_when_workers_are_killed)
 }
 END_TEST
 
-static TCase *sweep_case(Suite *suite, const char *name, SFun begin)
-{
-	TCase *tcase = tcase_create(name);
-
-	tcase_add_checked_fixture(tcase, begin, end_yard);
-	tcase_set_timeout(tcase, 60);
-	suite_add_tcase(suite, tcase);
-	return tcase;
-}
-
 int main(void)
 {
 	Suite *suite = suite_create("sweep");
-	TCase *tcase = sweep_case(suite, "sweep", begin_sweep);
+	TCase *tcase = yard_case(suite, "sweep", begin_sweep);
 
 	tcase_add_test(tcase, a_dead_workers_job_runs_again);
 	tcase_add_test(tcase, a_job_that_kills_its_workers_fails);
@@ -727,7 +717,7 @@ int main(void)
 	tcase_add_test(tcase, an_empty_table);
 	tcase_add_test(tcase, the_group_was_removed);
 
-	tcase = sweep_case(suite, "kills", begin_large_yard);
+	tcase = yard_case(suite, "kills", begin_large_yard);
 	tcase_add_test(tcase, a_killed_producer_leaves_whole_jobs_or_none);
 	tcase_add_test(tcase, no_job_is_lost_when_workers_are_killed);
 	return run_suite(suite);

@@ -67,14 +67,6 @@ START_TEST(amounts)
 }
 END_TEST
 
-START_TEST(columns)
-{
-	ck_assert_uint_eq(text_columns(""), 0);
-	ck_assert_uint_eq(text_columns("abc"), 3);
-	ck_assert_uint_eq(text_columns("a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"), 4);
-}
-END_TEST
-
 START_TEST(cells)
 {
 	static const struct {
@@ -114,7 +106,6 @@ int main(void)
 	tcase_add_test(tcase, durations);
 	tcase_add_test(tcase, etas);
 	tcase_add_test(tcase, amounts);
-	tcase_add_test(tcase, columns);
 	tcase_add_test(tcase, cells);
 	return run_suite(suite);
 }

@@ -234,4 +234,15 @@ static inline unsigned count_files(const char *folder)
 	return n;
 }
 
+/* A case whose tests each begin with `begin` and end with end_yard(). */
+static inline TCase *yard_case(Suite *suite, const char *name, SFun begin)
+{
+	TCase *tcase = tcase_create(name);
+
+	tcase_add_checked_fixture(tcase, begin, end_yard);
+	tcase_set_timeout(tcase, 60);
+	suite_add_tcase(suite, tcase);
+	return tcase;
+}
+
 #endif
