@@ -176,11 +176,11 @@ static void summary(const struct instance *instance, const struct tracker *track
 	                tracker_bad(tracker), busy);
 	for (unsigned i = 0; i < TABLE_POOLS && used > 0 && (size_t)used < max; i++)
 		if (atomic_load(&board->pools[i].used))
-			used += snprintf(out + used, max - (size_t)used, " | pool %s: %u workers", board->pools[i].name,
+			used += snprintf(out + used, max - (size_t)used, " | %s: %u workers", board->pools[i].name,
 			                 atomic_load(&board->pools[i].actual));
 	for (unsigned i = 0; i < TABLE_LIMITS && used > 0 && (size_t)used < max; i++)
 		if (atomic_load(&board->limits[i].used))
-			used += snprintf(out + used, max - (size_t)used, " | limit %s: at most %d at once",
+			used += snprintf(out + used, max - (size_t)used, " | limit %s: %d at once",
 			                 board->limits[i].name, atomic_load(&board->limits[i].max));
 }
 
