@@ -23,13 +23,14 @@ static const struct {
 } hints[] = {
     {ENOSPC, YM_ERR_LIMIT,
      "this is a kernel limit, not a full disk, when it comes from an IPC call: see `ipcs -l` and the sysctls "
-     "kernel.sem, kernel.shmmni, kernel.msgmni; `yardmaster ipc ls` shows who uses them"},
+     "kernel.sem, kernel.shmmni, kernel.msgmni; `ipcs` shows who uses them"},
     {ENOMEM, YM_ERR_LIMIT, "not enough memory, or kernel.shmall reached (see `ipcs -l`)"},
     {E2BIG, YM_ERR_LIMIT, "larger than the kernel allows for one call"},
     {ERANGE, YM_ERR_LIMIT, "a semaphore value must stay within 0..32767"},
     {EACCES, YM_ERR_PERMISSION, "the object or file belongs to another user or its mode does not allow this"},
     {EPERM, YM_ERR_PERMISSION, "only the owner, its creator or root may do this"},
-    {EIDRM, YM_ERR_GONE, "the object was removed: its group has ended or somebody ran ipcrm"},
+    {EIDRM, YM_ERR_GONE, "the object was removed: its group has ended, a program removed it, or somebody ran ipcrm"},
+    {ENOSYS, YM_ERR_SYSTEM, "the kernel was built without this, or a filter of the container forbids it"},
     {EMFILE, YM_ERR_LIMIT, "raise the limit on open files (ulimit -n)"},
     {ENFILE, YM_ERR_LIMIT, "raise the sysctl fs.file-max"},
     {ENOTDIR, YM_ERR_USAGE, NULL},

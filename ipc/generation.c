@@ -10,6 +10,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "declared.h"
 #include "key.h"
 #include "pid.h"
 #include "sem.h"
@@ -107,7 +108,7 @@ int ym_generation_lock_directory(const struct ym_group_spec *spec, struct ym_err
 	char path[PATH_MAX];
 	int fd;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/lock", spec->directory) >= sizeof(path))
+	if ((size_t)snprintf(path, sizeof(path), "%s/" YM_LOCK_NAME, spec->directory) >= sizeof(path))
 		return ym_fail(err, YM_ERR_USAGE, "path too long: %s", spec->directory);
 	fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -236,6 +237,7 @@ static int make_registry(struct ym_group *group, struct ym_err *err)
 		return -1;
 	group->reg = addr;
 	group->reg->capacity = group->capacity;
+	group->reg->keeps = group->spec.salvage != NULL;
 	memcpy(group->reg->directory, group->spec.directory, strlen(group->spec.directory) + 1);
 	ym_seg_publish(addr, YM_REGISTRY_NAME, YM_REGISTRY_VERSION, group->semid, nonce, size, group->regid);
 	return 0;
@@ -248,7 +250,8 @@ int ym_generation_make(struct ym_group *group, struct ym_err *err)
 
 	if (clear_leftovers(group, err) < 0 || make_registry(group, err) < 0)
 		return -1;
-	if (group->spec.init && group->spec.init(group, group->spec.arg, err) < 0) {
+	if (ym_declared_make(group, err) < 0 ||
+	    (group->spec.init && group->spec.init(group, group->spec.arg, err) < 0)) {
 		ym_registry_remove_all(group->reg);
 		ym_sys.shmctl(group->regid, IPC_RMID, NULL);
 		return -1;

@@ -7,8 +7,7 @@
 #define YM_IPC_GENERATION_H
 
 #include "group.h"
-
-#define YM_REGISTRY_NAME "members"
+#include "registry.h"
 
 /* What lies behind the key of a group? */
 enum set_kind { SET_NONE, SET_OURS, SET_PHP /* three members: a script came first */, SET_FOREIGN };

@@ -9,12 +9,16 @@
 
 #include "generation.h"
 #include "key.h"
+#include "limits.h"
 #include "pid.h"
 #include "sem.h"
 #include "sys.h"
 
 /* One round of a leave that finds the LOCK held sleeps this long before it looks whether it is still the last. */
 #define LEAVE_ROUND_MS 20
+
+/* Slots that the short way in tries, one of them its own most of the time. */
+#define QUICK_TRIES 3
 
 /* How long the last one waits for a guardian to let go of the registry, and how often it looks. */
 #define GONE_PATIENCE_MS 200
@@ -91,8 +95,9 @@ static int find_set(struct ym_group *group, uint64_t deadline, struct ym_err *er
 		    "semget(key 0x%x, %d members) for the group: more members than the first number of the sysctl "
 		    "kernel.sem allows: raise it, or lower `clients` or `workers`",
 		    (unsigned)group->key, YM_GROUP_NSEMS(spec->capacity));
-	return ym_fail_sys(err, errno, "semget(key 0x%x, %d members, IPC_CREAT|IPC_EXCL) for the group",
-	                   (unsigned)group->key, YM_GROUP_NSEMS(spec->capacity));
+	ym_fail_sys(err, errno, "semget(key 0x%x, %d members, IPC_CREAT|IPC_EXCL) for the group", (unsigned)group->key,
+	            YM_GROUP_NSEMS(spec->capacity));
+	return ym_limits_explain(err, YM_OBJECT_SEMAPHORE);
 }
 
 static void back_out(struct ym_group *group)
@@ -130,6 +135,18 @@ static int search_slot(struct ym_group *group, const unsigned short *values, boo
 	return sys;
 }
 
+/* For people: who has the slot. */
+static void enter_row(struct ym_group *group)
+{
+	struct ym_member_sh *member = &group->reg->members[group->slot];
+
+	member->started = ym_process_started(group->pid);
+	member->joined = ym_now_ns();
+	memset(member->role, 0, sizeof(member->role));
+	memcpy(member->role, group->spec.role, strnlen(group->spec.role, sizeof(member->role) - 1));
+	atomic_store(&member->pid, group->pid);
+}
+
 /*
  * Step 4: a slot whose last owner is dead and buried. Who may repair the group takes an unburied one rather than none:
  * otherwise a table full of the dead could never be cleared up again.
@@ -137,7 +154,6 @@ static int search_slot(struct ym_group *group, const unsigned short *values, boo
 static int take_slot(struct ym_group *group, struct ym_err *err)
 {
 	unsigned short *values = calloc((size_t)YM_GROUP_NSEMS(group->capacity), sizeof(*values));
-	struct ym_member_sh *member;
 	int sys;
 
 	if (!values)
@@ -158,12 +174,7 @@ static int take_slot(struct ym_group *group, struct ym_err *err)
 		    group->capacity);
 	if (sys)
 		return ym_fail_sys(err, sys, "semop(id %d) to take a participant slot", group->semid);
-	member = &group->reg->members[group->slot];
-	member->started = ym_process_started(group->pid);
-	member->joined = ym_now_ns();
-	memset(member->role, 0, sizeof(member->role));
-	memcpy(member->role, group->spec.role, strnlen(group->spec.role, sizeof(member->role) - 1));
-	atomic_store(&member->pid, group->pid);
+	enter_row(group);
 	return 0;
 }
 
@@ -207,6 +218,41 @@ static int enter_set(struct ym_group *group, uint64_t deadline, struct ym_err *e
 	return 0;
 }
 
+/*
+ * The short way into a group that is READY, unlocked and in use: steps 2, 4 and 5 in one atomic operation, which needs no
+ * LOCK because there is nothing to make and somebody else keeps the group from ending. Mapping the registry would cost
+ * more than all that: it waits until it is needed. True: joined.
+ */
+static bool join_quickly(struct ym_group *group)
+{
+	key_t key;
+
+	if (ym_keyfile(group->spec.directory, YM_REGISTRY_NAME, NULL, NULL, &key, NULL) < 0 ||
+	    ym_generation_find(key, &group->semid, &group->capacity) != SET_OURS)
+		return false;
+	group->key = key;
+	for (unsigned try = 0; try < QUICK_TRIES; try++) {
+		unsigned slot = ((unsigned)group->pid + try) % group->capacity;
+		struct sembuf ops[] = {
+		    {YM_GROUP_LOCK, 0, IPC_NOWAIT},
+		    {YM_GROUP_READY, -1, IPC_NOWAIT},
+		    {YM_GROUP_READY, 1, 0},
+		    {YM_GROUP_USAGE, -1, SEM_UNDO | IPC_NOWAIT},
+		    {YM_GROUP_USAGE, 2, SEM_UNDO},
+		    {YM_GROUP_ALIVE(slot), 0, IPC_NOWAIT},
+		    {YM_GROUP_DIRTY(slot), 0, IPC_NOWAIT},
+		    {YM_GROUP_ALIVE(slot), 1, SEM_UNDO},
+		    {YM_GROUP_DIRTY(slot), 1, 0},
+		};
+
+		if (ym_semop_until(group->semid, ops, sizeof(ops) / sizeof(ops[0]), YM_NEVER))
+			continue;
+		group->slot = slot;
+		return true;
+	}
+	return false;
+}
+
 int ym_group_join(struct ym_group *group, const struct ym_group_spec *spec, struct ym_err *err)
 {
 	uint64_t deadline = ym_deadline(spec->patience_ms);
@@ -218,6 +264,8 @@ int ym_group_join(struct ym_group *group, const struct ym_group_spec *spec, stru
 		return ym_fail(err, YM_ERR_USAGE, "a group has at most %u participants, not %u", YM_GROUP_CAPACITY_MAX,
 		               spec->capacity);
 	*group = (struct ym_group){.spec = *spec, .semid = -1, .pid = getpid()};
+	if (join_quickly(group))
+		return 0;
 	while (again == 1) {
 		if (ym_now_ns() > deadline)
 			return ym_fail(err, YM_ERR_TIMEOUT, "the group of %s keeps coming and going", spec->directory);
@@ -228,6 +276,16 @@ int ym_group_join(struct ym_group *group, const struct ym_group_spec *spec, stru
 	if (again < 0)
 		group->semid = -1;
 	return again;
+}
+
+int ym_group_registry(struct ym_group *group, struct ym_err *err)
+{
+	if (group->reg)
+		return 0;
+	if (ym_generation_attach(group, err) < 0)
+		return -1;
+	enter_row(group);
+	return 0;
 }
 
 /* ---- leave ----------------------------------------------------------------------------------- */
@@ -295,8 +353,11 @@ int ym_group_leave(struct ym_group *group, bool *last, struct ym_err *err)
 		do
 			sys = leave_once(group, &final);
 		while (sys == EAGAIN && ym_now_ns() < deadline);
-	if (final)
+	/* No registry: somebody removed it by hand, and nothing but the set is left of the group. */
+	if (final && (group->reg || ym_generation_attach(group, NULL) == 0))
 		result = ym_generation_remove(group, err);
+	else if (final)
+		ym_sys.semctl(group->semid, 0, IPC_RMID, (union ym_semun){0});
 	if (last)
 		*last = final;
 	if (group->pid == getpid() && sys && !ym_generation_gone(sys))
@@ -360,8 +421,11 @@ int ym_group_lead(struct ym_group *group, pid_t *pid, struct ym_err *err)
 int ym_group_attach(struct ym_group *group, const char *name, uint32_t version, void **addr, size_t *size,
                     struct ym_err *err)
 {
-	struct ym_entry_sh *entry = ym_registry_find(group->reg, name);
+	struct ym_entry_sh *entry;
 
+	if (ym_group_registry(group, err) < 0)
+		return -1;
+	entry = ym_registry_find(group->reg, name);
 	if (!entry)
 		return ym_fail(err, YM_ERR_GONE, "the group has no object \"%s\"", name);
 	return ym_seg_attach(entry->id, name, version, group->reg->head.semid, false, addr, size, err);

@@ -22,11 +22,15 @@
 #define YM_IPC_GROUP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
+#include "clock.h"
 #include "error.h"
-#include "pid.h"
-#include "registry.h"
+#include "object.h"
+#include "sem.h"
+#include "vars.h"
 
 enum ym_group_member { YM_GROUP_VALUE, YM_GROUP_USAGE, YM_GROUP_LOCK, YM_GROUP_READY, YM_GROUP_LEADER, YM_GROUP_SLOTS };
 
@@ -36,10 +40,27 @@ enum ym_group_member { YM_GROUP_VALUE, YM_GROUP_USAGE, YM_GROUP_LOCK, YM_GROUP_R
 #define YM_GROUP_CAPACITY_MAX    4095u
 
 struct ym_group;
+struct ym_registry_sh;
 
 /*
- * What the group is for. `init` runs once a generation under LOCK with nobody else inside: make the objects with
- * ym_registry_add() and fill them. `salvage` runs under LOCK right before the objects are removed, in the last
+ * An object that the group shall have. Its key is ftok(DIRECTORY/NAME, 'y'), which any language can compute; the key file
+ * is made with it. What it is made with:
+ *   SEGMENT    `size` bytes of zeroes for the program, behind a head of 64 bytes that names the generation
+ *   VARIABLES  a variable segment (vars.h) of `size` bytes in all: shm_attach() of PHP finds the same one
+ *   QUEUE      -
+ *   SEMAPHORE  `size` units (0..32767): sem_get() of PHP finds the same one
+ */
+struct ym_group_object {
+	enum ym_object_kind kind;
+	const char *name; /* up to 15 characters; also that of the key file, so no slash */
+	size_t size;
+	uint32_t version; /* SEGMENT: of what the program keeps there; others are refused */
+	mode_t mode;      /* 0: the mode of the group */
+};
+
+/*
+ * What the group is for. `objects` are made once a generation; then `init` (may be NULL) runs, under LOCK with nobody
+ * else inside, to fill them. `salvage` runs under LOCK right before the objects are removed, in the last
  * participant, the guardian or a repairer (also for a generation whose remover was killed half-way, so perhaps
  * twice for the same content): the last chance to keep what is in them. If it fails, nothing is removed: the objects
  * stay, without participants, for the next start to try again. `notice` gets lines for people.
@@ -50,6 +71,8 @@ struct ym_group_spec {
 	unsigned capacity;     /* participant slots of a new generation; 0: join only, never make or repair one */
 	mode_t mode;           /* of the semaphore set and the registry */
 	int64_t patience_ms;   /* how long to wait for others that join or leave; -1 for ever */
+	const struct ym_group_object *objects; /* must live as long as the participant */
+	unsigned nobjects;
 	int (*init)(struct ym_group *group, void *arg, struct ym_err *err);
 	int (*salvage)(struct ym_group *group, void *arg, struct ym_err *err);
 	void (*notice)(void *arg, const char *text);
@@ -68,17 +91,17 @@ struct ym_group {
 	bool orphan;    /* the generation was there, but without any other participant */
 	bool inherited; /* our slot's last owner was not buried: what he left is ours to clear up */
 	bool leads;
-	struct ym_registry_sh *reg;
+	struct ym_registry_sh *reg; /* NULL: not needed so far, see ym_group_registry() */
 };
 
 /* Join. 0, or -1: YM_ERR_NOT_RUNNING when there is no group and capacity is 0, YM_ERR_TIMEOUT, YM_ERR_FULL, ... */
-int ym_group_join(struct ym_group *group, const struct ym_group_spec *spec, struct ym_err *err);
+YM_API int ym_group_join(struct ym_group *group, const struct ym_group_spec *spec, struct ym_err *err);
 
 /*
  * Leave; the last one removes everything. *last (may be NULL) says whether that was us. -1 when the salvage failed:
  * then the objects are still there.
  */
-int ym_group_leave(struct ym_group *group, bool *last, struct ym_err *err);
+YM_API int ym_group_leave(struct ym_group *group, bool *last, struct ym_err *err);
 
 /*
  * For the leader whose semaphore set was removed by somebody else (YM_ERR_GONE): salvage and remove what is left of the
@@ -87,13 +110,38 @@ int ym_group_leave(struct ym_group *group, bool *last, struct ym_err *err);
 int ym_group_abandon(struct ym_group *group, struct ym_err *err);
 
 /* Hold the LOCK, to change the list of objects. */
-int ym_group_lock(struct ym_group *group, struct ym_err *err);
-void ym_group_unlock(struct ym_group *group);
+YM_API int ym_group_lock(struct ym_group *group, struct ym_err *err);
+YM_API void ym_group_unlock(struct ym_group *group);
 
 /* Become the leader: 0 yes, 1 there is one (its pid in *pid), -1 error. Ends with the process or the leave. */
-int ym_group_lead(struct ym_group *group, pid_t *pid, struct ym_err *err);
+YM_API int ym_group_lead(struct ym_group *group, pid_t *pid, struct ym_err *err);
 
-/* Attach the segment entered as `name`. */
+/*
+ * The objects of the group by the names of spec.objects. A segment comes with its contents' address and size, to be given
+ * back with ym_group_unmap(); a semaphore is attached and needs ym_sem_close(), variables need ym_vars_detach(): all of
+ * that before ym_group_leave(). -1: YM_ERR_GONE if somebody removed the object, YM_ERR_USAGE for a name not declared, ...
+ */
+YM_API int ym_group_segment(struct ym_group *group, const char *name, void **contents, size_t *size,
+                            struct ym_err *err);
+YM_API void ym_group_unmap(void *contents);
+YM_API int ym_group_queue(struct ym_group *group, const char *name, int *id, struct ym_err *err);
+YM_API int ym_group_sem(struct ym_group *group, const char *name, struct ym_sem *sem, struct ym_err *err);
+YM_API int ym_group_vars(struct ym_group *group, const char *name, struct ym_vars *vars, struct ym_err *err);
+
+/*
+ * See to it that a guardian sleeps: a forked process of its own session that removes the group when all participants have
+ * been killed. Without one, whatever they leave behind waits for the next join. The first participant calls it after
+ * joining; it costs nothing when there is one. Call it before the program starts threads.
+ */
+YM_API int ym_group_guardian(struct ym_group *group, struct ym_err *err);
+
+/*
+ * Map the registry if the join has not done it, and enter this participant in it. Everything that needs the registry does
+ * so by itself; call it for what looks into group->reg, or to be listed by name from the start.
+ */
+int ym_group_registry(struct ym_group *group, struct ym_err *err);
+
+/* Attach the segment entered as `name`, head and all. */
 int ym_group_attach(struct ym_group *group, const char *name, uint32_t version, void **addr, size_t *size,
                     struct ym_err *err);
 
@@ -102,11 +150,11 @@ int ym_group_attach(struct ym_group *group, const char *name, uint32_t version, 
  * or -1 with YM_ERR_GONE when the generation was removed under us (ipcrm, logind's RemoveIPC).
  * Clear up what they left, then bury each: only then the slot is given out again.
  */
-int ym_group_dead(struct ym_group *group, bool *dead, struct ym_err *err);
-void ym_group_bury(struct ym_group *group, unsigned slot);
+YM_API int ym_group_dead(struct ym_group *group, bool *dead, struct ym_err *err);
+YM_API void ym_group_bury(struct ym_group *group, unsigned slot);
 
-bool ym_group_alive(const struct ym_group *group, unsigned slot);
-int ym_group_usage(const struct ym_group *group);
+YM_API bool ym_group_alive(const struct ym_group *group, unsigned slot);
+YM_API int ym_group_usage(const struct ym_group *group);
 
 /* A group as an onlooker sees it, without joining. */
 struct ym_group_look {
@@ -119,6 +167,6 @@ struct ym_group_look {
 	unsigned capacity;
 };
 /* 0, or -1: YM_ERR_NOT_RUNNING when there is no group, YM_ERR_FOREIGN when the set is not ours. */
-int ym_group_look(const char *directory, struct ym_group_look *look, struct ym_err *err);
+YM_API int ym_group_look(const char *directory, struct ym_group_look *look, struct ym_err *err);
 
 #endif

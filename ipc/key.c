@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "object.h"
+
 /* How many inodes to try before giving up on a free key; 1 in 65536 clashes by chance. */
 #define REMAKE_MAX 64
 
@@ -36,16 +38,23 @@ int ym_ftok(const char *path, int project, key_t *key, struct ym_err *err)
 	return 0;
 }
 
-key_t ym_key_from_name(const char *name)
+uint32_t ym_crc32(const void *bytes, size_t length)
 {
+	const unsigned char *p = bytes;
 	uint32_t crc = 0xffffffffu;
 
-	for (const unsigned char *p = (const unsigned char *)name; *p; p++) {
-		crc ^= *p;
+	for (size_t i = 0; i < length; i++) {
+		crc ^= p[i];
 		for (int bit = 0; bit < 8; bit++)
 			crc = (crc >> 1) ^ (0xedb88320u & (0u - (crc & 1)));
 	}
-	crc = ~crc;
+	return ~crc;
+}
+
+key_t ym_key_from_name(const char *name)
+{
+	uint32_t crc = ym_crc32(name, strlen(name));
+
 	if (crc == 0)
 		crc = 1;
 	if (crc == 0xffffffffu)
@@ -61,7 +70,8 @@ static int parse_number(const char *text, key_t *key, struct ym_err *err)
 
 	errno = 0;
 	value = strtoll(text, &end, hex ? 16 : 10);
-	if (end == text || *end)
+	/* strtoll() would take blanks and "+" in front. */
+	if (end == text || *end || !strchr("-0123456789", text[0]))
 		return ym_fail(err, YM_ERR_USAGE,
 		               "\"%s\" is no key: write a number, 0xHEX, PATH:c (ftok) or name:TEXT (crc32)", text);
 	if (errno || value > (long long)UINT32_MAX || value < INT32_MIN)
@@ -159,4 +169,16 @@ int ym_keyfile(const char *directory, const char *name, ym_key_taken *taken, voi
 	if (taken && (*key == IPC_PRIVATE || *key == (key_t)-1 || taken(*key, arg)))
 		return remake(path, taken, arg, key, err);
 	return 0;
+}
+
+bool ym_key_in_use(key_t key, void *arg)
+{
+	static const enum ym_object_kind kinds[] = {YM_OBJECT_SEGMENT, YM_OBJECT_QUEUE, YM_OBJECT_SEMAPHORE};
+	int id;
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (ym_object_behind(kinds[i], key, &id))
+			return true;
+	return false;
 }

@@ -6,68 +6,28 @@
 #include <unistd.h>
 
 #include "key.h"
+#include "limits.h"
 #include "queue.h"
 #include "sem.h"
 #include "sys.h"
-
-static const char *const words[] = {
-#define X(name, word) [YM_OBJECT_##name] = word,
-    YM_OBJECT_MAP(X)
-#undef X
-};
-
-const char *ym_object_word(enum ym_object_kind kind)
-{
-	return words[kind];
-}
-
-bool ym_object_behind(enum ym_object_kind kind, key_t key, int *id)
-{
-	switch (kind) {
-	case YM_OBJECT_SEGMENT:
-		*id = ym_sys.shmget(key, 0, 0);
-		break;
-	case YM_OBJECT_QUEUE:
-		*id = ym_sys.msgget(key, 0);
-		break;
-	case YM_OBJECT_SEMAPHORE:
-		*id = ym_sys.semget(key, 0, 0);
-		break;
-	}
-	/* Anything but "there is none" means that the key cannot be had. */
-	return *id >= 0 || errno != ENOENT;
-}
-
-bool ym_object_identity(enum ym_object_kind kind, int id, uid_t *cuid, key_t *key)
-{
-	struct shmid_ds shm = {0};
-	struct msqid_ds msg = {0};
-	struct semid_ds sem = {0};
-	struct ipc_perm *perm = NULL;
-
-	switch (kind) {
-	case YM_OBJECT_SEGMENT:
-		perm = ym_sys.shmctl(id, IPC_STAT, &shm) == 0 ? &shm.shm_perm : NULL;
-		break;
-	case YM_OBJECT_QUEUE:
-		perm = ym_sys.msgctl(id, IPC_STAT, &msg) == 0 ? &msg.msg_perm : NULL;
-		break;
-	case YM_OBJECT_SEMAPHORE:
-		perm = ym_sys.semctl(id, 0, IPC_STAT, (union ym_semun){.buf = &sem}) == 0 ? &sem.sem_perm : NULL;
-		break;
-	}
-	if (!perm)
-		return false;
-	*cuid = perm->cuid;
-	*key = perm->__key;
-	return true;
-}
+#include "vars.h"
 
 static bool object_taken(key_t key, void *kind)
 {
 	int id;
 
 	return ym_object_behind(*(enum ym_object_kind *)kind, key, &id);
+}
+
+static int make_variables(struct ym_entry_sh *entry, mode_t mode, int *id, struct ym_err *err)
+{
+	struct ym_vars vars;
+
+	if (ym_vars_attach(&vars, entry->key, entry->size, mode, YM_VARS_NEW, err) < 0)
+		return -1;
+	*id = vars.id;
+	ym_vars_detach(&vars);
+	return 0;
 }
 
 static int make(struct ym_registry_sh *reg, struct ym_entry_sh *entry, uint32_t version, mode_t mode, void **addr,
@@ -86,15 +46,21 @@ static int make(struct ym_registry_sh *reg, struct ym_entry_sh *entry, uint32_t 
 		else
 			ym_seg_detach(at);
 		break;
+	case YM_OBJECT_VARIABLES:
+		if (make_variables(entry, mode, &id, err) < 0)
+			return -1;
+		break;
 	case YM_OBJECT_QUEUE:
 		if (ym_queue_create(entry->key, mode, &id, err) < 0)
 			return -1;
 		break;
 	case YM_OBJECT_SEMAPHORE:
 		id = ym_sys.semget(entry->key, YM_SEM_MEMBERS, IPC_CREAT | IPC_EXCL | (int)(mode & 0777));
-		if (id < 0)
-			return ym_fail_sys(err, errno, "semget(key 0x%x, 3 members, IPC_CREAT|IPC_EXCL)",
-			                   (unsigned)entry->key);
+		if (id < 0) {
+			ym_fail_sys(err, errno, "semget(key 0x%x, 3 members, IPC_CREAT|IPC_EXCL)",
+			            (unsigned)entry->key);
+			return ym_limits_explain(err, YM_OBJECT_SEMAPHORE);
+		}
 		break;
 	}
 	entry->id = id;
@@ -137,12 +103,12 @@ int ym_registry_add(struct ym_registry_sh *reg, enum ym_object_kind kind, const 
 		return ym_fail(err, YM_ERR_USAGE, "segment name longer than %d characters: %s", YM_SEG_NAME_MAX - 1,
 		               name);
 	if (ym_keyfile(reg->directory, name, object_taken, &wanted, &key, err) < 0)
-		return ym_err_prefix(err, "%s \"%s\"", words[kind], name);
+		return ym_err_prefix(err, "%s \"%s\"", ym_object_word(kind), name);
 	fill_entry(entry, kind, name, key, size);
 	atomic_store(&entry->state, YM_ENTRY_CREATING);
 	if (make(reg, entry, version, mode, addr, err) < 0) {
 		atomic_store(&entry->state, YM_ENTRY_EMPTY);
-		return ym_err_prefix(err, "%s \"%s\"", words[kind], name);
+		return ym_err_prefix(err, "%s \"%s\"", ym_object_word(kind), name);
 	}
 	atomic_store(&entry->state, YM_ENTRY_LIVE);
 	return 0;
@@ -210,6 +176,7 @@ static void remove_entry(const struct ym_entry_sh *entry)
 		return;
 	switch (kind) {
 	case YM_OBJECT_SEGMENT:
+	case YM_OBJECT_VARIABLES:
 		ym_sys.shmctl(id, IPC_RMID, NULL);
 		break;
 	case YM_OBJECT_QUEUE:

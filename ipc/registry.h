@@ -12,29 +12,21 @@
  *   384            160 x     64   entries, one an object
  *   10624            n x     64   members, one a participant slot: who that is, for people
  *
- * Writers: everything under the group's LOCK, except `guardian`, written by the process that starts one,
- * and a member row, written by the participant itself while it joins (under LOCK) and read by anybody.
+ * Writers: everything under the group's LOCK, except `guardian`, written by the leader or under LOCK, and a member row,
+ * written by the participant itself, without a lock, some time after it joined. Until then the row tells of the slot's last owner: its pid is not GETPID of ALIVE.
  */
 #ifndef YM_IPC_REGISTRY_H
 #define YM_IPC_REGISTRY_H
 
+#include "object.h"
 #include "segment.h"
 
+#define YM_REGISTRY_NAME    "members"
 #define YM_REGISTRY_VERSION 1
+#define YM_LOCK_NAME        ".lock" /* beside the key files: flock()ed by who makes or replaces key files */
 #define YM_REGISTRY_ENTRIES 160
 #define YM_OBJECT_NAME_MAX  40
 #define YM_DIRECTORY_MAX    256
-
-#define YM_OBJECT_MAP(X)                                                                                               \
-	X(SEGMENT, "segment")                                                                                          \
-	X(QUEUE, "queue")                                                                                              \
-	X(SEMAPHORE, "semaphore")
-
-enum ym_object_kind {
-#define X(name, word) YM_OBJECT_##name,
-	YM_OBJECT_MAP(X)
-#undef X
-};
 
 /* EMPTY -> CREATING (key, kind, name are valid) -> LIVE (id too) -> EMPTY; never another way. */
 enum ym_entry_state { YM_ENTRY_EMPTY, YM_ENTRY_CREATING, YM_ENTRY_LIVE };
@@ -44,7 +36,7 @@ struct ym_entry_sh {
 	uint32_t kind;
 	int32_t key;
 	int32_t id;
-	uint64_t size; /* segments: bytes; semaphores: units; queues: 0 */
+	uint64_t size; /* segments and variables: bytes; semaphores: units; queues: 0 */
 	char name[YM_OBJECT_NAME_MAX];
 };
 _Static_assert(sizeof(struct ym_entry_sh) == 64, "layout above");
@@ -64,7 +56,7 @@ struct ym_registry_sh {
 	uint32_t capacity;         /* participant slots */
 	_Atomic uint32_t complete; /* 0 -> 1 when all objects are made and filled, -> 2 when they were salvaged */
 	_Atomic int32_t guardian;  /* pid; with the next field it tells whether there is one */
-	uint32_t zero;
+	uint32_t keeps; /* 1: whoever removes the group has to salvage first (the spec of its maker has a salvage) */
 	_Atomic uint64_t guardian_started;
 	uint32_t zeroes[10];
 	char directory[YM_DIRECTORY_MAX];
@@ -78,14 +70,6 @@ static inline size_t ym_registry_size(unsigned capacity)
 {
 	return sizeof(struct ym_registry_sh) + capacity * sizeof(struct ym_member_sh);
 }
-
-const char *ym_object_word(enum ym_object_kind kind);
-
-/* Is there an object of `kind` behind `key`? *id is set. Asks the kernel, needs no permission on the object. */
-bool ym_object_behind(enum ym_object_kind kind, key_t key, int *id);
-
-/* Owner (creator's uid) and key of an object; false if it is gone or may not be looked at. */
-bool ym_object_identity(enum ym_object_kind kind, int id, uid_t *cuid, key_t *key);
 
 /*
  * Make an object and enter it, under LOCK. Its key comes from the file DIRECTORY/NAME, which is replaced while its

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "limits.h"
 #include "sys.h"
 
 int ym_seg_create(key_t key, size_t size, mode_t mode, int *id, void **addr, struct ym_err *err)
@@ -23,7 +24,7 @@ int ym_seg_create(key_t key, size_t size, mode_t mode, int *id, void **addr, str
 		            (unsigned)mode);
 		if (err && sys == EEXIST)
 			err->class = YM_ERR_FOREIGN;
-		return -1;
+		return ym_limits_explain(err, YM_OBJECT_SEGMENT);
 	}
 	*addr = ym_sys.shmat(*id, NULL, 0);
 	if (*addr == (void *)-1) {

@@ -13,7 +13,11 @@
  * when it dies, however it dies.
  *
  * A handle belongs to the process that made it: after fork() the child's close gives nothing back (the kernel did
- * not copy the undo list, so it must not). Handles are not safe to share between threads without a lock.
+ * not copy the undo list, so it must not). An explicit release in the child works until the child ends: its undo
+ * takes the unit back then, so that the parent's own release or death leaves the right number.
+ * Handles are not safe to share between threads without a lock.
+ *
+ * Whatever is done with a set that was removed fails with YM_ERR_GONE, except removing it once more.
  */
 #ifndef YM_IPC_SEM_H
 #define YM_IPC_SEM_H
@@ -23,6 +27,7 @@
 #include <sys/ipc.h>
 #include <sys/types.h>
 
+#include "clock.h"
 #include "error.h"
 
 enum ym_sem_member { YM_SEM_VALUE, YM_SEM_USAGE, YM_SEM_LOCK, YM_SEM_MEMBERS };
@@ -43,13 +48,15 @@ struct ym_sem_stat {
 	int waiters; /* processes sleeping for a unit    */
 	int locked;  /* 1 while somebody attaches        */
 	pid_t last;  /* last process that changed VALUE  */
-	uid_t uid;
+	uid_t uid, cuid;
 	mode_t mode;
+	unsigned members; /* 3, or more in a group's set */
 };
 
 /*
  * Attach to the semaphore of `key`, making it if missing (PHP: sem_get). `max` is 0..32767, `mode` like 0600.
- * Waits until `deadline` (ym_deadline()) for a process that is attaching right now. Close with ym_sem_close().
+ * Waits until `deadline` (ym_deadline()) for a process that is attaching right now: YM_ERR_TIMEOUT names it. Close with
+ * ym_sem_close(), which is safe after a failure, too. A set that was made by a call that fails is removed again.
  */
 YM_API int ym_sem_get(struct ym_sem *sem, key_t key, int max, mode_t mode, uint64_t deadline, struct ym_err *err);
 
@@ -69,6 +76,14 @@ YM_API int ym_sem_stat(int id, struct ym_sem_stat *stat, struct ym_err *err);
 
 /* Add `delta` units for good (no undo, not SETVAL: that would clear everybody's undo). Waits like acquire to shrink. */
 YM_API int ym_sem_resize(struct ym_sem *sem, int delta, uint64_t deadline, struct ym_err *err);
+
+/* The id of the semaphore of `key` if there is one, without attaching. 0, or -1: YM_ERR_NO, YM_ERR_FOREIGN, ... */
+YM_API int ym_sem_find(key_t key, int *id, struct ym_err *err);
+
+/*
+ * Remove the set under everybody (PHP: sem_remove): who waits or holds gets YM_ERR_GONE. 0 also if it was gone already.
+ */
+YM_API int ym_sem_remove(int id, struct ym_err *err);
 
 /*
  * Remove the set if no handle is attached but ours (`own` = 1) or none at all (`own` = 0).

@@ -7,6 +7,7 @@
 #ifndef YM_IPC_SYS_H
 #define YM_IPC_SYS_H
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ipc.h>
@@ -15,11 +16,14 @@
 #include <sys/shm.h>
 #include <time.h>
 
+#include "clock.h"
+
 /* semctl's fourth argument; the application has to declare it (semctl(2)). */
 union ym_semun {
 	int val;
 	struct semid_ds *buf;
 	unsigned short *array;
+	struct seminfo *info;
 };
 
 struct ym_sys {
@@ -38,6 +42,15 @@ struct ym_sys {
 
 extern struct ym_sys ym_sys;
 
+/*
+ * For calls on an id whose other arguments are right: EINVAL means that the object was removed before the call, EIDRM
+ * that it was removed during the call. Both are EIDRM for those who want to know.
+ */
+static inline int ym_gone(int sys)
+{
+	return sys == EINVAL ? EIDRM : sys;
+}
+
 /* Value of a semaphore, pid of its last operation; -1 if the set is gone. */
 static inline int ym_sem_value(int semid, unsigned member)
 {
@@ -46,22 +59,6 @@ static inline int ym_sem_value(int semid, unsigned member)
 static inline int ym_sem_pid(int semid, unsigned member)
 {
 	return ym_sys.semctl(semid, (int)member, GETPID, (union ym_semun){0});
-}
-
-/* Nanoseconds of CLOCK_MONOTONIC: the same clock for every process of the machine. */
-static inline uint64_t ym_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-/* A deadline `timeout_ms` from now on that clock; a negative timeout means never. */
-#define YM_NEVER UINT64_MAX
-static inline uint64_t ym_deadline(int64_t timeout_ms)
-{
-	return timeout_ms < 0 ? YM_NEVER : ym_now_ns() + (uint64_t)timeout_ms * 1000000u;
 }
 
 /* Sleep `ns` (below a second) between two looks at something that cannot be waited for. */

@@ -1,0 +1,24 @@
+/* clock.h - deadlines: every wait of ipc/ ends at one. */
+#ifndef YM_IPC_CLOCK_H
+#define YM_IPC_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+/* Nanoseconds of CLOCK_MONOTONIC: the same clock for every process of the machine. */
+static inline uint64_t ym_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* A deadline `timeout_ms` from now on that clock; a negative timeout means never. */
+#define YM_NEVER UINT64_MAX
+static inline uint64_t ym_deadline(int64_t timeout_ms)
+{
+	return timeout_ms < 0 ? YM_NEVER : ym_now_ns() + (uint64_t)timeout_ms * 1000000u;
+}
+
+#endif
