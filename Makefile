@@ -15,7 +15,7 @@ ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DYM_VERSION='"$(VERSION)"' -fPIC -fvisib
               $(WARNINGS) $(SANITIZE) $(CFLAGS)
 # Plugins find the functions of workers/plugin.h in the program itself.
 ALL_LDFLAGS := -rdynamic -pthread $(SANITIZE) $(LDFLAGS)
-LIBS := -luv -linih -ldl -lm
+LIBS := -luv -linih -ljansson -ldl -lm
 
 ROOMS   := ipc config runtime runtime/commands workers
 SOURCES := $(foreach room,$(ROOMS),$(wildcard $(room)/*.c))
@@ -23,16 +23,26 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 PARTS   := $(filter-out $(BUILD)/obj/workers/main.o,$(OBJECTS))
 HEADERS := $(foreach room,$(ROOMS),$(wildcard $(room)/*.h))
 
+# The shared library is the room ipc; its headers are installed as <yardmaster/ipc.h> and <yardmaster/ipc/...>.
+SONAME      := libyardmaster.so.0
+LIBRARY     := $(BUILD)/$(SONAME)
+LIB_OBJECTS := $(filter $(BUILD)/obj/ipc/%,$(OBJECTS))
+IPC_HEADERS := $(shell sed -n 's|^\#include "ipc/\(.*\)"$$|\1|p' ipc/ipc.h) api.h
+PUBLIC      := plugin.h ipc.h $(addprefix ipc/,$(IPC_HEADERS))
+INCLUDES    := $(addprefix $(BUILD)/include/yardmaster/,$(PUBLIC))
+
 UNIT_SOURCES  := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS    := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/%)
 TEST_PLUGINS  := $(patsubst tests/plugins/%.c,$(BUILD)/tests/plugins/%.so,$(wildcard tests/plugins/*.c))
-EXAMPLES      := $(BUILD)/examples/ftp_upload.so $(BUILD)/examples/hello.so
-ALL_C         := $(SOURCES) $(HEADERS) $(wildcard tests/*/*.c tests/*/*.h examples/*/*.c)
+IPC_EXAMPLES  := $(addprefix $(BUILD)/examples/,segment shared_memory progress)
+EXAMPLES      := $(BUILD)/examples/ftp_upload.so $(BUILD)/examples/hello.so $(IPC_EXAMPLES)
+ALL_C         := $(SOURCES) $(HEADERS) $(wildcard tests/*/*.c tests/*/*.h examples/*/*.[ch])
 
 # What the project needs of Debian, by purpose.
-PACKAGES_BUILD := gcc make pkgconf libc6-dev libuv1-dev libinih-dev
+PACKAGES_BUILD := gcc make pkgconf libc6-dev libuv1-dev libinih-dev libjansson-dev
 PACKAGES_DEMO  := libcurl4-openssl-dev vsftpd
-PACKAGES_TEST  := check clang libclang-rt-14-dev util-linux perl
+PACKAGES_TEST  := check clang libclang-rt-14-dev util-linux perl php-cli python3 python3-sysv-ipc spin
+PACKAGES_BENCH := php-cli
 PACKAGES_LINT  := clang-format clang-tidy cppcheck
 
 # One short line a file; V=1 shows the commands.
@@ -40,16 +50,21 @@ V ?= 0
 Q := $(if $(filter 0,$(V)),@)
 say = $(if $(filter 0,$(V)),@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all program examples demo check bench install uninstall format lint clean \
-        need-build need-demo need-test need-lint tests
+.PHONY: all program examples demo check bench fuzz install uninstall format lint clean \
+        need-build need-demo need-test need-bench need-lint tests
 
 all: program
 
-program: $(BUILD)/yardmaster $(BUILD)/include/yardmaster/plugin.h
+program: $(BUILD)/yardmaster $(LIBRARY) $(INCLUDES)
 
 $(BUILD)/yardmaster: $(OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(LIBRARY): $(LIB_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs $(SANITIZE) $(LDFLAGS) -o $@ $^
+	$(Q)ln -sf $(SONAME) $(BUILD)/libyardmaster.so
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -60,6 +75,11 @@ $(BUILD)/obj/%.o: %.c Makefile
 
 # The headers as an installed system has them, for everything that is built like a user's plugin.
 $(BUILD)/include/yardmaster/plugin.h: workers/plugin.h
+$(BUILD)/include/yardmaster/ipc.h: ipc/ipc.h
+$(BUILD)/include/yardmaster/ipc/%.h: ipc/%.h
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+$(BUILD)/include/yardmaster/plugin.h $(BUILD)/include/yardmaster/ipc.h:
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
 
@@ -75,10 +95,22 @@ $(BUILD)/examples/hello.so: examples/hello/hello.c $(BUILD)/include/yardmaster/p
 	$(call say,CC,$<)
 	$(Q)$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) -shared -fPIC -I$(BUILD)/include -o $@ $<
 
+# Programs that use the shared library as an installed system has it.
+$(BUILD)/examples/segment: examples/segment/segment.c
+$(BUILD)/examples/shared_memory: $(wildcard examples/shared_memory/*.[ch])
+$(BUILD)/examples/progress: examples/progress/progress.c
+$(IPC_EXAMPLES): $(LIBRARY) $(INCLUDES)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $(SANITIZE) -I$(BUILD)/include -o $@ $(filter %.c,$^) \
+	    -L$(BUILD) -lyardmaster -Wl,-rpath,'$$ORIGIN/..'
+
 need-build:
 	@.ci/need $(PACKAGES_BUILD)
 need-demo: need-build
 	@.ci/need $(PACKAGES_DEMO)
+need-bench: need-build
+	@.ci/need $(PACKAGES_BENCH)
 need-test: need-demo
 	@.ci/need $(PACKAGES_TEST)
 
@@ -91,11 +123,17 @@ check: need-test
 	@$(MAKE) --no-print-directory -j2 program examples tests
 	@tests/run.sh $(BUILD)
 
-tests: $(UNIT_TESTS) $(TEST_PLUGINS) $(BUILD)/tests/chaos
+tests: $(UNIT_TESTS) $(TEST_PLUGINS) $(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer)
+
+# Longer than in `make check`: FUZZ_SECONDS for each target.
+FUZZ_SECONDS ?= 600
+fuzz: need-test
+	@unshare --ipc tests/fuzz/run.sh $(BUILD) $(FUZZ_SECONDS)
 
 # Each figure beside the raw system calls, measured in the same run.
-bench: need-build
-	@$(MAKE) --no-print-directory -j2 program $(BUILD)/tests/bench $(BUILD)/tests/noop.so
+bench: need-bench
+	@$(MAKE) --no-print-directory -j2 program $(BUILD)/tests/bench $(BUILD)/tests/bench_ipc $(BUILD)/tests/noop.so
+	@unshare --ipc $(BUILD)/tests/bench_ipc tests/bench/vars.php
 	@unshare --ipc $(BUILD)/tests/bench $(BUILD)/yardmaster $(BUILD)/tests/noop.so
 
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(PARTS)
@@ -104,8 +142,11 @@ $(BUILD)/tests/test_%: tests/unit/test_%.c $(PARTS)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< $(PARTS) $$(pkg-config --cflags --libs check) $(LIBS)
 
 $(BUILD)/tests/chaos: tests/chaos/chaos.c
+$(BUILD)/tests/chaos_group: tests/chaos/chaos_group.c
+$(BUILD)/tests/codec-peer: tests/interop/codec.c
 $(BUILD)/tests/bench: tests/bench/bench.c
-$(BUILD)/tests/chaos $(BUILD)/tests/bench: $(PARTS)
+$(BUILD)/tests/bench_ipc: tests/bench/bench_ipc.c
+$(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer bench bench_ipc): $(PARTS)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LIBS)
@@ -124,14 +165,22 @@ $(BUILD)/tests/plugins/%.so: tests/plugins/%.c $(BUILD)/include/yardmaster/plugi
 
 install: program
 	install -D -m 755 $(BUILD)/yardmaster $(DESTDIR)$(PREFIX)/bin/yardmaster
-	install -D -m 644 workers/plugin.h $(DESTDIR)$(PREFIX)/include/yardmaster/plugin.h
-	mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -D -m 755 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libyardmaster.so
+	install -d $(DESTDIR)$(PREFIX)/include/yardmaster/ipc $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	set -e; for header in $(PUBLIC); do \
+	    install -m 644 $(BUILD)/include/yardmaster/$$header $(DESTDIR)$(PREFIX)/include/yardmaster/$$header; done
+	install -D -m 644 docs/man/yardmaster-ipc.3 $(DESTDIR)$(PREFIX)/share/man/man3/yardmaster-ipc.3
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' workers/yardmaster.pc.in \
 	    >$(DESTDIR)$(PREFIX)/lib/pkgconfig/yardmaster.pc
+	$(if $(DESTDIR),,-ldconfig)
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/yardmaster $(DESTDIR)$(PREFIX)/include/yardmaster/plugin.h \
-	      $(DESTDIR)$(PREFIX)/lib/pkgconfig/yardmaster.pc
+	rm -f $(DESTDIR)$(PREFIX)/bin/yardmaster $(DESTDIR)$(PREFIX)/lib/$(SONAME) \
+	      $(DESTDIR)$(PREFIX)/lib/libyardmaster.so $(DESTDIR)$(PREFIX)/lib/pkgconfig/yardmaster.pc \
+	      $(DESTDIR)$(PREFIX)/share/man/man3/yardmaster-ipc.3 \
+	      $(addprefix $(DESTDIR)$(PREFIX)/include/yardmaster/,$(PUBLIC))
+	-rmdir $(DESTDIR)$(PREFIX)/include/yardmaster/ipc $(DESTDIR)$(PREFIX)/include/yardmaster
 
 need-lint:
 	@.ci/need $(PACKAGES_BUILD) $(PACKAGES_LINT)

@@ -181,7 +181,8 @@ int instance_join(struct instance *instance, const char *role, const struct inst
 	if (ym_group_join(&instance->group, &spec, err) < 0)
 		return -1;
 	instance->group.spec.arg = NULL;
-	if (ym_group_attach(&instance->group, TABLE_NAME, TABLE_VERSION, &table, &instance->table_bytes, err) < 0 ||
+	if (ym_group_registry(&instance->group, err) < 0 ||
+	    ym_group_attach(&instance->group, TABLE_NAME, TABLE_VERSION, &table, &instance->table_bytes, err) < 0 ||
 	    ym_group_attach(&instance->group, BOARD_NAME, BOARD_VERSION, &board, &board_bytes, err) < 0 ||
 	    table_check(table, instance->table_bytes, err) < 0 || board_check(board, board_bytes, err) < 0) {
 		ym_seg_detach(table);

@@ -5,8 +5,11 @@
 #include <math.h>
 #include <string.h>
 
-/* Length of the valid UTF-8 character at `at`, 0 if there is none. */
-static size_t utf8_length(const unsigned char *at, size_t left)
+#include "../ipc/buffer.h"
+#include "../ipc/number.h"
+#include "../ipc/serialize.h"
+
+size_t json_utf8(const unsigned char *at, size_t left)
 {
 	size_t n = at[0] < 0x80                    ? 1
 	           : at[0] >= 0xc2 && at[0] < 0xe0 ? 2
@@ -30,7 +33,7 @@ static void quoted(FILE *to, const unsigned char *at, size_t size)
 {
 	fputc('"', to);
 	while (size > 0) {
-		size_t n = utf8_length(at, size);
+		size_t n = json_utf8(at, size);
 
 		if (n == 0) {
 			fputs("\\ufffd", to);
@@ -53,8 +56,10 @@ static void begin(struct json *json, const char *key)
 	if (json->comma)
 		fputs(", ", json->to);
 	json->comma = true;
-	if (key)
-		fprintf(json->to, "\"%s\": ", key);
+	if (key) {
+		quoted(json->to, (const unsigned char *)key, strlen(key));
+		fputs(": ", json->to);
+	}
 }
 
 void json_open(struct json *json, const char *key, char bracket)
@@ -106,4 +111,199 @@ void json_bool(struct json *json, const char *key, bool value)
 {
 	begin(json, key);
 	fputs(value ? "true" : "false", json->to);
+}
+
+void json_null(struct json *json, const char *key)
+{
+	begin(json, key);
+	fputs("null", json->to);
+}
+
+/* ---- what JSON has no word for ---------------------------------------------------------------- */
+
+void json_float(struct json *json, const char *key, double value)
+{
+	char text[YM_NUMBER_MAX];
+	size_t length = ym_format_float(value, text);
+
+	if (!isfinite(value)) {
+		json_open(json, key, '{');
+		json_string(json, "float", text);
+		json_close(json, '}');
+		return;
+	}
+	begin(json, key);
+	fwrite(text, 1, length, json->to);
+	if (strspn(text, "-0123456789") == length)
+		fputs(".0", json->to);
+}
+
+static bool is_utf8(const unsigned char *at, size_t size)
+{
+	while (size > 0) {
+		size_t n = json_utf8(at, size);
+
+		if (n == 0)
+			return false;
+		at += n;
+		size -= n;
+	}
+	return true;
+}
+
+static void base64(FILE *to, const unsigned char *at, size_t size)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	for (; size > 0; at += 3, size -= size < 3 ? size : 3) {
+		unsigned bits = (unsigned)at[0] << 16 | (size > 1 ? (unsigned)at[1] << 8 : 0) | (size > 2 ? at[2] : 0);
+
+		fputc(digits[bits >> 18], to);
+		fputc(digits[bits >> 12 & 63], to);
+		fputc(size > 1 ? digits[bits >> 6 & 63] : '=', to);
+		fputc(size > 2 ? digits[bits & 63] : '=', to);
+	}
+}
+
+void json_blob(struct json *json, const char *key, const void *value, size_t size)
+{
+	if (is_utf8(value, size)) {
+		json_bytes(json, key, value, size);
+		return;
+	}
+	json_open(json, key, '{');
+	begin(json, "base64");
+	fputc('"', json->to);
+	base64(json->to, value, size);
+	fputc('"', json->to);
+	json_close(json, '}');
+}
+
+/* ---- values ----------------------------------------------------------------------------------- */
+
+static int content(struct json *json, const struct ym_value *value, struct ym_err *err);
+
+static int list(struct json *json, const struct ym_array *array, struct ym_err *err)
+{
+	json_open(json, NULL, '[');
+	for (size_t i = 0; i < ym_array_count(array); i++)
+		if (content(json, ym_array_at(array, i, NULL), err) < 0)
+			return -1;
+	json_close(json, ']');
+	return 0;
+}
+
+static bool has_utf8_keys(const struct ym_array *array)
+{
+	struct ym_array_key key;
+
+	for (size_t i = 0; i < ym_array_count(array); i++) {
+		ym_array_at(array, i, &key);
+		if (key.bytes && !is_utf8((const unsigned char *)key.bytes, key.length))
+			return false;
+	}
+	return true;
+}
+
+static int map(struct json *json, const struct ym_array *array, struct ym_err *err)
+{
+	json_open(json, NULL, '{');
+	for (size_t i = 0; i < ym_array_count(array); i++) {
+		struct ym_array_key key;
+		const struct ym_value *value = ym_array_at(array, i, &key);
+		char number[YM_NUMBER_MAX];
+
+		if (!key.bytes) {
+			key.length = ym_format_int(key.integer, number);
+			key.bytes = number;
+		}
+		json_bytes(json, NULL, key.bytes, key.length);
+		fputs(": ", json->to);
+		json->comma = false;
+		if (content(json, value, err) < 0)
+			return -1;
+	}
+	json_close(json, '}');
+	return 0;
+}
+
+/* Keys that JSON cannot hold would fall together if they were replaced. */
+static int pairs(struct json *json, const struct ym_array *array, struct ym_err *err)
+{
+	json_open(json, NULL, '{');
+	json_open(json, "pairs", '[');
+	for (size_t i = 0; i < ym_array_count(array); i++) {
+		struct ym_array_key key;
+		const struct ym_value *value = ym_array_at(array, i, &key);
+
+		json_open(json, NULL, '[');
+		if (key.bytes)
+			json_blob(json, NULL, key.bytes, key.length);
+		else
+			json_int(json, NULL, key.integer);
+		if (content(json, value, err) < 0)
+			return -1;
+		json_close(json, ']');
+	}
+	json_close(json, ']');
+	json_close(json, '}');
+	return 0;
+}
+
+static int opaque(struct json *json, const struct ym_value *value, struct ym_err *err)
+{
+	struct ym_buffer bytes;
+	char storage[512];
+	const char *class;
+	size_t length;
+	int result;
+
+	ym_buffer_init(&bytes, storage, sizeof(storage));
+	result = ym_serialize(value, &bytes, err);
+	if (result == 0) {
+		json_open(json, NULL, '{');
+		json_blob(json, "php", bytes.bytes, bytes.length);
+		class = ym_value_class(value, &length);
+		json_blob(json, "class", class, length);
+		json_close(json, '}');
+	}
+	ym_buffer_free(&bytes);
+	return result;
+}
+
+static int content(struct json *json, const struct ym_value *value, struct ym_err *err)
+{
+	switch (value->type) {
+	case YM_TYPE_NULL:
+		json_null(json, NULL);
+		return 0;
+	case YM_TYPE_BOOL:
+		json_bool(json, NULL, value->boolean);
+		return 0;
+	case YM_TYPE_INT:
+		json_int(json, NULL, value->integer);
+		return 0;
+	case YM_TYPE_FLOAT:
+		json_float(json, NULL, value->real);
+		return 0;
+	case YM_TYPE_STRING:
+		json_blob(json, NULL, value->string.bytes, value->string.length);
+		return 0;
+	case YM_TYPE_ARRAY:
+		return ym_array_is_list(value->array) ? list(json, value->array, err)
+		       : has_utf8_keys(value->array)  ? map(json, value->array, err)
+		                                      : pairs(json, value->array, err);
+	case YM_TYPE_OPAQUE:
+		return opaque(json, value, err);
+	}
+	return ym_fail(err, YM_ERR_BUG, "a value of the unknown type %d", (int)value->type);
+}
+
+int json_value(struct json *json, const char *key, const struct ym_value *value, struct ym_err *err)
+{
+	if (key) {
+		begin(json, key);
+		json->comma = false;
+	}
+	return content(json, value, err);
 }

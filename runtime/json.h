@@ -1,6 +1,18 @@
 /*
  * json.h - write JSON to a stream, with commas in the right places. Strings are escaped; bytes that are not UTF-8
  * become U+FFFD, so the output is always valid.
+ *
+ * json_value(), json_float() and json_blob() lose nothing: what JSON has no word for becomes an object that says so.
+ *
+ *   INF, -INF, NAN                        {"float": "INF"}
+ *   a string that is not UTF-8            {"base64": "..."}
+ *   an array with a key that is not UTF-8 {"pairs": [[KEY, VALUE], ...]}
+ *   an object or enum of PHP              {"php": "what serialize() wrote", "class": "NAME"}
+ *   references that are no tree           the same with the class ""
+ *
+ * (An array of a user with such a key looks the same; PHP's serialize format is exact.) Integral floats are written with
+ * a ".0", so that they stay floats. A list (keys 0, 1, 2, ...; also the empty array) becomes an array, any other array
+ * an object with its keys in order.
  */
 #ifndef YM_RUNTIME_JSON_H
 #define YM_RUNTIME_JSON_H
@@ -9,6 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#include "../ipc/value.h"
 
 struct json {
 	FILE *to;
@@ -24,5 +38,16 @@ void json_uint(struct json *json, const char *key, uint64_t value);
 void json_int(struct json *json, const char *key, int64_t value);
 void json_real(struct json *json, const char *key, double value); /* three decimals; null if not finite */
 void json_bool(struct json *json, const char *key, bool value);
+void json_null(struct json *json, const char *key);
+
+/* The shortest digits that read back to the same double. */
+void json_float(struct json *json, const char *key, double value);
+void json_blob(struct json *json, const char *key, const void *value, size_t size);
+
+/* 0, or -1 (out of memory) with half a value written. */
+int json_value(struct json *json, const char *key, const struct ym_value *value, struct ym_err *err);
+
+/* Length of the valid UTF-8 character at `at`, 0 if there is none in the `left` bytes. */
+size_t json_utf8(const unsigned char *at, size_t left);
 
 #endif

@@ -308,8 +308,12 @@ static bool starting(const struct master *master, unsigned slot)
 	const struct ym_member_sh *member = &master->instance.group.reg->members[slot];
 	struct board_work work;
 
-	if (strncmp(member->role, "worker", sizeof(member->role)) != 0 ||
-	    !ym_group_alive(&master->instance.group, slot))
+	if (!ym_group_alive(&master->instance.group, slot))
+		return false;
+	/* Joined, but it has not said yet what it is: its row is its predecessor's. */
+	if (ym_sem_pid(master->instance.group.semid, YM_GROUP_ALIVE(slot)) != atomic_load(&member->pid))
+		return true;
+	if (strncmp(member->role, "worker", sizeof(member->role)) != 0)
 		return false;
 	for (unsigned row = 0; row < master->instance.board->instance.rows; row++)
 		if (pool_row_alive(&master->instance, row, &work) && work.slot == slot)

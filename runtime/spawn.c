@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../ipc/group.h"
+#include "../ipc/pid.h"
 #include "brief.h"
 
 #define SELF "/proc/self/exe"

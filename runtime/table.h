@@ -39,6 +39,7 @@
 #include <stdint.h>
 
 #include "../ipc/group.h"
+#include "../ipc/segment.h"
 
 #define TABLE_NAME    "table"
 #define TABLE_VERSION 1

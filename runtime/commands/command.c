@@ -1,6 +1,8 @@
 /* command.c - find the command, read its options, print help. */
 #include "command.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +11,7 @@
 #include "../../config/config.h"
 #include "../../config/nearest.h"
 #include "../../config/values.h"
+#include "../../ipc/key.h"
 
 #ifndef YM_VERSION
 #error "YM_VERSION comes from the Makefile"
@@ -28,21 +31,56 @@ static const struct command *const commands[] = {
 
 /* ---- help ------------------------------------------------------------------------------------ */
 
+static void print_summaries(const struct command *const *list, size_t n, const enum command_group *group, FILE *to)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!list[i]->hidden && (!group || list[i]->group == *group))
+			fprintf(to, "  %-8s %s\n", list[i]->verb, list[i]->summary);
+}
+
 static void print_overview(FILE *to)
 {
-	fprintf(to, "usage: yardmaster COMMAND [OPTIONS] ...\n\nRuns job workers from an INI file.\n\n");
-	for (size_t i = 0; i < NCOMMANDS; i++)
-		if (!commands[i]->hidden)
-			fprintf(to, "  %-8s %s\n", commands[i]->verb, commands[i]->summary);
+	static const char *const headings[] = {
+#define X(name, heading) heading,
+	    COMMAND_GROUP_MAP(X)
+#undef X
+	};
+
+	fprintf(to, "usage: yardmaster COMMAND [OPTIONS] ...\n\n"
+	            "Runs job workers from an INI file; handles System V semaphores, variables and queues.\n");
+	for (enum command_group group = 0; group < sizeof(headings) / sizeof(headings[0]); group++) {
+		fprintf(to, "\n%s:\n", headings[group]);
+		print_summaries(commands, NCOMMANDS, &group, to);
+	}
 	fprintf(to, "\n  yardmaster COMMAND --help     options of a command\n"
 	            "  yardmaster --version\n\n"
 	            "Exit codes: 0 ok, 1 the answer is no or a job failed, 2 usage or configuration, 3 not running,\n"
 	            "4 kernel limit or permission, 70 a bug.\n");
 }
 
-static void print_help(const struct command *command, FILE *to)
+static void print_usage(const struct command *command, const char *name, FILE *to)
 {
-	fprintf(to, "usage: yardmaster %s %s\n\n%s\n", command->verb, command->usage, command->summary);
+	fprintf(to, "usage: yardmaster %s %s\n", name, command->usage);
+}
+
+static void print_family(const struct command *command, const char *name, FILE *to)
+{
+	size_t n = 0;
+
+	while (command->subcommands[n])
+		n++;
+	print_usage(command, name, to);
+	fprintf(to, "\n%s\n\n", command->summary);
+	print_summaries(command->subcommands, n, NULL, to);
+	if (command->text)
+		fprintf(to, "\n%s\n", command->text);
+	fprintf(to, "\n  yardmaster %s COMMAND --help     options of a command\n", name);
+}
+
+static void print_help(const struct command *command, const char *name, FILE *to)
+{
+	print_usage(command, name, to);
+	fprintf(to, "\n%s\n", command->summary);
 	if (command->text)
 		fprintf(to, "\n%s\n", command->text);
 	fprintf(to, "\noptions:\n");
@@ -64,8 +102,7 @@ static int row_of(const struct args *args, const char *name)
 	for (int i = 0; args->command->options[i].name; i++)
 		if (strcmp(args->command->options[i].name, name) == 0)
 			return i;
-	fprintf(stderr, "yardmaster: command %s asks for an option --%s that it does not have\n", args->command->verb,
-	        name);
+	fprintf(stderr, "yardmaster: command %s asks for an option --%s that it does not have\n", args->name, name);
 	exit(ym_err_exit_code(YM_ERR_BUG));
 }
 
@@ -90,6 +127,59 @@ int args_duration(const struct args *args, const char *name, int64_t fallback, i
 	if (cfg_parse_duration(text, ms, why) < 0 || *ms < 0)
 		return ym_fail(err, YM_ERR_USAGE, "--%s: %s", name, why);
 	return 0;
+}
+
+static int parse_number(const char *text, const char *what, int64_t least, int64_t most, int64_t *number,
+                        struct ym_err *err)
+{
+	char *end;
+
+	errno = 0;
+	*number = strtoll(text, &end, 10);
+	if (end == text || *end)
+		return ym_fail(err, YM_ERR_USAGE, "%s: \"%.80s\" is no whole number", what, text);
+	if (errno || *number < least || *number > most)
+		return ym_fail(err, YM_ERR_USAGE, "%s: %.80s is not within %lld..%lld", what, text, (long long)least,
+		               (long long)most);
+	return 0;
+}
+
+int args_int(const struct args *args, const char *name, int64_t least, int64_t most, int64_t fallback, int64_t *number,
+             struct ym_err *err)
+{
+	const char *text = args_value(args, name);
+	char what[COMMAND_NAME_MAX];
+
+	*number = fallback;
+	snprintf(what, sizeof(what), "--%s", name);
+	return text ? parse_number(text, what, least, most, number, err) : 0;
+}
+
+int args_mode(const struct args *args, const char *name, mode_t fallback, mode_t *mode, struct ym_err *err)
+{
+	const char *text = args_value(args, name);
+	size_t digits;
+
+	*mode = fallback;
+	if (!text)
+		return 0;
+	digits = strspn(text, "01234567");
+	if (digits == 0 || text[digits] || strtoul(text, NULL, 8) > 0777)
+		return ym_fail(err, YM_ERR_USAGE, "--%s: \"%.80s\" is no mode: write octal digits such as 600", name,
+		               text);
+	*mode = (mode_t)strtoul(text, NULL, 8);
+	return 0;
+}
+
+int args_number(const struct args *args, int index, const char *what, int64_t least, int64_t most, int64_t *number,
+                struct ym_err *err)
+{
+	return parse_number(args->rest[index], what, least, most, number, err);
+}
+
+int args_key(const struct args *args, int index, key_t *key, struct ym_err *err)
+{
+	return ym_key_parse(args->rest[index], key, err);
 }
 
 int args_instance(const struct args *args, struct instance *instance, struct ym_err *err)
@@ -122,11 +212,25 @@ int command_fail(const struct ym_err *err)
 	return ym_err_exit_code(err->class);
 }
 
-static int usage_error(const struct command *command, const char *what)
+/* ---- parsing --------------------------------------------------------------------------------- */
+
+static int usage_error(const struct command *command, const char *name, const char *what)
 {
-	fprintf(stderr, "yardmaster %s: %s\nusage: yardmaster %s %s\n", command->verb, what, command->verb,
-	        command->usage);
+	fprintf(stderr, "yardmaster %s: %s\n", name, what);
+	print_usage(command, name, stderr);
 	return EXIT_USAGE;
+}
+
+static int unknown_option(const struct command *command, const char *name, const char *given)
+{
+	struct cfg_nearest near = {.word = given + strspn(given, "-")};
+	char text[192];
+
+	for (const struct option_row *row = command->options; row && row->name; row++)
+		cfg_nearest_offer(&near, row->name);
+	snprintf(text, sizeof(text), "unknown option %.80s%s%s%s", given, near.best ? ": did you mean --" : "",
+	         near.best ? near.best : "", near.best ? "?" : "");
+	return usage_error(command, name, text);
 }
 
 /* Build getopt's tables from ours. */
@@ -134,7 +238,9 @@ static void getopt_tables(const struct command *command, struct option *longs, c
 {
 	int n = 0;
 
-	*letters++ = '+' == command->usage[0] ? '+' : ':';
+	/* It stops at the first argument (see parse()) and tells a missing value from an unknown option. */
+	*letters++ = '+';
+	*letters++ = ':';
 	for (; command->options[n].name; n++) {
 		const struct option_row *row = &command->options[n];
 
@@ -162,49 +268,126 @@ static int option_row_of(const struct command *command, int found)
 	return -1;
 }
 
-static int run_command(const struct command *command, int argc, char **argv)
+static bool is_argument(const char *text)
 {
+	return text[0] != '-' || !text[1] || isdigit((unsigned char)text[1]);
+}
+
+/*
+ * Sort argv into options and arguments; the arguments move to its beginning. getopt could do that, too, but takes -3 for an
+ * option. 0, or -1 when everything has been said already: then *code is the exit code.
+ */
+static int parse(struct args *args, int argc, char **argv, int *code)
+{
+	const struct command *command = args->command;
 	struct option longs[COMMAND_OPTIONS_MAX + 2];
-	char letters[3 * COMMAND_OPTIONS_MAX + 3], text[128];
-	struct args args = {.command = command};
-	int found;
+	char letters[2 * COMMAND_OPTIONS_MAX + 4], text[128];
 
 	getopt_tables(command, longs, letters);
 	opterr = 0;
-	while ((found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
-		int row = option_row_of(command, found);
+	args->rest = argv + 1;
+	while (optind < argc) {
+		const char *given = argv[optind];
+		bool end = strcmp(given, "--") == 0;
+		int found, row;
 
+		if (end || is_argument(given)) {
+			if (end)
+				optind++;
+			else
+				args->rest[args->nrest++] = argv[optind++];
+			if (end || args->nrest == command->verbatim)
+				while (optind < argc)
+					args->rest[args->nrest++] = argv[optind++];
+			continue;
+		}
+		found = getopt_long(argc, argv, letters, longs, NULL);
+		row = option_row_of(command, found);
 		if (found == 'h') {
-			print_help(command, stdout);
-			return 0;
+			print_help(command, args->name, stdout);
+			*code = 0;
+			return -1;
 		}
 		if (row < 0) {
-			snprintf(text, sizeof(text), found == ':' ? "%s needs a value" : "unknown option %s",
-			         argv[optind - 1]);
-			return usage_error(command, text);
+			snprintf(text, sizeof(text), "%.80s needs a value", given);
+			*code = found == ':' ? usage_error(command, args->name, text)
+			                     : unknown_option(command, args->name, given);
+			return -1;
 		}
-		args.values[row] = optarg ? optarg : "";
+		args->values[row] = optarg ? optarg : "";
 	}
-	args.rest = argv + optind;
-	args.nrest = argc - optind;
+	return 0;
+}
+
+static int run_command(const struct command *command, const char *name, int argc, char **argv)
+{
+	struct args args = {.command = command, .name = name};
+	char text[128];
+	int code;
+
+	if (parse(&args, argc, argv, &code) < 0)
+		return code;
 	if (args.nrest < command->least)
-		return usage_error(command, "something is missing");
+		return usage_error(command, name, "something is missing");
 	if (command->most >= 0 && args.nrest > command->most) {
 		snprintf(text, sizeof(text), "too many arguments: \"%.80s\"", args.rest[command->most]);
-		return usage_error(command, text);
+		return usage_error(command, name, text);
 	}
 	return command->run(&args);
 }
 
-int command_main(int argc, char **argv)
+/* The command of this name, or NULL after saying what may have been meant. */
+static const struct command *find_command(const struct command *const *list, size_t n, const char *of, const char *verb)
 {
-	struct cfg_nearest near = {.word = argc > 1 ? argv[1] : ""};
+	struct cfg_nearest near = {.word = verb};
+
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(list[i]->verb, verb) == 0)
+			return list[i];
+		if (!list[i]->hidden)
+			cfg_nearest_offer(&near, list[i]->verb);
+	}
+	fprintf(stderr, "yardmaster%s: there is no command \"%s\"%s%s%s\n", of, verb,
+	        near.best ? ": did you mean \"" : "", near.best ? near.best : "", near.best ? "\"?" : "");
+	return NULL;
+}
+
+static bool asks_for_help(const char *text)
+{
+	return strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0 || strcmp(text, "help") == 0;
+}
+
+static int run_subcommand(const struct command *command, int argc, char **argv)
+{
+	char name[COMMAND_NAME_MAX], of[COMMAND_NAME_MAX];
+	const struct command *sub;
+	size_t n = 0;
+
+	if (argc < 2 || asks_for_help(argv[1])) {
+		print_family(command, command->verb, argc < 2 ? stderr : stdout);
+		return argc < 2 ? EXIT_USAGE : 0;
+	}
+	if (argv[1][0] == '-')
+		return unknown_option(command, command->verb, argv[1]);
+	while (command->subcommands[n])
+		n++;
+	snprintf(of, sizeof(of), " %s", command->verb);
+	sub = find_command(command->subcommands, n, of, argv[1]);
+	if (!sub)
+		return EXIT_USAGE;
+	snprintf(name, sizeof(name), "%s %s", command->verb, sub->verb);
+	return run_command(sub, name, argc - 1, argv + 1);
+}
+
+static int run_line(int argc, char **argv)
+{
+	const struct command *command;
 
 	if (argc < 2) {
 		print_overview(stderr);
 		return EXIT_USAGE;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+	if (asks_for_help(argv[1])) {
 		print_overview(stdout);
 		return 0;
 	}
@@ -212,13 +395,22 @@ int command_main(int argc, char **argv)
 		printf("yardmaster %s\n", YM_VERSION);
 		return 0;
 	}
-	for (size_t i = 0; i < NCOMMANDS; i++) {
-		if (strcmp(commands[i]->verb, argv[1]) == 0)
-			return run_command(commands[i], argc - 1, argv + 1);
-		if (!commands[i]->hidden)
-			cfg_nearest_offer(&near, commands[i]->verb);
-	}
-	fprintf(stderr, "yardmaster: there is no command \"%s\"%s%s%s\n", argv[1], near.best ? ": did you mean \"" : "",
-	        near.best ? near.best : "", near.best ? "\"?" : "");
-	return EXIT_USAGE;
+	command = find_command(commands, NCOMMANDS, "", argv[1]);
+	if (!command)
+		return EXIT_USAGE;
+	return command->subcommands ? run_subcommand(command, argc - 1, argv + 1)
+	                            : run_command(command, command->verb, argc - 1, argv + 1);
+}
+
+int command_main(int argc, char **argv)
+{
+	int code = run_line(argc, argv);
+	bool failed = ferror(stdout) != 0;
+	struct ym_err err;
+
+	/* A closed pipe is the reader's wish (`... | head`); a full disk is not. */
+	if ((fflush(stdout) == 0 && !failed) || errno == EPIPE || code)
+		return code;
+	ym_fail(&err, YM_ERR_SYSTEM, "write() to standard output: %s", strerror(errno));
+	return command_fail(&err);
 }

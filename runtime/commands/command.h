@@ -2,13 +2,18 @@
  * command.h - what every command of `yardmaster` is made of.
  *
  * One list of commands (COMMAND_MAP); one table of options in each command's file, from which parsing, --help and the
- * check of the arguments come.
+ * check of the arguments come. A command with `subcommands` does nothing by itself: `yardmaster sem stat KEY` runs the
+ * command "stat" in the table of command_sem.
+ *
+ * Options may stand anywhere, "--" ends them. An argument of '-' and a digit is a number, never an option.
  */
 #ifndef YM_RUNTIME_COMMANDS_COMMAND_H
 #define YM_RUNTIME_COMMANDS_COMMAND_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/ipc.h>
+#include <sys/types.h>
 
 #include "../instance.h"
 
@@ -23,7 +28,23 @@
 	X(cancel)                                                                                                      \
 	X(stop)                                                                                                        \
 	X(ipc)                                                                                                         \
-	X(guardian)
+	X(ftok)                                                                                                        \
+	X(sem)                                                                                                         \
+	X(shm)                                                                                                         \
+	X(msg)                                                                                                         \
+	X(guardian)                                                                                                    \
+	X(holder)
+
+/* The headings of the overview, in its order: each lists its commands. */
+#define COMMAND_GROUP_MAP(X)                                                                                           \
+	X(JOBS, "jobs and the instance that runs them")                                                                \
+	X(IPC, "System V IPC, with or without an instance")
+
+enum command_group {
+#define X(name, heading) COMMAND_GROUP_##name,
+	COMMAND_GROUP_MAP(X)
+#undef X
+};
 
 struct option_row {
 	const char *name;     /* without the dashes */
@@ -33,10 +54,13 @@ struct option_row {
 };
 
 #define COMMAND_OPTIONS_MAX 24
-#define COMMAND_ARGS_MAX    1024
+
+/* Enough for the verbs of a command and its subcommand. */
+#define COMMAND_NAME_MAX 64
 
 struct args {
 	const struct command *command;
+	const char *name;                        /* its verbs: "sem stat" */
 	const char *values[COMMAND_OPTIONS_MAX]; /* by row of the command's table; "" for a flag that is given */
 	char **rest;                             /* what is no option */
 	int nrest;
@@ -49,8 +73,11 @@ struct command {
 	const char *text;                    /* more, may be NULL */
 	const struct option_row *options;    /* ends with a NULL name */
 	int least, most;                     /* number of arguments that are no options; most -1: any */
+	int verbatim;                        /* argument number (from 1) from which on nothing is an option; 0: none */
 	int (*run)(const struct args *args); /* returns the exit code */
 	bool hidden;
+	enum command_group group;                 /* not of a subcommand */
+	const struct command *const *subcommands; /* ends with NULL; then options, least, most and run are not used */
 };
 
 #define X(name) extern const struct command command_##name;
@@ -69,6 +96,22 @@ const char *args_value(const struct args *args, const char *name);
 bool args_flag(const struct args *args, const char *name);
 /* A duration such as 10s, in milliseconds; `fallback` if the option is not given. -1 with err. */
 int args_duration(const struct args *args, const char *name, int64_t fallback, int64_t *ms, struct ym_err *err);
+
+/* A whole number from `least` to `most`; `fallback` if the option is not given. -1 with err. */
+int args_int(const struct args *args, const char *name, int64_t least, int64_t most, int64_t fallback, int64_t *number,
+             struct ym_err *err);
+/* Permissions in octal, as in --mode 640. */
+int args_mode(const struct args *args, const char *name, mode_t fallback, mode_t *mode, struct ym_err *err);
+
+/* Argument number `index` as a whole number; `what` it is, for the message. */
+int args_number(const struct args *args, int index, const char *what, int64_t least, int64_t most, int64_t *number,
+                struct ym_err *err);
+/* Argument number `index` as a System V key, see ym_key_parse(). */
+int args_key(const struct args *args, int index, key_t *key, struct ym_err *err);
+
+/* For the text of commands that take one. */
+#define KEY_HELP                                                                                                       \
+	"KEY is a number, 0xHEX, PATH:c (ftok of a file and the one character c), or name:TEXT (crc32 of the text)."
 
 /* Find the instance that --config or --instance mean. */
 int args_instance(const struct args *args, struct instance *instance, struct ym_err *err);

@@ -1,167 +1,216 @@
-/* ipc.c - `yardmaster ipc ls`: which IPC objects and participants an instance has. */
-#include <dirent.h>
+/* ipc.c - `yardmaster ipc`: its subcommands, and `ipc ls`: which groups, objects and participants there are. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../../ipc/queue.h"
 #include "../../ipc/sem.h"
 #include "../../ipc/sys.h"
 #include "../text.h"
+#include "census.h"
 #include "command.h"
 
-static void describe(const struct ym_entry_sh *entry, char *out, size_t max)
+/* One line; TEXT says the rest. */
+static void print_line(const char *word, const char *name, key_t key, int id, const char *text)
 {
-	struct ym_queue_stat queue;
-	struct ym_sem_stat sem;
-	struct shmid_ds shm;
-	char size[TEXT_MAX];
+	printf("  %-10s %-24.40s 0x%08x %10d  %s\n", word, name, (unsigned)key, id, text);
+}
 
-	switch ((enum ym_object_kind)entry->kind) {
+/* `units`: what a semaphore was made with, -1 if that is not known. */
+static void describe(const struct ym_survey_object *object, int64_t units, char *out, size_t max)
+{
+	const struct ym_sysv_row *row = &object->row;
+	struct ym_queue_stat queue;
+	char size[TEXT_MAX];
+	int n;
+
+	switch (object->type) {
 	case YM_OBJECT_SEGMENT:
-		if (ym_sys.shmctl(entry->id, IPC_STAT, &shm) == 0) {
-			snprintf(out, max, "%s, %lu attached", text_amount((double)shm.shm_segsz, true, size),
-			         (unsigned long)shm.shm_nattch);
-			return;
-		}
+	case YM_OBJECT_VARIABLES:
+		snprintf(out, max, "%s, %lld attached%s", text_amount((double)row->size, true, size),
+		         (long long)row->count, object->dest ? ", removed" : "");
 		break;
 	case YM_OBJECT_QUEUE:
-		if (ym_queue_stat(entry->id, &queue, NULL) == 0) {
-			snprintf(out, max, "%llu messages, %llu of %llu bytes", (unsigned long long)queue.messages,
-			         (unsigned long long)queue.bytes, (unsigned long long)queue.capacity);
-			return;
-		}
+		n = snprintf(out, max, "%lld messages, %lld", (long long)row->count, (long long)row->size);
+		if (ym_queue_stat(object->id, &queue, NULL) == 0)
+			n += snprintf(out + n, max - (size_t)n, " of %llu", (unsigned long long)queue.capacity);
+		snprintf(out + n, max - (size_t)n, " bytes");
 		break;
 	case YM_OBJECT_SEMAPHORE:
-		if (ym_sem_stat(entry->id, &sem, NULL) == 0) {
-			snprintf(out, max, "%d of %llu units free, %d handles, %d waiting", sem.value,
-			         (unsigned long long)entry->size, sem.usage, sem.waiters);
-			return;
+		if (object->value < 0) {
+			snprintf(out, max, "%lld members", (long long)row->size);
+			break;
 		}
+		n = snprintf(out, max, "%d", object->value);
+		if (units >= 0)
+			n += snprintf(out + n, max - (size_t)n, " of %lld", (long long)units);
+		snprintf(out + n, max - (size_t)n, " units free, %d handles, %d waiting", object->usage,
+		         object->waiters);
 		break;
 	}
-	snprintf(out, max, "GONE: removed by somebody else");
 }
 
-static void print_objects(const struct ym_registry_sh *reg)
+static void print_objects(const struct census *census, const struct ym_survey_group *group)
 {
-	char text[128];
+	for (unsigned i = 0; i < group->nentries; i++) {
+		const struct ym_survey_entry *entry = &group->entries[i];
+		enum ym_object_kind type = entry->kind == YM_OBJECT_VARIABLES ? YM_OBJECT_SEGMENT : entry->kind;
+		const struct ym_survey_object *object = ym_survey_by_id(&census->survey, type, entry->id);
+		char text[160] = "GONE: removed by somebody else";
 
-	for (unsigned i = 0; i < YM_REGISTRY_ENTRIES; i++) {
-		const struct ym_entry_sh *entry = &reg->entries[i];
-
-		if (atomic_load(&entry->state) == YM_ENTRY_EMPTY)
-			continue;
-		describe(entry, text, sizeof(text));
-		printf("  %-10s %-24.40s 0x%08x %10d  %s\n", ym_object_word((enum ym_object_kind)entry->kind),
-		       entry->name, (unsigned)entry->key, entry->id, text);
+		if (entry->creating)
+			snprintf(text, sizeof(text), "being made");
+		else if (entry->exists && object)
+			describe(object, (int64_t)entry->size, text, sizeof(text));
+		print_line(ym_object_word(entry->kind), entry->name, entry->key, entry->id, text);
 	}
 }
 
-static void print_participants(const struct ym_group_look *look, const struct ym_registry_sh *reg)
+static void print_participants(const struct ym_survey_group *group)
 {
-	unsigned short *values = calloc((size_t)YM_GROUP_NSEMS(look->capacity), sizeof(*values));
 	char since[TEXT_MAX];
 
-	if (!values || ym_sys.semctl(look->semid, 0, GETALL, (union ym_semun){.array = values}) < 0) {
-		free(values);
-		return;
-	}
-	for (unsigned i = 0; i < look->capacity && i < reg->capacity; i++) {
-		const struct ym_member_sh *member = &reg->members[i];
+	for (unsigned i = 0; i < group->nmembers; i++) {
+		const struct ym_survey_member *member = &group->members[i];
 
-		if (!values[YM_GROUP_ALIVE(i)] && !values[YM_GROUP_DIRTY(i)])
-			continue;
-		printf("  slot %-5u %-24.15s pid %-8d %s%s\n", i, member->role, atomic_load(&member->pid),
-		       values[YM_GROUP_ALIVE(i)] ? "alive for " : "DEAD, not cleared up yet",
-		       values[YM_GROUP_ALIVE(i)] ? text_duration(ym_now_ns() - member->joined, since) : "");
+		printf("  slot %-5u %-24.15s pid %-8d %s%s\n", member->slot, member->role, member->pid,
+		       !member->alive   ? "DEAD, not cleared up yet"
+		       : member->joined ? "alive for "
+		                        : "alive",
+		       member->alive && member->joined ? text_duration(ym_now_ns() - member->joined, since) : "");
 	}
-	free(values);
 }
 
-static int list_instance(const struct instance *instance, struct ym_err *err)
+static const char *group_state(const struct ym_survey_group *group)
+{
+	if (!group->ready)
+		return group->usage == 0 ? ", half made or half removed: the next start repairs it"
+		                         : ", being made or removed";
+	if (!census_is_instance(group))
+		return group->led ? ", has a leader" : "";
+	return group->led ? ", has a master" : ", no master";
+}
+
+static void print_group(const struct census *census, const struct ym_survey_group *group)
+{
+	char text[160] = "GONE: removed by somebody else";
+
+	printf("%s (%s)\n", census_name(census, group), group->directory[0] ? group->directory : "directory not known");
+	if (group->readable)
+		snprintf(text, sizeof(text), "%u slots, %d participants%s", group->capacity, group->usage,
+		         group_state(group));
+	else if (group->semid >= 0)
+		snprintf(text, sizeof(text), "%u slots, of uid %u: not to be read", group->capacity, group->uid);
+	print_line("semaphore", YM_REGISTRY_NAME, group->key, group->semid, text);
+	if (group->regid < 0)
+		return;
+	print_line("segment", YM_REGISTRY_NAME, group->key, group->regid,
+	           group->reg_dest ? "the list of objects, removed by somebody else" : "the list of objects");
+	print_objects(census, group);
+	print_participants(group);
+	if (group->guarded)
+		printf("  %-10s %-24s pid %d\n", "guardian", "", group->guardian);
+}
+
+static void print_others(const struct census *census)
+{
+	size_t others = 0;
+
+	for (size_t i = 0; i < census->survey.nobjects; i++) {
+		const struct ym_survey_object *object = &census->survey.objects[i];
+		char text[160], name[64];
+
+		if (object->group >= 0)
+			continue;
+		if (others++ == 0)
+			printf("in no group\n");
+		describe(object, -1, text, sizeof(text));
+		snprintf(name, sizeof(name), "%s, uid %lld", ym_survey_word(object->kind), (long long)object->row.cuid);
+		print_line(ym_object_word(object->type), name, object->key, object->id, text);
+	}
+}
+
+static void print_json(const struct census *census, bool all)
+{
+	struct json json = {.to = stdout};
+
+	json_open(&json, NULL, '{');
+	json_open(&json, "groups", '[');
+	for (size_t i = 0; i < census->survey.ngroups; i++)
+		if (census_wants(census, &census->survey.groups[i]))
+			census_json_group(&json, census, &census->survey.groups[i]);
+	json_close(&json, ']');
+	if (all) {
+		json_open(&json, "others", '[');
+		for (size_t i = 0; i < census->survey.nobjects; i++)
+			if (census->survey.objects[i].group < 0)
+				census_json_object(&json, &census->survey.objects[i]);
+		json_close(&json, ']');
+	}
+	json_close(&json, '}');
+	printf("\n");
+}
+
+/* The instance that was asked for is not there: why? */
+static int not_there(const struct census *census, struct ym_err *err)
 {
 	struct ym_group_look look;
-	void *addr;
-	struct ym_registry_sh *reg;
-	int id;
 
-	if (ym_group_look(instance->directory, &look, err) < 0)
+	if (ym_group_look(census->instance.directory, &look, err) < 0)
 		return -1;
-	printf("%s (%s)\n", instance->name, instance->directory);
-	printf("  %-10s %-24s 0x%08x %10d  %u slots, %d participants, %s\n", "semaphore", "members", (unsigned)look.key,
-	       look.semid, look.capacity, look.usage,
-	       look.ready        ? look.leader ? "has a master" : "no master"
-	       : look.usage == 0 ? "half made or half removed: the next start repairs it"
-	                         : "being made or removed");
-	if (!ym_object_behind(YM_OBJECT_SEGMENT, look.key, &id) ||
-	    ym_seg_attach(id, "members", YM_REGISTRY_VERSION, look.semid, true, &addr, NULL, NULL) < 0)
-		return 0;
-	reg = addr;
-	printf("  %-10s %-24s 0x%08x %10d  the list of objects\n", "segment", "members", (unsigned)look.key, id);
-	print_objects(reg);
-	print_participants(&look, reg);
-	if (atomic_load(&reg->guardian) &&
-	    ym_process_started(atomic_load(&reg->guardian)) == atomic_load(&reg->guardian_started))
-		printf("  %-10s %-24s pid %d\n", "guardian", "", atomic_load(&reg->guardian));
-	ym_seg_detach(addr);
-	return 0;
+	return ym_fail(err, YM_ERR_NOT_RUNNING, "not running: instance %s has just been started or stopped: try again",
+	               census->instance.name);
 }
 
-/* Every instance below the directory where they are by default. */
-static int list_all(struct ym_err *err)
+static int list(const struct args *args)
 {
-	struct instance instance;
-	char base[YM_DIRECTORY_MAX];
-	unsigned found = 0;
-	DIR *directory;
-
-	if (instance_locate(&instance, INSTANCE_NAME_DEFAULT, NULL, err) < 0)
-		return -1;
-	snprintf(base, sizeof(base), "%s", instance.directory);
-	*strrchr(base, '/') = '\0';
-	directory = opendir(base);
-	for (struct dirent *entry = directory ? readdir(directory) : NULL; entry; entry = readdir(directory)) {
-		if (entry->d_name[0] == '.' || instance_locate(&instance, entry->d_name, NULL, NULL) < 0)
-			continue;
-		found += list_instance(&instance, NULL) == 0;
-	}
-	if (directory)
-		closedir(directory);
-	if (!found)
-		printf("no instance is running below %s (others: name them with --config)\n", base);
-	return 0;
-}
-
-static int ipc(const struct args *args)
-{
-	struct instance instance;
+	bool all = args_flag(args, "all");
+	struct census census;
 	struct ym_err err;
-	int result;
+	size_t found = 0;
+	int result = census_take(&census, args, &err);
 
-	if (strcmp(args->rest[0], "ls") != 0) {
-		ym_fail(&err, YM_ERR_USAGE, "ipc: there is no \"%s\"; there is: ls", args->rest[0]);
-		return command_fail(&err);
+	for (size_t i = 0; result == 0 && i < census.survey.ngroups; i++)
+		found += census_wants(&census, &census.survey.groups[i]);
+	if (result == 0 && census.one && !found)
+		result = not_there(&census, &err);
+	if (result == 0 && args_flag(args, "json")) {
+		print_json(&census, all);
+	} else if (result == 0) {
+		for (size_t i = 0; i < census.survey.ngroups; i++)
+			if (census_wants(&census, &census.survey.groups[i]))
+				print_group(&census, &census.survey.groups[i]);
+		if (!found)
+			printf("no instance is running below %s, and there is no group elsewhere\n", census.base);
+		if (all)
+			print_others(&census);
 	}
-	if (args_value(args, "config") || args_value(args, "instance"))
-		result = args_instance(args, &instance, &err) < 0 ? -1 : list_instance(&instance, &err);
-	else
-		result = list_all(&err);
+	census_free(&census);
 	return result < 0 ? command_fail(&err) : 0;
 }
 
-static const struct option_row options[] = {
-    {"config", 'c', "FILE", "only the instance of this INI file"},
-    {"instance", 'i', "NAME", "only the instance of this name"},
+static const struct option_row list_options[] = {
+    CENSUS_OPTIONS,
+    {"all", 'a', NULL, "also the objects that belong to no group"},
+    {"json", 0, NULL, "everything that is known, with processes and times, as JSON"},
     {0},
 };
 
+static const struct command command_ls = {
+    .verb = "ls",
+    .usage = "[OPTIONS]",
+    .summary = "list groups with their objects and participants",
+    .text = "A group is an instance of Yardmaster or of another program that uses its library. All of this IPC\n"
+	    "namespace are listed, wherever their directory is.",
+    .options = list_options,
+    .run = list,
+};
+
+static const struct command *const subcommands[] = {&command_ls, &command_ipc_doctor, &command_ipc_gc, NULL};
+
 const struct command command_ipc = {
     .verb = "ipc",
-    .usage = "ls [OPTIONS]",
-    .summary = "list the System V IPC objects and the participants of instances",
-    .options = options,
-    .least = 1,
-    .most = 1,
-    .run = ipc,
+    .usage = "COMMAND [OPTIONS]",
+    .summary = "see, explain and clear up System V IPC objects",
+    .group = COMMAND_GROUP_IPC,
+    .subcommands = subcommands,
 };
