@@ -2,8 +2,9 @@
 # run.sh BUILD [TEXT] - run all tests, or those with TEXT in their names; the last line counts them.
 #
 # Every test gets System V objects, processes and a directory of its own (unshare), and fails if it leaves anything
-# behind. Names: warnings/COMPILER, unit/FILE, system/FILE/FUNCTION, chaos; with asan/ in front: the same with the
-# sanitizers of gcc. A system test runs there, too, if it is marked with `# sanitized`.
+# behind. Names: warnings/COMPILER, unit/FILE, system/FILE/FUNCTION, interop/FILE/FUNCTION, interop/codec, models, fuzz,
+# chaos, chaos_group; with asan/ in front: the same with the sanitizers of gcc. A system or interop test runs there, too,
+# if it is marked with `# sanitized`.
 set -u
 export LC_ALL=C
 unset TERM
@@ -22,6 +23,10 @@ trap 'rm -rf "$TMP"' EXIT
 PARALLEL=2
 SECONDS_MAX=60
 CHAOS_SECONDS=20
+CHAOS_GROUP_SECONDS=10
+MODELS_SECONDS=300
+FUZZ_SECONDS=5 # a target
+CODEC_VALUES=3000
 SKIP=77 # exit code of a test that cannot be done here
 LOG_LINES=60
 
@@ -90,6 +95,14 @@ count_checks() { # DIRECTORY CODE
 	(($2 == 0 || FAILED > 0)) || FAILED=1
 }
 
+# "5 passed, 0 failed": one for each configuration of a model.
+count_models() { # DIRECTORY CODE
+	local line
+	line=$(tail -n 1 "$1/output")
+	[[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed ]] || return
+	PASSED=${BASH_REMATCH[1]} FAILED=${BASH_REMATCH[2]}
+}
+
 # Reports go to files: a worker that dies of one is replaced, and the test might not notice.
 sanitized() { # COMMAND...
 	local options="log_path=$DIR/sanitizer:detect_leaks=1:detect_stack_use_after_return=1"
@@ -108,7 +121,7 @@ isolated() { # SECONDS COMMAND...
 
 c_files() {
 	local room
-	for room in ipc config runtime runtime/commands workers tests/unit tests/chaos tests/bench tests/plugins examples/*; do
+	for room in ipc config runtime runtime/commands workers tests/{unit,chaos,bench,plugins,interop,fuzz} examples/*; do
 		find "$room" -maxdepth 1 -name '*.c' 2>/dev/null
 	done
 }
@@ -126,10 +139,10 @@ build_sanitized() {
 		program tests
 }
 
-# Lines of FILE FUNCTION; with an argument, only those that are marked with it.
-system_tests() { # [MARK]
-	local file mark=${1:+ # $1}
-	for file in tests/system/*.sh; do
+# Lines of FILE FUNCTION of tests/system or tests/interop; with a mark, only those that have it.
+shell_tests() { # ROOM [MARK]
+	local file mark=${2:+ # $2}
+	for file in "tests/$1"/*.sh; do
 		sed -n "s|^\\(test_[a-z0-9_]*\\)() {.*$mark\$|$file \\1|p" "$file"
 	done
 }
@@ -156,23 +169,28 @@ start_unit_tests() { # PREFIX BUILD WRAPPER
 	done
 }
 
-start_system_tests() { # PREFIX BUILD WRAPPER [MARK]
-	local file function name
-	while read -r file function; do
-		name=${file##*/}
-		YARDMASTER=$2/yardmaster PLUGINS=$2/tests/plugins start "$1system/${name%.sh}/${function#test_}" count_one \
-			"$3" isolated "$SECONDS_MAX" bash tests/system/one.sh "$file" "$function"
-	done < <(system_tests "${4-}")
+start_shell_tests() { # PREFIX BUILD WRAPPER [MARK]
+	local room file function name
+	for room in system interop; do
+		while read -r file function; do
+			name=${file##*/}
+			BUILD=$2 YARDMASTER=$2/yardmaster PLUGINS=$2/tests/plugins \
+				start "$1$room/${name%.sh}/${function#test_}" count_one \
+				"$3" isolated "$SECONDS_MAX" bash tests/system/one.sh "$file" "$function"
+		done < <(shell_tests "$room" "${4-}")
+	done
 }
 
 sanitized_wanted() {
-	local file function
+	local room file function
 	[[ -n $only ]] || return 0
 	wanted asan/build && return 0
-	while read -r file function; do
-		file=${file##*/}
-		wanted "asan/system/${file%.sh}/${function#test_}" && return 0
-	done < <(system_tests sanitized)
+	for room in system interop; do
+		while read -r file function; do
+			file=${file##*/}
+			wanted "asan/$room/${file%.sh}/${function#test_}" && return 0
+		done < <(shell_tests "$room" sanitized)
+	done
 	for file in tests/unit/test_*.c; do
 		wanted "asan/unit/$(basename "$file" .c | sed 's/^test_//')" && return 0
 	done
@@ -184,17 +202,23 @@ for compiler in gcc clang; do
 	start "warnings/$compiler" count_one warnings "$compiler"
 done
 wait
+start models count_models isolated "$MODELS_SECONDS" tests/models/run.sh "$BUILD"
 start_unit_tests "" "$BUILD" plain
-start_system_tests "" "$BUILD" plain
+start_shell_tests "" "$BUILD" plain
+start interop/codec count_one isolated "$SECONDS_MAX" php tests/interop/codec.php "$BUILD/tests/codec-peer" "$CODEC_VALUES"
+start fuzz count_one isolated "$MODELS_SECONDS" tests/fuzz/run.sh "$BUILD" "$FUZZ_SECONDS"
 wait
-if [[ $only != system/* && $only != unit/* ]] && sanitized_wanted; then
+if [[ $only != system/* && $only != unit/* && $only != interop/* ]] && sanitized_wanted; then
 	run_test asan/build count_one build_sanitized
 	start_unit_tests asan/ "$ASAN" sanitized
-	start_system_tests asan/ "$ASAN" sanitized sanitized
+	start_shell_tests asan/ "$ASAN" sanitized sanitized
 	wait
 fi
 if [[ -x $BUILD/tests/chaos ]]; then
-	# It needs both processors: alone.
+	# They need both processors: alone.
+	start chaos_group count_one isolated $((CHAOS_GROUP_SECONDS + SECONDS_MAX)) "$BUILD/tests/chaos_group" \
+		"$CHAOS_GROUP_SECONDS"
+	wait
 	start chaos count_one isolated $((CHAOS_SECONDS + SECONDS_MAX)) "$BUILD/tests/chaos" "$CHAOS_SECONDS" \
 		"$BUILD/yardmaster" "$BUILD/tests/plugins/ledger.so"
 	wait

@@ -3,8 +3,7 @@
  *
  *     bench YARDMASTER NOOP_PLUGIN
  *
- * One line a figure: figure NAME VALUE UNIT raw=VALUE ratio=VALUE. Medians of ROUNDS runs. Nothing is pinned. Run it in
- * an IPC namespace of its own on a quiet machine; a ratio holds better than a value.
+ * Run it in an IPC namespace of its own on a quiet machine.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,8 +20,8 @@
 #include "../../ipc/sys.h"
 #include "../../runtime/dispatch.h"
 #include "../../runtime/view.h"
+#include "figures.h"
 
-#define ROUNDS     5
 #define JOBS       200000
 #define WINDOW     128
 #define PINGS      20000
@@ -32,48 +31,6 @@
 static const char *program, *plugin;
 static char dir[PATH_MAX], ini[PATH_MAX + 8];
 static pid_t master;
-
-static void die(const char *what)
-{
-	fprintf(stderr, "bench: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static double seconds(uint64_t since)
-{
-	return (double)(ym_now_ns() - since) / 1e9;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double median(double *values, size_t n)
-{
-	qsort(values, n, sizeof(*values), by_value);
-	return values[n / 2];
-}
-
-static double median_of(double (*measure)(void))
-{
-	double values[ROUNDS];
-
-	for (int i = 0; i < ROUNDS; i++)
-		values[i] = measure();
-	return median(values, ROUNDS);
-}
-
-static void figure(const char *name, double value, const char *unit, double raw)
-{
-	printf("figure %s %.3f %s", name, value, unit);
-	if (raw > 0)
-		printf(" raw=%.3f ratio=%.3f", raw, value / raw);
-	printf("\n");
-	fflush(stdout);
-}
 
 /* ---- the instance ---------------------------------------------------------------------------- */
 

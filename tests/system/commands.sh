@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2016 # expressions for perl
 # commands.sh - what people type and what they get to see.
 
-VERBS="run check submit status watch jobs cancel stop ipc"
+VERBS="run check submit status watch jobs cancel stop ipc ftok sem shm msg"
 
 test_help() { # sanitized
 	local verb
@@ -42,7 +42,7 @@ test_mistakes() { # sanitized
 	expect 2 "$YARDMASTER" status -c "$DIR/missing.ini"
 	assert_contains "missing.ini" "$ERR" "missing file"
 	expect 2 "$YARDMASTER" ipc rm
-	assert_contains "there is: ls" "$ERR" "unknown ipc verb"
+	assert_contains 'no command "rm"' "$ERR" "unknown ipc verb"
 }
 
 busy_instance() {

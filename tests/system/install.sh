@@ -22,10 +22,17 @@ test_install_and_example() {
 }
 
 test_destdir() {
+	local header
 	unset MAKEFLAGS MAKELEVEL MFLAGS
 	make -C "$SOURCE" BUILD="$BUILD" PREFIX=/usr DESTDIR="$DIR/root" install >"$DIR/make" 2>&1 ||
 		fail "make install: $(<"$DIR/make")"
-	assert_equal "/usr/bin/yardmaster /usr/include/yardmaster/plugin.h /usr/lib/pkgconfig/yardmaster.pc" \
-		"$(cd "$DIR/root" && find . -type f | sed 's/^.//' | sort | paste -sd' ')" "installed files"
+	assert_equal "/usr/bin/yardmaster /usr/include/yardmaster/ipc.h /usr/include/yardmaster/plugin.h /usr/lib/libyardmaster.so.0 \
+/usr/lib/pkgconfig/yardmaster.pc /usr/share/man/man3/yardmaster-ipc.3" \
+		"$(cd "$DIR/root" && find . -type f ! -path '*/ipc/*' | sed 's/^.//' | sort | paste -sd' ')" "installed files"
+	# Each header of the library is complete: whatever it includes is installed, too.
+	for header in ipc.h $(cd "$DIR/root/usr/include/yardmaster" && echo ipc/*.h); do
+		echo "#include <yardmaster/$header>" | "${CC:-gcc}" -std=c11 -Wall -Wextra -Wpedantic -Werror -D_GNU_SOURCE \
+			-I"$DIR/root/usr/include" -fsyntax-only -x c - || fail "$header does not compile alone"
+	done
 	assert_lacks "$DIR" "$(<"$DIR/root/usr/lib/pkgconfig/yardmaster.pc")" "pkg-config file"
 }

@@ -89,7 +89,7 @@ has_lines() { # FILE NUMBER
 }
 
 ended() { # PID
-	! [[ -e /proc/$1 ]] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null
+	! grep -qs '^State:.[^ZX]' "/proc/$1/status"
 }
 
 is() { # EXPECTED COMMAND...
@@ -108,7 +108,10 @@ write_ini() {
 }
 
 ym() { # COMMAND ARGUMENTS...
-	"$YARDMASTER" "$1" -c "$INI" "${@:2}"
+	local command=("$1")
+	# A command of two words.
+	[[ $1 != ipc ]] || command+=("$2")
+	"$YARDMASTER" "${command[@]}" -c "$INI" "${@:${#command[@]}+1}"
 }
 
 # The same in the background, with the redirections of the call; CLIENT is its pid.

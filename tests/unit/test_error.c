@@ -52,7 +52,7 @@ START_TEST(errno_decides_class_and_hint)
 	    {EACCES, YM_ERR_PERMISSION, "mode"},  {EPERM, YM_ERR_PERMISSION, "root"},
 	    {EIDRM, YM_ERR_GONE, "ipcrm"},        {EMFILE, YM_ERR_LIMIT, "ulimit"},
 	    {ERANGE, YM_ERR_LIMIT, "32767"},      {ENOENT, YM_ERR_USAGE, "No such file"},
-	    {EIO, YM_ERR_SYSTEM, "Input/output"},
+	    {EIO, YM_ERR_SYSTEM, "Input/output"}, {ENOSYS, YM_ERR_SYSTEM, "container"},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {

@@ -13,6 +13,8 @@
 #include "../../ipc/group.h"
 #include "../../ipc/guardian.h"
 #include "../../ipc/key.h"
+#include "../../ipc/pid.h"
+#include "../../ipc/registry.h"
 #include "../../ipc/sem.h"
 #include "faults.h"
 
@@ -110,6 +112,7 @@ static void join(struct ym_group *group, unsigned capacity)
 	struct ym_group_spec spec = spec_of(capacity);
 
 	ASSERT_OK(ym_group_join(group, &spec, &err));
+	ASSERT_OK(ym_group_registry(group, &err));
 }
 
 static void leave(struct ym_group *group, bool as_last)
@@ -287,12 +290,10 @@ START_TEST(later_ones_join_what_is_there)
 	ck_assert(!group.fresh);
 	ck_assert(!group.orphan);
 	ck_assert_uint_eq(group.capacity, CAPACITY);
-	ck_assert_uint_eq(group.slot, 1);
+	ck_assert_uint_ne(group.slot, 0);
 	ck_assert_int_eq(ym_group_usage(&group), 2);
-	ck_assert(ym_group_alive(&group, 0));
-	ck_assert(ym_group_alive(&group, 1));
-	ck_assert(!ym_group_alive(&group, 2));
-	ck_assert(!ym_group_alive(&group, CAPACITY));
+	for (unsigned i = 0; i <= CAPACITY; i++)
+		ck_assert_int_eq(ym_group_alive(&group, i), i == 0 || i == group.slot);
 	assert_good(&group);
 	/* Join-only is enough to use it. */
 	join(&guest, 0);
@@ -444,31 +445,42 @@ END_TEST
 
 /* ---- slots and deaths ------------------------------------------------------------------------ */
 
+/* The slot of the only other participant. */
+static unsigned other_slot(const struct ym_group *group)
+{
+	for (unsigned i = 0; i < group->capacity; i++)
+		if (i != group->slot && ym_group_alive(group, i))
+			return i;
+	ck_abort_msg("there is no other participant");
+	return 0;
+}
+
 START_TEST(a_dead_slot_waits_for_its_burial)
 {
-	bool dead[CAPACITY];
+	bool dead[2];
+	struct ym_group_spec spec = spec_of(0);
 	struct ym_group group, other;
+	unsigned slot;
 	pid_t child;
 
-	join(&group, CAPACITY);
+	join(&group, 2);
 	child = participant();
+	slot = other_slot(&group);
 	ck_assert_int_eq(ym_group_dead(&group, dead, &err), 0);
 	/* The living cannot be buried. */
-	ym_group_bury(&group, 1);
-	ck_assert_int_eq(value(&group, YM_GROUP_DIRTY(1)), 1);
+	ym_group_bury(&group, slot);
+	ck_assert_int_eq(value(&group, YM_GROUP_DIRTY(slot)), 1);
 	kill_and_reap(child);
-	ck_assert(!ym_group_alive(&group, 1));
+	ck_assert(!ym_group_alive(&group, slot));
 	ck_assert_int_eq(ym_group_usage(&group), 1);
 	ck_assert_int_eq(ym_group_dead(&group, dead, &err), 1);
-	ck_assert(dead[1] && !dead[0] && !dead[2]);
-	join(&other, 0);
-	ck_assert_uint_eq(other.slot, 2);
-	leave(&other, false);
-	ym_group_bury(&group, 1);
-	ym_group_bury(&group, 1);
+	ck_assert(dead[slot] && !dead[group.slot]);
+	ASSERT_ERR(ym_group_join(&other, &spec, &err), YM_ERR_FULL);
+	ym_group_bury(&group, slot);
+	ym_group_bury(&group, slot);
 	ck_assert_int_eq(ym_group_dead(&group, dead, &err), 0);
 	join(&other, 0);
-	ck_assert_uint_eq(other.slot, 1);
+	ck_assert_uint_eq(other.slot, slot);
 	leave(&other, false);
 	leave(&group, true);
 }
@@ -488,7 +500,7 @@ START_TEST(full)
 	ck_assert_int_eq(value(&group, YM_GROUP_LOCK), 0);
 	kill_and_reap(child);
 	ASSERT_ERR(ym_group_join(&other, &spec, &err), YM_ERR_FULL);
-	ym_group_bury(&group, 1);
+	ym_group_bury(&group, !group.slot);
 	join(&other, 0);
 	leave(&other, false);
 	leave(&group, true);
@@ -509,7 +521,7 @@ START_TEST(orphans_are_adopted_with_all_they_have)
 	join(&group, CAPACITY);
 	ck_assert(group.orphan);
 	ck_assert(!group.fresh);
-	ck_assert_uint_eq(group.slot, 3);
+	ck_assert(!group.inherited);
 	assert_good(&group);
 	ck_assert_int_eq(ym_group_dead(&group, dead, &err), 3);
 	ck_assert_int_eq(shared->made, 1);
@@ -1015,6 +1027,16 @@ static bool over(int status)
 	return WEXITSTATUS(status) == END_OF_SWEEP;
 }
 
+static void bury_the_dead(struct ym_group *group)
+{
+	bool dead[CAPACITY];
+
+	ck_assert_int_ge(ym_group_dead(group, dead, &err), 0);
+	for (unsigned i = 0; i < CAPACITY; i++)
+		if (dead[i])
+			ym_group_bury(group, i);
+}
+
 /* Kill an initialiser, and then who comes to repair what he left. */
 START_TEST(killed_at_every_call_of_a_join)
 {
@@ -1069,18 +1091,41 @@ START_TEST(killed_at_every_call_of_a_later_join)
 {
 	struct blow blow = {.at = 1, .capacity = 0};
 	struct ym_group group;
-	bool dead[CAPACITY];
 
 	join(&group, CAPACITY);
 	for (; !over(reap(spawn(join_under_fire, &blow))); blow.at++) {
 		assert_good(&group);
 		ck_assert_int_eq(ym_group_usage(&group), 1);
 		ck_assert_int_eq(value(&group, YM_GROUP_LOCK), 0);
-		if (ym_group_dead(&group, dead, &err) > 0)
-			ym_group_bury(&group, 1);
+		bury_the_dead(&group);
 	}
-	ck_assert_int_gt(blow.at, 5);
+	ck_assert_int_gt(blow.at, 3);
 	leave(&group, true);
+}
+END_TEST
+
+static void join_and_die(void *arg)
+{
+	struct ym_group group;
+
+	(void)arg;
+	join(&group, CAPACITY);
+	kill(getpid(), SIGKILL);
+}
+
+/* The group is there, READY, but nobody is in it. */
+START_TEST(killed_at_every_call_of_an_adoption)
+{
+	struct blow blow = {.at = 1, .capacity = CAPACITY};
+	bool through = false;
+
+	for (; !through; blow.at++) {
+		over(reap(spawn(join_and_die, NULL)));
+		ck_assert_int_eq(count_objects() - objects_before, OBJECTS);
+		through = over(reap(spawn(join_under_fire, &blow)));
+		assert_recovers();
+	}
+	ck_assert_int_gt(blow.at, 12);
 }
 END_TEST
 
@@ -1129,14 +1174,12 @@ START_TEST(killed_at_every_call_of_another_leave)
 {
 	struct blow blow = {.at = 1, .capacity = 0};
 	struct ym_group group;
-	bool dead[CAPACITY];
 
 	join(&group, CAPACITY);
 	for (; !over(reap(spawn(leave_under_fire, &blow))); blow.at++) {
 		assert_good(&group);
 		ck_assert_int_eq(ym_group_usage(&group), 1);
-		if (ym_group_dead(&group, dead, &err) > 0)
-			ym_group_bury(&group, 1);
+		bury_the_dead(&group);
 	}
 	leave(&group, true);
 	ck_assert_int_eq(shared->salvaged, 1);
@@ -1378,6 +1421,7 @@ int main(void)
 	tcase_add_test(tcase, killed_at_every_call_of_a_join);
 	tcase_add_test(tcase, killed_at_every_call_of_a_repair);
 	tcase_add_test(tcase, killed_at_every_call_of_a_later_join);
+	tcase_add_test(tcase, killed_at_every_call_of_an_adoption);
 	tcase_add_test(tcase, every_call_of_a_join_fails_once);
 	tcase_add_test(tcase, killed_at_every_call_of_the_last_leave);
 	tcase_add_test(tcase, killed_at_every_call_of_another_leave);

@@ -1,6 +1,9 @@
 /* test_key.c - ftok, crc32 keys, keys as users write them, and key files. */
 #include <dirent.h>
 #include <sys/ipc.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 
 #include "../../ipc/key.h"
 #include "support.h"
@@ -11,7 +14,6 @@ START_TEST(ftok_is_the_one_of_libc)
 {
 	static const char *const paths[] = {"/",         "/tmp",        "/proc", "/proc/self/stat",
 	                                    "/dev/null", "/etc/passwd", "/sys"};
-	static const int projects[] = {1, 'y', 'A', 127, 128, 255, 'y' + 256};
 	char path[PATH_MAX], name[32];
 	key_t key;
 
@@ -19,15 +21,39 @@ START_TEST(ftok_is_the_one_of_libc)
 		snprintf(name, sizeof(name), "file%d", i);
 		write_file(name, "", 0);
 		join_path(path, name);
-		for (size_t p = 0; p < COUNT(projects); p++) {
-			ASSERT_OK(ym_ftok(path, projects[p], &key, &err));
-			ck_assert_int_eq(key, ftok(path, projects[p]));
+		/* All bytes; of larger numbers the lowest one counts. */
+		for (int project = 1; project < 0x100; project++) {
+			ASSERT_OK(ym_ftok(path, project, &key, &err));
+			ck_assert_int_eq(key, ftok(path, project));
 		}
+		ASSERT_OK(ym_ftok(path, 'y' + 0x300, &key, &err));
+		ck_assert_int_eq(key, ftok(path, 'y'));
 	}
 	for (size_t i = 0; i < COUNT(paths); i++) {
 		ASSERT_OK(ym_ftok(paths[i], 'y', &key, &err));
 		ck_assert_int_eq(key, ftok(paths[i], 'y'));
 	}
+}
+END_TEST
+
+/* The file counts, not its name. */
+START_TEST(ftok_of_links)
+{
+	char path[PATH_MAX], other[PATH_MAX];
+	key_t key, same;
+
+	write_file("file", "", 0);
+	join_path(path, "file");
+	ASSERT_OK(ym_ftok(path, 0, &key, &err));
+	ck_assert_int_eq(key, ftok(path, 0));
+	join_path(other, "symbolic");
+	ck_assert_int_eq(symlink("file", other), 0);
+	ASSERT_OK(ym_ftok(other, 0, &same, &err));
+	ck_assert_int_eq(same, key);
+	join_path(other, "hard");
+	ck_assert_int_eq(link(path, other), 0);
+	ASSERT_OK(ym_ftok(other, 0, &same, &err));
+	ck_assert_int_eq(same, key);
 }
 END_TEST
 
@@ -56,6 +82,20 @@ START_TEST(names_are_crc32)
 }
 END_TEST
 
+START_TEST(crc32_of_bytes)
+{
+	char bytes[256];
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (char)i;
+	ck_assert_uint_eq(ym_crc32("", 0), 0);
+	ck_assert_uint_eq(ym_crc32("\0\0\0\0", 4), 0x2144df1c);
+	ck_assert_uint_eq(ym_crc32("123456789", 9), 0xcbf43926);
+	ck_assert_uint_eq(ym_crc32(bytes, sizeof(bytes)), 0x29058c73);
+	ck_assert_uint_eq(ym_crc32("\xff\xff\xff\xff", 4), 0xffffffff);
+}
+END_TEST
+
 /* The four bytes whose crc is the one that is no key; found by running the crc backwards. */
 START_TEST(a_name_is_never_minus_one)
 {
@@ -76,6 +116,8 @@ START_TEST(parse_good)
 	    {"4294967295", 0xffffffff},
 	    {"-1", 0xffffffff},
 	    {"-2147483648", 0x80000000},
+	    {"2147483648", 0x80000000},
+	    {"010", 10},
 	    {"0x1", 1},
 	    {"0xdeadBEEF", 0xdeadbeef},
 	    {"0X10", 16},
@@ -94,9 +136,11 @@ START_TEST(parse_good)
 	snprintf(text, sizeof(text), "%s:q", path);
 	ASSERT_OK(ym_key_parse(text, &key, &err));
 	ck_assert_int_eq(key, ftok(path, 'q'));
-	snprintf(text, sizeof(text), "%s:\xe4", path);
-	ASSERT_OK(ym_key_parse(text, &key, &err));
-	ck_assert_int_eq(key, ftok(path, 0xe4));
+	for (int byte = 1; byte < 0x100; byte++) {
+		snprintf(text, sizeof(text), "%s:%c", path, byte);
+		ASSERT_OK(ym_key_parse(text, &key, &err));
+		ck_assert_int_eq(key, ftok(path, byte));
+	}
 }
 END_TEST
 
@@ -105,7 +149,9 @@ START_TEST(parse_bad)
 	static const char *const rows[] = {
 	    "",     "0",          "0x0",         "abc",         "12x",   "0x",
 	    "0xg",  "4294967296", "0x100000000", "-2147483649", "name:", "99999999999999999999",
-	    "/tmp", "/tmp:",      "/tmp:yy",     ":y",          "1 2",   "/nonexistent/file:y"};
+	    "/tmp", "/tmp:",      "/tmp:yy",     ":y",          "1 2",   "/nonexistent/file:y",
+	    " 1",   "+1",         "\t7",         "-",           "-0x10", "-0",
+	    "0x-1", "1e3",        ":",           "::",          "name"};
 	char longer[PATH_MAX + 16];
 	key_t key;
 
@@ -248,14 +294,58 @@ START_TEST(keyfile_needs_a_directory_it_can_write_to)
 }
 END_TEST
 
+/* ---- keys of other objects ------------------------------------------------------------------- */
+
+START_TEST(in_use_by_any_kind_of_object)
+{
+	key_t key = (key_t)0x5afe0001;
+	int id;
+
+	ck_assert(!ym_key_in_use(key, NULL));
+	id = shmget(key, 4096, IPC_CREAT | IPC_EXCL | 0600);
+	ck_assert(ym_key_in_use(key, NULL));
+	ck_assert_int_eq(shmctl(id, IPC_RMID, NULL), 0);
+	id = msgget(key, IPC_CREAT | IPC_EXCL | 0600);
+	ck_assert(ym_key_in_use(key, NULL));
+	ck_assert_int_eq(msgctl(id, IPC_RMID, NULL), 0);
+	id = semget(key, 1, IPC_CREAT | IPC_EXCL | 0600);
+	ck_assert(ym_key_in_use(key, NULL));
+	ck_assert_int_eq(semctl(id, 0, IPC_RMID), 0);
+	ck_assert(!ym_key_in_use(key, NULL));
+	/* Nobody can use that key, and asking for it makes nothing. */
+	ck_assert(ym_key_in_use(IPC_PRIVATE, NULL));
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(keyfile_avoids_the_objects_that_are_there)
+{
+	char path[PATH_MAX];
+	key_t key, taken_key;
+	int id;
+
+	write_file("board", "", 0);
+	join_path(path, "board");
+	taken_key = ftok(path, YM_KEY_PROJECT);
+	id = msgget(taken_key, IPC_CREAT | IPC_EXCL | 0600);
+	ck_assert_int_ge(id, 0);
+	ASSERT_OK(ym_keyfile(directory, "board", ym_key_in_use, NULL, &key, &err));
+	ck_assert_int_ne(key, taken_key);
+	ck_assert_int_eq(key, ftok(path, YM_KEY_PROJECT));
+	ck_assert_int_eq(msgctl(id, IPC_RMID, NULL), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("key");
 	TCase *tcase = add_case(suite, "key");
 
 	tcase_add_test(tcase, ftok_is_the_one_of_libc);
+	tcase_add_test(tcase, ftok_of_links);
 	tcase_add_test(tcase, ftok_of_a_missing_file);
 	tcase_add_test(tcase, names_are_crc32);
+	tcase_add_test(tcase, crc32_of_bytes);
 	tcase_add_test(tcase, a_name_is_never_minus_one);
 	tcase_add_test(tcase, parse_good);
 	tcase_add_test(tcase, parse_bad);
@@ -264,5 +354,7 @@ int main(void)
 	tcase_add_test(tcase, keyfile_is_replaced_while_its_key_is_taken);
 	tcase_add_test(tcase, keyfile_gives_up_in_the_end);
 	tcase_add_test(tcase, keyfile_needs_a_directory_it_can_write_to);
+	tcase_add_test(tcase, in_use_by_any_kind_of_object);
+	tcase_add_test(tcase, keyfile_avoids_the_objects_that_are_there);
 	return run_suite(suite);
 }

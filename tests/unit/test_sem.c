@@ -8,7 +8,7 @@
 #include <sys/time.h>
 
 #include "../../ipc/sem.h"
-#include "support.h"
+#include "faults.h"
 
 static key_t key;
 
@@ -129,6 +129,41 @@ START_TEST(smaller_sets_are_refused_and_larger_ones_used)
 }
 END_TEST
 
+START_TEST(limits_of_the_kernel)
+{
+	struct ym_sem sem;
+
+	/* The first call looks, the second makes. */
+	arm_fault(2, ENOSPC);
+	ASSERT_ERR(ym_sem_get(&sem, key, 1, 0600, YM_NEVER, &err), YM_ERR_LIMIT);
+	ASSERT_IN("kernel.sem", err.text);
+	ASSERT_IN("now 0 of ", err.text);
+	ASSERT_IN("semaphore sets", err.text);
+	arm_fault(2, EINVAL);
+	ASSERT_ERR(ym_sem_get(&sem, key, 1, 0600, YM_NEVER, &err), YM_ERR_LIMIT);
+	ASSERT_IN("less than 3", err.text);
+	/* Only a removed set is a reason to try again. */
+	arm_fault(3, ENOMEM);
+	ASSERT_ERR(ym_sem_get(&sem, key, 1, 0600, YM_NEVER, &err), YM_ERR_LIMIT);
+	assert_nothing_left();
+	ym_sem_close(&sem);
+}
+END_TEST
+
+/* Between the look and the making, somebody else makes it. */
+START_TEST(made_by_somebody_faster)
+{
+	struct ym_sem sem;
+	int id = semget(key, 3, IPC_CREAT | IPC_EXCL | 0600);
+
+	arm_fault(1, ENOENT);
+	get(&sem, 1);
+	ck_assert_int_eq(sem.id, id);
+	ym_sem_close(&sem);
+	remove_set(id);
+}
+END_TEST
+
 /* ---- units ----------------------------------------------------------------------------------- */
 
 START_TEST(try_takes_all_units_and_no_more)
@@ -216,7 +251,9 @@ START_TEST(acquire_sleeps_until_a_release)
 	ck_assert_int_eq(stat.locked, 0);
 	ck_assert_int_eq(stat.last, getpid());
 	ck_assert_uint_eq(stat.uid, geteuid());
+	ck_assert_uint_eq(stat.cuid, geteuid());
 	ck_assert_uint_eq(stat.mode, 0600);
+	ck_assert_uint_eq(stat.members, 3);
 	ASSERT_OK(ym_sem_release(&sem, &err));
 	await_step();
 	reap_well(child);
@@ -310,6 +347,61 @@ START_TEST(a_forked_child_gives_nothing_back)
 }
 END_TEST
 
+static void release_copy(void *arg)
+{
+	struct ym_sem *sem = arg;
+
+	ASSERT_OK(ym_sem_release(sem, &err));
+	ck_assert_int_eq(value(sem->id, YM_SEM_VALUE), 2);
+	ASSERT_ERR(ym_sem_release(sem, &err), YM_ERR_USAGE);
+	tell_step();
+	sleep_for_ever();
+}
+
+/* Whatever the order of the two deaths and releases, the right number is left. */
+START_TEST(a_forked_child_may_release_in_so_many_words)
+{
+	struct ym_sem sem;
+	pid_t child;
+
+	open_steps();
+	get(&sem, 2);
+	ASSERT_OK(ym_sem_try(&sem, &err));
+	child = spawn(release_copy, &sem);
+	await_step();
+	ck_assert_int_eq(value(sem.id, YM_SEM_VALUE), 2);
+	kill_and_reap(child);
+	ck_assert_int_eq(value(sem.id, YM_SEM_VALUE), 1);
+	child = spawn(release_copy, &sem);
+	await_step();
+	ym_sem_close(&sem);
+	ck_assert_int_eq(value(set_of_key(), YM_SEM_VALUE), 3);
+	kill_and_reap(child);
+	ck_assert_int_eq(value(set_of_key(), YM_SEM_VALUE), 2);
+	ck_assert_int_eq(value(set_of_key(), YM_SEM_USAGE), 0);
+	remove_set(set_of_key());
+}
+END_TEST
+
+/* Somebody reset USAGE behind our back: neither a hang, nor a unit that nobody has. */
+START_TEST(closing_gives_back_what_can_be_given_back)
+{
+	struct ym_sem sem;
+
+	get(&sem, 3);
+	ASSERT_OK(ym_sem_try(&sem, &err));
+	ck_assert_int_eq(semctl(sem.id, YM_SEM_USAGE, SETVAL, 0), 0);
+	ym_sem_close(&sem);
+	ck_assert_int_eq(value(set_of_key(), YM_SEM_VALUE), 3);
+	get(&sem, 3);
+	ASSERT_OK(ym_sem_try(&sem, &err));
+	ck_assert_int_eq(semctl(sem.id, YM_SEM_VALUE, SETVAL, YM_SEM_MAX), 0);
+	ym_sem_close(&sem);
+	ck_assert_int_eq(value(set_of_key(), YM_SEM_USAGE), 0);
+	remove_set(set_of_key());
+}
+END_TEST
+
 /* Attaches like PHP does, but never comes to the end of it. */
 static void hold_the_lock(void *arg)
 {
@@ -364,11 +456,82 @@ START_TEST(removed_while_waited_for)
 	get(&sem, 0);
 	child = spawn(wait_for_removal, NULL);
 	WAIT_UNTIL(ym_sem_stat(sem.id, &stat, &err) == 0 && stat.waiters == 1);
-	remove_set(sem.id);
+	ASSERT_OK(ym_sem_remove(sem.id, &err));
 	reap_well(child);
-	ck_assert_int_eq(ym_sem_try(&sem, &err), -1);
-	ck_assert_int_eq(ym_sem_stat(sem.id, &stat, &err), -1);
 	ym_sem_close(&sem);
+}
+END_TEST
+
+START_TEST(removed_before)
+{
+	struct ym_sem sem;
+	struct ym_sem_stat stat;
+	int id;
+
+	get(&sem, 2);
+	ASSERT_OK(ym_sem_try(&sem, &err));
+	ASSERT_OK(ym_sem_find(key, &id, &err));
+	ck_assert_int_eq(id, sem.id);
+	ASSERT_OK(ym_sem_remove(sem.id, &err));
+	ASSERT_ERR(ym_sem_find(key, &id, &err), YM_ERR_NO);
+	ASSERT_ERR(ym_sem_try(&sem, &err), YM_ERR_GONE);
+	ASSERT_IN("was removed", err.text);
+	ASSERT_ERR(ym_sem_acquire(&sem, YM_NEVER, &err), YM_ERR_GONE);
+	ASSERT_ERR(ym_sem_acquire(&sem, ym_deadline(0), &err), YM_ERR_GONE);
+	ASSERT_ERR(ym_sem_release(&sem, &err), YM_ERR_GONE);
+	ASSERT_ERR(ym_sem_resize(&sem, 1, YM_NEVER, &err), YM_ERR_GONE);
+	ASSERT_ERR(ym_sem_resize(&sem, -1, YM_NEVER, &err), YM_ERR_GONE);
+	ASSERT_ERR(ym_sem_stat(sem.id, &stat, &err), YM_ERR_GONE);
+	ASSERT_IN("was removed", err.text);
+	/* Twice is no error: somebody was faster. */
+	ASSERT_OK(ym_sem_remove(sem.id, &err));
+	ym_sem_close(&sem);
+}
+END_TEST
+
+START_TEST(found_without_attaching)
+{
+	int id, set = semget(key, 2, IPC_CREAT | IPC_EXCL | 0600);
+
+	ASSERT_ERR(ym_sem_find(key, &id, &err), YM_ERR_FOREIGN);
+	ASSERT_ERR(ym_sem_stat(set, &(struct ym_sem_stat){0}, &err), YM_ERR_FOREIGN);
+	remove_set(set);
+	ASSERT_ERR(ym_sem_find(IPC_PRIVATE, &id, &err), YM_ERR_USAGE);
+	set = semget(key, 7, IPC_CREAT | IPC_EXCL | 0600);
+	ASSERT_OK(ym_sem_find(key, &id, &err));
+	ck_assert_int_eq(id, set);
+	for (int member = 0; member < 7; member++)
+		ck_assert_int_eq(value(id, member), 0);
+	remove_set(set);
+}
+END_TEST
+
+static void remove_as_nobody(void *arg)
+{
+	struct ym_sem sem;
+
+	become_nobody(arg);
+	ASSERT_OK(ym_sem_get(&sem, key, 1, 0600, YM_NEVER, &err));
+	ASSERT_ERR(ym_sem_remove(sem.id, &err), YM_ERR_PERMISSION);
+	/* Before our end, whose undo would hide what was left taken. */
+	ASSERT_ERR(ym_sem_remove_unused(sem.id, 1, &err), YM_ERR_PERMISSION);
+	ck_assert_int_eq(value(sem.id, YM_SEM_LOCK), 0);
+	ck_assert_int_eq(value(sem.id, YM_SEM_USAGE), 1);
+	ym_sem_close(&sem);
+	ASSERT_ERR(ym_sem_remove_unused(set_of_key(), 0, &err), YM_ERR_PERMISSION);
+	ck_assert_int_eq(value(set_of_key(), YM_SEM_LOCK), 0);
+	ck_assert_int_eq(value(set_of_key(), YM_SEM_USAGE), 0);
+}
+
+START_TEST(a_removal_that_is_forbidden_blocks_nobody)
+{
+	struct ym_sem sem;
+
+	ASSERT_OK(ym_sem_get(&sem, key, 1, 0666, YM_NEVER, &err));
+	ym_sem_close(&sem);
+	if (have_nobody())
+		run_child(remove_as_nobody, NULL);
+	remove_set(set_of_key());
 }
 END_TEST
 
@@ -450,6 +613,35 @@ START_TEST(a_new_size_outlives_who_set_it)
 }
 END_TEST
 
+static void hold_one(void *arg)
+{
+	struct ym_sem sem;
+
+	(void)arg;
+	get(&sem, 3);
+	ASSERT_OK(ym_sem_try(&sem, &err));
+	tell_step();
+	sleep_for_ever();
+}
+
+START_TEST(a_new_size_leaves_the_units_that_are_out)
+{
+	struct ym_sem sem;
+	pid_t holder;
+
+	open_steps();
+	get(&sem, 3);
+	holder = spawn(hold_one, NULL);
+	await_step();
+	ASSERT_OK(ym_sem_resize(&sem, -2, ym_deadline(0), &err));
+	ck_assert_int_eq(ym_sem_try(&sem, &err), 1);
+	kill_and_reap(holder);
+	ck_assert_int_eq(value(sem.id, YM_SEM_VALUE), 1);
+	ym_sem_close(&sem);
+	remove_set(set_of_key());
+}
+END_TEST
+
 /* ---- many at once: never more holders than units --------------------------------------------- */
 
 #define UNITS 3
@@ -500,6 +692,8 @@ int main(void)
 	tcase_add_test(tcase, only_the_sole_user_sets_the_value);
 	tcase_add_test(tcase, limits_of_the_value);
 	tcase_add_test(tcase, smaller_sets_are_refused_and_larger_ones_used);
+	tcase_add_test(tcase, limits_of_the_kernel);
+	tcase_add_test(tcase, made_by_somebody_faster);
 	tcase_add_test(tcase, try_takes_all_units_and_no_more);
 	tcase_add_test(tcase, release_needs_a_held_unit);
 	tcase_add_test(tcase, acquire_until_the_deadline);
@@ -507,11 +701,17 @@ int main(void)
 	tcase_add_test(tcase, signals_do_not_disturb_a_wait);
 	tcase_add_test(tcase, the_kernel_gives_back_what_a_killed_holder_had);
 	tcase_add_test(tcase, a_forked_child_gives_nothing_back);
+	tcase_add_test(tcase, a_forked_child_may_release_in_so_many_words);
+	tcase_add_test(tcase, closing_gives_back_what_can_be_given_back);
 	tcase_add_test(tcase, a_stopped_attacher_is_named);
 	tcase_add_test(tcase, removed_while_waited_for);
+	tcase_add_test(tcase, removed_before);
+	tcase_add_test(tcase, found_without_attaching);
+	tcase_add_test(tcase, a_removal_that_is_forbidden_blocks_nobody);
 	tcase_add_test(tcase, removed_only_when_unused);
 	tcase_add_test(tcase, resize_up_and_down);
 	tcase_add_test(tcase, a_new_size_outlives_who_set_it);
+	tcase_add_test(tcase, a_new_size_leaves_the_units_that_are_out);
 	tcase_add_test(tcase, never_more_holders_than_units);
 	return run_suite(suite);
 }

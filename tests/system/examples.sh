@@ -1,0 +1,343 @@
+# shellcheck shell=bash disable=SC2016 # those are variables of PHP
+# examples.sh - the examples of the IPC library, built against an installed Yardmaster; the runner sees what they leave.
+
+# Install, copy the examples, build one. EXAMPLE is its directory.
+build_example() { # NAME
+	local prefix=$DIR/prefix
+	# The make that runs the tests must not hand its options down.
+	unset MAKEFLAGS MAKELEVEL MFLAGS
+	make -C "$SOURCE" BUILD="$BUILD" PREFIX="$prefix" install >"$DIR/make" 2>&1 || fail "make install: $(<"$DIR/make")"
+	mkdir "$DIR/examples"
+	cp -r "$SOURCE"/examples/{segment,shared_memory,progress} "$DIR/examples"
+	EXAMPLE=$DIR/examples/$1
+	PKG_CONFIG_PATH=$prefix/lib/pkgconfig make -B -C "$EXAMPLE" CFLAGS="-O2 -Wall -Wextra -Wconversion -Werror" \
+		>"$DIR/make" 2>&1 || fail "make of the example: $(<"$DIR/make")"
+	export LD_LIBRARY_PATH=$prefix/lib
+	cd "$EXAMPLE" || fail "no directory $EXAMPLE"
+}
+
+need_php() {
+	command -v php >/dev/null || skip "php is not installed"
+	php -r 'exit((int) !(extension_loaded("sysvsem") && extension_loaded("sysvshm")));' ||
+		skip "php has no sysvsem or no sysvshm"
+}
+
+no_objects() {
+	(($(ipc_objects) == 0))
+}
+
+sleeps() { # PID
+	grep -q '^State:.S' "/proc/$1/status"
+}
+
+# ---- segment ----------------------------------------------------------------------------------------------------
+
+test_segment() {
+	build_example segment
+	expect 1 ./segment get city
+	expect 1 ./segment delete
+	assert_equal 0 "$(ipc_objects)" "objects after looking"
+	expect 0 ./segment send city Oslo
+	expect 0 ./segment send city "Tromsø"
+	expect 0 ./segment get city
+	assert_equal "Tromsø" "$OUT" "the city"
+	expect 1 ./segment get river
+	expect 0 ./segment delete city
+	expect 1 ./segment delete city
+	assert_contains 'no variable "city"' "$ERR" "deleted twice"
+	expect 2 ./segment send city
+	expect 0 ./segment delete
+	assert_equal 0 "$(ipc_objects)" "objects after delete"
+}
+
+# What README.md tells people to type.
+test_segment_and_php() {
+	local lines
+	need_php
+	build_example segment
+	mapfile -t lines < <(sed -n 's/^    \(php -r .*\)$/\1/p' README.md)
+	assert_equal 2 "${#lines[@]}" "lines for PHP in README.md"
+	expect 0 ./segment send city Oslo
+	expect 0 bash -c "${lines[0]}"
+	assert_equal Oslo "$OUT" "what PHP reads"
+	expect 0 bash -c "${lines[1]}"
+	assert_equal "" "$OUT$ERR" "PHP writes"
+	expect 0 ./segment get sizes
+	assert_contains "\`$OUT\`" "$(<README.md)" "what C reads, promised in README.md"
+	expect 0 ./segment delete
+}
+
+# Killed while it holds the semaphore, and while it waits for it.
+test_segment_killed() {
+	local holder waiter
+	need_php
+	build_example segment
+	expect 0 ./segment send city Oslo
+	php -r '$s = sem_get(ftok("segment.key", "s")); sem_acquire($s); echo "has it\n"; sleep(60);' >"$DIR/holder" &
+	holder=$!
+	wait_until 10 has_line "$DIR/holder" "has it"
+	./segment get city >"$DIR/waiter" &
+	waiter=$!
+	wait_until 10 sleeps "$waiter"
+	slay "$holder"
+	wait "$waiter" || fail "get after the death of the holder: $?"
+	assert_equal Oslo "$(<"$DIR/waiter")" "what the waiter gets"
+	expect 0 ./segment delete
+}
+
+# ---- shared_memory ----------------------------------------------------------------------------------------------
+
+# Somebody who takes part, until release_holder: HOLDER is its pid.
+start_holder() {
+	mkfifo "$DIR/hold"
+	./shared_memory "$DIR/group" hold <"$DIR/hold" >"$DIR/holder" &
+	HOLDER=$!
+	exec 7>"$DIR/hold"
+	wait_until 10 has_line "$DIR/holder" "$DIR/group is there until the input ends"
+}
+
+release_holder() {
+	exec 7>&-
+	wait "$HOLDER"
+	assert_equal 0 $? "exit code of the holder"
+}
+
+memory() { # COMMAND ARGUMENTS...
+	./shared_memory "$DIR/group" "$@"
+}
+
+test_shared_memory() {
+	build_example shared_memory
+	expect 0 memory set greeting hello
+	assert_equal 0 "$(ipc_objects)" "objects without a participant"
+	start_holder
+	expect 1 memory get greeting
+	expect 0 memory set greeting hello
+	expect 1 memory cas greeting bye good
+	expect 0 memory cas greeting hello "good bye"
+	expect 0 memory get greeting
+	assert_equal "good bye" "$OUT" "the greeting"
+	expect 0 memory count number 3
+	assert_equal $'1\n2\n3' "$OUT" "the sums"
+	expect 1 memory count greeting 1
+	assert_contains "no integer" "$ERR" "a string is not counted"
+	expect 0 memory set big "$(printf '%060000d' 0 | tr 0 x)"
+	expect 1 memory set bigger "$(printf '%060000d' 0 | tr 0 y)"
+	assert_contains "are missing" "$ERR" "too much"
+	expect 0 memory delete big
+	expect 1 memory delete big
+	expect 0 memory get number
+	assert_equal 3 "$OUT" "the number after all that"
+	expect 0 memory clear
+	expect 1 memory get number
+	expect 2 memory get
+	release_holder
+	assert_equal 0 "$(ipc_objects)" "objects after the last participant"
+}
+
+test_shared_memory_demo() {
+	need_php
+	build_example shared_memory
+	expect 0 ./demo.sh 4
+	assert_contains "killed: 4 times C, 4 times PHP" "$OUT" "the demo"
+	assert_equal right "${OUT##*$'\n'}" "the end of the demo"
+	assert_equal 0 "$(ipc_objects)" "objects after the demo"
+}
+
+# The C program that made the group is killed: PHP is the last participant, C comes back, PHP ends.
+test_shared_memory_outlived_by_php() {
+	local php
+	need_php
+	build_example shared_memory
+	start_holder
+	mkfifo "$DIR/php"
+	php -r 'require "SharedMemory.php"; $m = new SharedMemory($argv[1]); $m->set("list", ["a" => 1.5, 7 => true]);
+		echo "set\n"; fgets(STDIN);' "$DIR/group" <"$DIR/php" >"$DIR/php.out" &
+	php=$!
+	exec 8>"$DIR/php"
+	wait_until 10 has_line "$DIR/php.out" "set"
+	slay "$HOLDER"
+	exec 7>&-
+	expect 0 memory get list
+	assert_equal 'a:2:{s:1:"a";d:1.5;i:7;b:1;}' "$OUT" "what PHP set"
+	exec 8>&-
+	wait "$php" || fail "PHP failed"
+	wait_until 5 no_objects
+}
+
+# The mutex of a killed process is free; a living one makes the others wait, as long as they want to.
+test_shared_memory_mutex() {
+	local php code='require "SharedMemory.php"; $m = new SharedMemory($argv[1]);'
+	need_php
+	build_example shared_memory
+	start_holder
+	php -r "$code"' $m->update("x", function () { echo "inside\n"; sleep(60); });' "$DIR/group" >"$DIR/php.out" &
+	php=$!
+	wait_until 10 has_line "$DIR/php.out" "inside"
+	expect 255 php -r "$code"' $m->set("x", 5, 0.1);' "$DIR/group"
+	assert_contains "did not become free in 0.1 s" "$OUT$ERR" "PHP's timeout"
+	slay "$php"
+	expect 0 php -r "$code"' $m->set("x", 5, 0.1); var_dump($m->compareAndSet("x", 4, 6), $m->compareAndSet("x", 5, 7));' \
+		"$DIR/group"
+	assert_equal $'bool(false)\nbool(true)' "$OUT" "compareAndSet"
+	expect 0 memory get x
+	assert_equal 7 "$OUT" "what PHP set"
+	expect 0 php -r "$code"' $m->delete("x"); var_dump($m->get("x"));' "$DIR/group"
+	assert_equal NULL "$OUT" "deleted by PHP"
+	expect 1 memory get x
+	release_holder
+}
+
+versions() {
+	php -r 'require "Group.php"; $g = new Group($argv[1]);
+		echo shm_get_var($g->variables("copy0"), 1)[0], " ", shm_get_var($g->variables("copy1"), 1)[0];' "$DIR/group"
+}
+
+# What a killed C writer leaves: `free` in the head negative if the array was changing its size, else no length.
+spoil() { # COPY OFFSET NUMBER
+	perl -MIPC::SysV=ftok -e 'shmwrite(shmget(ftok($ARGV[0], ord "y"), 0, 0), pack("q", $ARGV[2]), $ARGV[1], 8) or die $!' \
+		"$DIR/group/$1" "$2" "$3" || fail "cannot spoil $1"
+}
+spoil_size() { # COPY
+	spoil "$1" 24 -1
+}
+spoil_value() { # COPY
+	spoil "$1" 48 0
+}
+
+# Each version goes into the copy that does not count; that one may be spoiled.
+test_shared_memory_copies() {
+	local set='require "SharedMemory.php"; (new SharedMemory($argv[1]))->set("x", (int) $argv[2]);'
+	local get='require "SharedMemory.php"; echo (new SharedMemory($argv[1]))->get("x");'
+	need_php
+	build_example shared_memory
+	start_holder
+	expect 0 memory set x 1
+	expect 0 memory set x 2
+	assert_equal "2 1" "$(versions)" "versions after two changes"
+	spoil_size copy1
+	expect 255 php -r "$set" "$DIR/group" 3
+	assert_contains "Not enough shared memory left" "$OUT$ERR" "PHP cannot mend"
+	expect 0 memory get x
+	assert_equal 2 "$OUT" "the value, one copy spoiled"
+	expect 0 php -r "$get" "$DIR/group"
+	assert_equal 2 "$OUT" "the same for PHP"
+	expect 0 memory set x 3
+	assert_equal "2 3" "$(versions)" "versions after C has mended"
+	expect 0 php -r "$set" "$DIR/group" 4
+	assert_equal "4 3" "$(versions)" "versions after a change by PHP"
+	expect 0 php -r "$set" "$DIR/group" 5
+	assert_equal "4 5" "$(versions)" "versions after another change by PHP"
+	spoil_value copy0
+	expect 0 memory get x
+	assert_equal 5 "$OUT" "the value, the other one without a length"
+	expect 0 php -r "$get" "$DIR/group"
+	assert_equal 5 "$OUT" "the same for PHP, without a length"
+	expect 0 php -r "$set" "$DIR/group" 6
+	assert_equal "6 5" "$(versions)" "versions after PHP has replaced the value"
+	spoil_value copy0
+	spoil_value copy1
+	expect 255 php -r "$get" "$DIR/group"
+	assert_contains "no copy of the values is whole" "$OUT$ERR" "both copies spoiled, for PHP"
+	expect 4 memory get x
+	assert_contains "no copy of the values is whole" "$ERR" "both copies spoiled"
+	release_holder
+}
+
+# A script alone makes nothing.
+test_shared_memory_php_alone() {
+	need_php
+	build_example shared_memory
+	expect 4 php count.php "$DIR/group" x 1
+	expect 0 memory set x 1
+	expect 4 php count.php "$DIR/group" x 1
+	assert_contains "start a C program first" "$ERR" "PHP alone"
+	assert_equal 0 "$(ipc_objects)" "objects after PHP alone"
+}
+
+# ---- progress ---------------------------------------------------------------------------------------------------
+
+# A copy that takes long, its child asleep after it has begun: PARENT and CHILD are their pids.
+start_copy() { # BYTES PER SECOND
+	head -c 3000000 /dev/urandom >"$DIR/source"
+	rm -f "$DIR/progress" "$DIR/target"
+	./progress "$DIR/group" "$DIR/source" "$DIR/target" "$1" >"$DIR/progress" &
+	PARENT=$!
+	wait_until 10 grep -aqs ' [1-9][0-9]* %' "$DIR/progress"
+	CHILD=$(tr -d ' ' <"/proc/$PARENT/task/$PARENT/children")
+	kill -STOP "$CHILD"
+}
+
+test_progress() {
+	build_example progress
+	start_copy 1000000
+	expect 1 ./progress "$DIR/group" "$DIR/source" "$DIR/other" 1
+	assert_contains "another copy is at work" "$ERR" "two copies at once"
+	kill -CONT "$CHILD"
+	wait "$PARENT" || fail "progress failed: $(<"$DIR/progress")"
+	assert_contains "[########################################] 100 %" "$(<"$DIR/progress")" "the bar"
+	assert_contains $'copied 3000000 bytes\neverything is removed' "$(<"$DIR/progress")" "the end"
+	assert_same_file "$DIR/source" "$DIR/target" "the copy"
+	assert_equal 0 "$(ipc_objects)" "objects afterwards"
+	expect 1 ./progress "$DIR/group" "$DIR/source" "$DIR/target"
+	assert_contains "File exists" "$OUT" "an existing target"
+	expect 1 ./progress "$DIR/group" "$DIR/none" "$DIR/other"
+	assert_contains "No such file" "$OUT" "a missing source"
+	assert_equal 0 "$(ipc_objects)" "objects after failures"
+}
+
+test_progress_child_killed() {
+	build_example progress
+	start_copy 1000000
+	slay "$CHILD"
+	wait "$PARENT"
+	assert_equal 1 $? "exit code of the parent"
+	assert_contains "the copier (pid $CHILD) was killed after" "$(<"$DIR/progress")" "what the parent says"
+	assert_contains "everything is removed" "$(<"$DIR/progress")" "the end"
+	[[ ! -e $DIR/target ]] || fail "the target is still there"
+	assert_equal 0 "$(ipc_objects)" "objects afterwards"
+}
+
+test_progress_parent_killed() {
+	build_example progress
+	start_copy 1000000
+	slay "$PARENT"
+	! no_objects || fail "the objects have gone before the child"
+	kill -CONT "$CHILD"
+	wait_until 20 no_objects
+	assert_same_file "$DIR/source" "$DIR/target" "the copy of the orphan"
+}
+
+test_progress_both_killed() {
+	build_example progress
+	start_copy 1000000
+	slay "$CHILD" "$PARENT"
+	wait_until 10 no_objects
+	rm "$DIR/target"
+	expect 0 ./progress "$DIR/group" "$DIR/source" "$DIR/target"
+}
+
+test_progress_php() {
+	local php
+	need_php
+	build_example progress
+	start_copy 1000000
+	php progress.php "$DIR/group" >"$DIR/php" &
+	php=$!
+	wait_until 10 has_lines "$DIR/php" 1
+	kill -CONT "$CHILD"
+	wait "$PARENT" || fail "progress failed: $(<"$DIR/progress")"
+	wait "$php" || fail "progress.php failed"
+	assert_equal "100 %" "$(tail -n 1 "$DIR/php")" "the last line of PHP"
+	wait_until 5 no_objects
+	rm "$DIR/php"
+	start_copy 1000000
+	php progress.php "$DIR/group" >"$DIR/php" &
+	php=$!
+	wait_until 10 has_lines "$DIR/php" 1
+	slay "$CHILD"
+	wait "$PARENT" "$php"
+	assert_equal 1 $? "exit code of progress.php"
+	assert_equal failed "$(tail -n 1 "$DIR/php")" "the last line of PHP"
+	wait_until 5 no_objects
+}
