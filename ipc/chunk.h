@@ -16,8 +16,9 @@
  *
  * The journal is valid if `total` is not more than `end` - at: a real total never is that small. A block is not longer
  * than the hole, so its source is whole until the journal has moved past it: repair goes on with step 3 wherever the
- * mover was killed, and what is lost is at most the variable that was being put or removed. PHP finds a negative `free`
- * too small for any put.
+ * mover was killed, and what is lost is at most the variable that was being put or removed. PHP knows nothing of this: its
+ * put finds a negative `free` too small, but has removed the old value by then, and its remove moves chunks and adds to
+ * `free`. So after a kill in the middle of a move repair before PHP writes. The last chunk is replaced without a journal.
  */
 #ifndef YM_IPC_CHUNK_H
 #define YM_IPC_CHUNK_H
@@ -25,7 +26,7 @@
 #include "vars.h"
 
 #define YM_CHUNK_HEAD sizeof(struct ym_chunk_sh)
-#define YM_CHUNK_MIN  32 /* the least `next` that PHP accepts */
+#define YM_CHUNK_MIN  32 /* PHP looks for no chunk where less is left */
 
 /* How long a reader without the semaphore waits for a writer to finish, before it takes the segment for damaged. */
 #define YM_VARS_PATIENCE_MS 10

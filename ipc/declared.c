@@ -116,10 +116,10 @@ int ym_group_sem(struct ym_group *group, const char *name, struct ym_sem *sem, s
 	                  ym_deadline(group->spec.patience_ms), err);
 }
 
-int ym_group_vars(struct ym_group *group, const char *name, struct ym_vars *vars, struct ym_err *err)
+int ym_group_vars(struct ym_group *group, const char *name, unsigned flags, struct ym_vars *vars, struct ym_err *err)
 {
 	const struct ym_group_object *object;
 	struct ym_entry_sh *entry = find(group, YM_OBJECT_VARIABLES, name, &object, err);
 
-	return entry ? ym_vars_open(vars, entry->id, 0, err) : -1;
+	return entry ? ym_vars_open(vars, entry->id, flags, err) : -1;
 }

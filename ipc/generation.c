@@ -245,7 +245,9 @@ static int make_registry(struct ym_group *group, struct ym_err *err)
 
 int ym_generation_make(struct ym_group *group, struct ym_err *err)
 {
-	struct sembuf ready = {YM_GROUP_READY, 1, 0};
+	/* With no script inside, VALUE becomes the mutex that a script expects of its sem_get(). */
+	struct sembuf open[] = {{YM_GROUP_READY, 1, 0}, {YM_GROUP_VALUE, 1, 0}};
+	bool unused;
 	int sys;
 
 	if (clear_leftovers(group, err) < 0 || make_registry(group, err) < 0)
@@ -257,7 +259,8 @@ int ym_generation_make(struct ym_group *group, struct ym_err *err)
 		return -1;
 	}
 	atomic_store(&group->reg->complete, 1);
-	sys = ym_semop_until(group->semid, &ready, 1, YM_NEVER);
+	unused = ym_sem_value(group->semid, YM_GROUP_USAGE) == 1 && ym_sem_value(group->semid, YM_GROUP_VALUE) == 0;
+	sys = ym_semop_until(group->semid, open, unused ? 2 : 1, YM_NEVER);
 	if (sys)
 		return ym_fail_sys(err, sys, "semop(id %d, READY) to open the group", group->semid);
 	group->fresh = true;
@@ -288,6 +291,10 @@ int ym_generation_remove(struct ym_group *group, struct ym_err *err)
 		ym_group_unlock(group);
 		return ym_err_prefix(err, "the IPC objects stay for the next start");
 	}
-	ym_sys.semctl(group->semid, 0, IPC_RMID, (union ym_semun){0});
+	if (ym_sys.semctl(group->semid, 0, IPC_RMID, (union ym_semun){0}) < 0 && !ym_generation_gone(errno)) {
+		ym_fail_sys(err, errno, "semctl(id %d, IPC_RMID) of a group without participants", group->semid);
+		ym_group_unlock(group);
+		return -1;
+	}
 	return 0;
 }

@@ -1,4 +1,4 @@
-/* group.c - join, leave, last one removes; see group.h and docs/protocol.md for the protocol. */
+/* group.c - join, leave, last one removes; see group.h and docs/ipc.md for the protocol. */
 #include "group.h"
 
 #include <errno.h>

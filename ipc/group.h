@@ -4,7 +4,7 @@
  * The root of a group is one semaphore set, laid out so that PHP's sem_get() on its key is a valid join:
  *
  *   member      name      undo  meaning
- *   0           VALUE     -     PHP's; a mutex that scripts may use, never touched here
+ *   0           VALUE     -     PHP's; 1 at the start: a mutex for scripts, which nothing here takes
  *   1           USAGE     yes   participants (processes; a PHP script counts once per sem_get)
  *   2           LOCK      yes   1 while somebody joins, initialises, removes or changes the list of objects
  *   3           READY     no    1 when everything is made: 0 with LOCK free means "to be made or repaired"
@@ -13,7 +13,7 @@
  *   6+2i        DIRTY_i   no    1 until somebody has cleared up what slot i's owner left; the slot is not reused before
  *
  * All zero is a valid start, so there is no initialisation race. Join, leave and repair, with every race and how it is
- * closed, are described in docs/protocol.md.
+ * closed, are described in docs/ipc.md.
  *
  * A handle belongs to the process that joined; a forked child may use the mapped objects but is no participant:
  * its ym_group_leave() only detaches.
@@ -118,15 +118,16 @@ YM_API int ym_group_lead(struct ym_group *group, pid_t *pid, struct ym_err *err)
 
 /*
  * The objects of the group by the names of spec.objects. A segment comes with its contents' address and size, to be given
- * back with ym_group_unmap(); a semaphore is attached and needs ym_sem_close(), variables need ym_vars_detach(): all of
- * that before ym_group_leave(). -1: YM_ERR_GONE if somebody removed the object, YM_ERR_USAGE for a name not declared, ...
+ * back with ym_group_unmap(); a semaphore is attached and needs ym_sem_close(), variables are opened with `flags` (of
+ * vars.h, or 0) and need ym_vars_detach(): all of that before ym_group_leave(). -1: YM_ERR_GONE if somebody removed the object, YM_ERR_USAGE for a name not declared, ...
  */
 YM_API int ym_group_segment(struct ym_group *group, const char *name, void **contents, size_t *size,
                             struct ym_err *err);
 YM_API void ym_group_unmap(void *contents);
 YM_API int ym_group_queue(struct ym_group *group, const char *name, int *id, struct ym_err *err);
 YM_API int ym_group_sem(struct ym_group *group, const char *name, struct ym_sem *sem, struct ym_err *err);
-YM_API int ym_group_vars(struct ym_group *group, const char *name, struct ym_vars *vars, struct ym_err *err);
+YM_API int ym_group_vars(struct ym_group *group, const char *name, unsigned flags, struct ym_vars *vars,
+                         struct ym_err *err);
 
 /*
  * See to it that a guardian sleeps: a forked process of its own session that removes the group when all participants have
@@ -139,7 +140,7 @@ YM_API int ym_group_guardian(struct ym_group *group, struct ym_err *err);
  * Map the registry if the join has not done it, and enter this participant in it. Everything that needs the registry does
  * so by itself; call it for what looks into group->reg, or to be listed by name from the start.
  */
-int ym_group_registry(struct ym_group *group, struct ym_err *err);
+YM_API int ym_group_registry(struct ym_group *group, struct ym_err *err);
 
 /* Attach the segment entered as `name`, head and all. */
 int ym_group_attach(struct ym_group *group, const char *name, uint32_t version, void **addr, size_t *size,

@@ -1,6 +1,7 @@
 /* number.c - floats and integers as text, without the locale. */
 #include "number.h"
 
+#include <float.h>
 #include <locale.h>
 #include <math.h>
 #include <pthread.h>
@@ -9,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIGITS_MAX 17 /* enough for every double */
+#define DIGITS_MAX  17 /* enough for every double */
+#define DIGITS_SURE 15 /* decimals of so many digits survive being a double */
 
 /* PHP's serialize_precision -1 counts as 17 when it chooses between plain and exponent form. */
 #define PLAIN_MAX 17
@@ -33,12 +35,69 @@ double ym_parse_float(const char *text, char **end)
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
+/* Decimal digits and a NUL. */
+static size_t put_int(char *out, uint64_t rest)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest > 0);
+	memcpy(out, digits + at, sizeof(digits) - at);
+	out[sizeof(digits) - at] = '\0';
+	return sizeof(digits) - at;
+}
+
 /* A positive number as 0.DIGITS x 10^point. */
 struct decimal {
-	char digits[DIGITS_MAX + 1];
+	char digits[DIGITS_MAX];
 	int count;
 	int point;
 };
+
+/* Powers of ten that are doubles without rounding. */
+static const double exact_tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+#define EXACT_TENS ((int)(sizeof(exact_tens) / sizeof(exact_tens[0])))
+
+static void strip_zeros(struct decimal *decimal)
+{
+	while (decimal->count > 1 && decimal->digits[decimal->count - 1] == '0')
+		decimal->count--;
+}
+
+/*
+ * Numbers as people write them have up to 15 digits and a small exponent: DIGITS / 10^scale, where both are exact
+ * doubles, is rounded once, so when it gives the number back, those are its digits. 1 they are; 0 it has more digits; -1
+ * cannot tell.
+ */
+static int try_few_digits(double real, struct decimal *out)
+{
+	int exponent, scale;
+	double whole;
+	uint64_t rest;
+
+	frexp(real, &exponent);
+	scale = DIGITS_SURE - (int)floor(exponent * 0.30103); /* log10(2); right, or one too large */
+	if (FLT_EVAL_METHOD != 0 || scale < 1 || scale >= EXACT_TENS)
+		return -1;
+	whole = rint(real * exact_tens[scale]);
+	if (whole >= 1e15)
+		whole = rint(real * exact_tens[--scale]);
+	if (whole / exact_tens[scale] != real)
+		return 0;
+	out->count = 0;
+	for (rest = (uint64_t)whole; rest > 0; rest /= 10)
+		out->count++;
+	rest = (uint64_t)whole;
+	for (int i = out->count; i > 0; rest /= 10)
+		out->digits[--i] = (char)('0' + rest % 10);
+	out->point = out->count - scale;
+	strip_zeros(out);
+	return 1;
+}
 
 /* The nearest number of `count` digits. Only digits are taken out of printf's text: its point belongs to the locale. */
 static void round_to(double real, int count, struct decimal *out)
@@ -53,9 +112,7 @@ static void round_to(double real, int count, struct decimal *out)
 			out->digits[out->count++] = *p;
 	}
 	out->point = (int)strtol(p + 1, NULL, 10) + 1;
-	while (out->count > 1 && out->digits[out->count - 1] == '0')
-		out->count--;
-	out->digits[out->count] = '\0';
+	strip_zeros(out);
 }
 
 /* One more in the last of `count` digits. */
@@ -71,14 +128,36 @@ static void next_above(struct decimal *decimal, int count)
 	} else {
 		decimal->digits[decimal->count - 1]++;
 	}
-	decimal->digits[decimal->count] = '\0';
+}
+
+/*
+ * Round what was rounded to DIGITS_MAX digits once more, to fewer. False where twice might differ from once: exactly
+ * half, as far as one sees.
+ */
+static bool shorten(const struct decimal *full, int count, struct decimal *out)
+{
+	*out = *full;
+	if (full->count <= count)
+		return true;
+	if (full->digits[count] == '5' && full->count == count + 1)
+		return false;
+	out->count = count;
+	if (full->digits[count] >= '5')
+		next_above(out, count);
+	strip_zeros(out);
+	return true;
 }
 
 static bool reads_back(double real, const struct decimal *decimal)
 {
 	char text[DIGITS_MAX + 16];
+	int exponent = decimal->point - decimal->count;
+	size_t at = (size_t)decimal->count;
 
-	snprintf(text, sizeof(text), "%se%d", decimal->digits, decimal->point - decimal->count);
+	memcpy(text, decimal->digits, at);
+	text[at++] = 'e';
+	text[at++] = exponent < 0 ? '-' : '+';
+	put_int(text + at, (uint64_t)abs(exponent));
 	return ym_parse_float(text, NULL) == real;
 }
 
@@ -89,11 +168,15 @@ static bool reads_back(double real, const struct decimal *decimal)
  */
 static void shortest(double real, struct decimal *out)
 {
-	int exponent;
-	int first = isnormal(real) ? DIGITS_MAX - 2 : 1;
+	struct decimal full;
+	int exponent, first = try_few_digits(real, out);
 
-	for (int count = first; count < DIGITS_MAX; count++) {
-		round_to(real, count, out);
+	if (first > 0)
+		return;
+	round_to(real, DIGITS_MAX, &full);
+	for (int count = first == 0 ? DIGITS_SURE + 1 : isnormal(real) ? DIGITS_SURE : 1; count < DIGITS_MAX; count++) {
+		if (!shorten(&full, count, out))
+			round_to(real, count, out);
 		if (reads_back(real, out))
 			return;
 		if (frexp(real, &exponent) == 0.5) {
@@ -102,7 +185,7 @@ static void shortest(double real, struct decimal *out)
 				return;
 		}
 	}
-	round_to(real, DIGITS_MAX, out);
+	*out = full;
 }
 
 static size_t put(char *out, size_t at, const char *bytes, int count)
@@ -147,21 +230,6 @@ static size_t put_word(char *out, const char *word)
 
 	memcpy(out, word, length + 1);
 	return length;
-}
-
-/* Decimal digits and a NUL. */
-static size_t put_int(char *out, uint64_t rest)
-{
-	char digits[20];
-	size_t at = sizeof(digits);
-
-	do {
-		digits[--at] = (char)('0' + rest % 10);
-		rest /= 10;
-	} while (rest > 0);
-	memcpy(out, digits + at, sizeof(digits) - at);
-	out[sizeof(digits) - at] = '\0';
-	return sizeof(digits) - at;
 }
 
 size_t ym_format_int(int64_t integer, char out[YM_NUMBER_MAX])

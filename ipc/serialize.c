@@ -90,16 +90,16 @@ static int seen_before(struct seen *seen, const struct ym_opaque *opaque, size_t
 /* "i:NUMBER" and the like: a letter, a number, and what ends it. */
 static int write_int(struct encoder *encoder, char letter, int64_t integer, const char *end)
 {
-	char *room = ym_buffer_room(encoder->out, AROUND_MAX, encoder->err), number[YM_NUMBER_MAX];
-	size_t length = ym_format_int(integer, number), ending = strlen(end);
+	char *room = ym_buffer_room(encoder->out, AROUND_MAX, encoder->err), *at;
 
 	if (!room)
 		return -1;
 	room[0] = letter;
 	room[1] = ':';
-	memcpy(room + 2, number, length);
-	memcpy(room + 2 + length, end, ending);
-	encoder->out->length += 2 + length + ending;
+	at = room + 2 + ym_format_int(integer, room + 2);
+	while (*end)
+		*at++ = *end++;
+	encoder->out->length += (size_t)(at - room);
 	return 0;
 }
 
@@ -113,9 +113,11 @@ static int write_float(struct encoder *encoder, double real)
 
 static int write_string(struct encoder *encoder, const char *bytes, size_t length)
 {
-	if (write_int(encoder, 's', (int64_t)length, ":\"") < 0 ||
-	    ym_buffer_add(encoder->out, bytes, length, encoder->err) < 0)
+	/* One look for room for all of it. */
+	if (!ym_buffer_room(encoder->out, length + AROUND_MAX, encoder->err))
 		return -1;
+	write_int(encoder, 's', (int64_t)length, ":\"");
+	ym_buffer_add(encoder->out, bytes, length, encoder->err);
 	return ym_buffer_add(encoder->out, "\";", 2, encoder->err);
 }
 

@@ -43,8 +43,13 @@ static int read_digits(struct ym_reader *reader, uint64_t limit, uint64_t *numbe
 	bool fits = true;
 
 	for (; reader->at < reader->end && is_digit(*reader->at); reader->at++) {
-		fits = fits && !__builtin_mul_overflow(sum, 10, &sum) &&
-		       !__builtin_add_overflow(sum, (uint64_t)(*reader->at - '0'), &sum);
+		uint64_t digit = (uint64_t)(*reader->at - '0');
+
+		if (sum >= UINT64_MAX / 10)
+			fits =
+			    fits && !__builtin_mul_overflow(sum, 10, &sum) && !__builtin_add_overflow(sum, digit, &sum);
+		else
+			sum = sum * 10 + digit;
 	}
 	if (reader->at == start)
 		return ym_token_fail(reader, start, err, "no digit where a number has to stand");
@@ -230,7 +235,7 @@ static int read_class(struct ym_reader *reader, struct ym_token *token, struct y
 	return check_class(reader, token, err);
 }
 
-/* COUNT:{ - no more pairs than can follow. */
+/* COUNT:{ - no more pairs than can follow with a '}'. */
 static int read_count(struct ym_reader *reader, size_t *count, struct ym_err *err)
 {
 	const char *start = reader->at;
@@ -239,7 +244,7 @@ static int read_count(struct ym_reader *reader, size_t *count, struct ym_err *er
 	if (read_digits(reader, SIZE_MAX, &number, err) < 0 || expect(reader, ':', err) < 0 ||
 	    expect(reader, '{', err) < 0)
 		return -1;
-	if (number > left(reader) / YM_TOKEN_PAIR_MIN)
+	if (number > 0 && number >= (left(reader) + YM_TOKEN_PAIR_MIN - 1) / YM_TOKEN_PAIR_MIN)
 		return ym_token_fail(reader, start, err, "%llu pairs where %zu bytes are left",
 		                     (unsigned long long)number, left(reader));
 	*count = (size_t)number;
@@ -303,19 +308,15 @@ static int read_slot(struct ym_reader *reader, struct ym_token *token, struct ym
 	return expect(reader, ';', err);
 }
 
-int ym_token_read(struct ym_reader *reader, struct ym_token *token, struct ym_err *err)
+static int unknown(const struct ym_reader *reader, const struct ym_token *token, struct ym_err *err)
 {
-	token->start = reader->at;
-	if (reader->at == reader->end)
-		return ym_token_fail(reader, reader->at, err, "it ends where a value has to stand");
-	token->letter = *reader->at++;
-	if (token->letter == 'N')
-		return expect(reader, ';', err);
-	if (token->letter == '\0' || !strchr("bidsSaOCERr", token->letter))
-		return ym_token_fail(reader, token->start, err, "byte 0x%02x where a value has to stand",
-		                     (unsigned char)token->letter);
-	if (expect(reader, ':', err) < 0)
-		return -1;
+	return ym_token_fail(reader, token->start, err, "no value begins like this, with byte 0x%02x",
+	                     (unsigned char)token->letter);
+}
+
+/* What follows the letter and ':'. */
+static int read_rest(struct ym_reader *reader, struct ym_token *token, struct ym_err *err)
+{
 	switch (token->letter) {
 	case 'b':
 		return read_bool(reader, &token->integer, err);
@@ -334,7 +335,24 @@ int ym_token_read(struct ym_reader *reader, struct ym_token *token, struct ym_er
 		return read_class(reader, token, err) < 0 ? -1 : read_custom(reader, err);
 	case 'E':
 		return read_enum(reader, token, err);
-	default:
+	case 'R':
+	case 'r':
 		return read_slot(reader, token, err);
+	default:
+		return unknown(reader, token, err);
 	}
+}
+
+int ym_token_read(struct ym_reader *reader, struct ym_token *token, struct ym_err *err)
+{
+	token->start = reader->at;
+	if (reader->at == reader->end)
+		return ym_token_fail(reader, reader->at, err, "it ends where a value has to stand");
+	token->letter = *reader->at++;
+	if (token->letter == 'N')
+		return expect(reader, ';', err);
+	if (reader->at == reader->end || *reader->at != ':')
+		return unknown(reader, token, err);
+	reader->at++;
+	return read_rest(reader, token, err);
 }

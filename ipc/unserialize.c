@@ -75,6 +75,12 @@ static struct place *slot_number(const struct decoder *decoder, size_t slot)
 
 static int push_slot(struct decoder *decoder, struct place place)
 {
+	/* Every value comes here: the common case without a call. */
+	if (decoder->slots.capacity - decoder->slots.length >= sizeof(place)) {
+		*slot_number(decoder, slot_count(decoder) + 1) = place;
+		decoder->slots.length += sizeof(place);
+		return 0;
+	}
 	return ym_buffer_add(&decoder->slots, &place, sizeof(place), decoder->err);
 }
 
@@ -456,10 +462,18 @@ int ym_unserialize(const void *bytes, size_t length, struct ym_value *out, size_
 	if (ym_token_read(&reader, &token, err) < 0)
 		return -1;
 	/* A single value without parts needs none of the tables. */
-	if (strchr("NbidsS", token.letter))
-		result = take_scalar(&token, out, err);
-	else
+	switch (token.letter) {
+	case 'a':
+	case 'O':
+	case 'C':
+	case 'E':
+	case 'R':
+	case 'r':
 		result = decode(&reader, &token, out, err);
+		break;
+	default:
+		result = take_scalar(&token, out, err);
+	}
 	if (result < 0)
 		ym_value_free(out);
 	else if (used)

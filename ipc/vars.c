@@ -65,6 +65,17 @@ static int full(const struct ym_vars *vars, const struct ym_head *head, int64_t 
 	               key, need, (unsigned)vars->key, vars->id, head->total, available, need - available);
 }
 
+/*
+ * With nothing behind it, the old chunk goes without a journal, and `free` never says more than is behind `end`: a kill in
+ * here leaves a sound head, which PHP, too, can go on with.
+ */
+static void replace_last(struct ym_vars *vars, const struct ym_head *head, const struct ym_chunk *old, size_t left)
+{
+	if ((int64_t)left < head->free)
+		ym_field_set(&vars->head->free, (int64_t)left);
+	ym_field_set(&vars->head->end, (int64_t)old->at);
+}
+
 int ym_vars_put_raw(struct ym_vars *vars, int64_t key, const void *bytes, size_t length, struct ym_err *err)
 {
 	const size_t need = ym_vars_chunk_size(length);
@@ -93,7 +104,11 @@ int ym_vars_put_raw(struct ym_vars *vars, int64_t key, const void *bytes, size_t
 		append(vars, (size_t)head.end, key, bytes, length);
 		return 0;
 	}
-	append(vars, ym_chunk_cut(vars, &head, &old), key, bytes, length);
+	if (old.at + (size_t)old.next == (size_t)head.end)
+		replace_last(vars, &head, &old, available - need);
+	else
+		ym_chunk_cut(vars, &head, &old);
+	append(vars, (size_t)(head.end - old.next), key, bytes, length);
 	ym_field_set(&vars->head->free, (int64_t)(available - need));
 	return 0;
 }

@@ -69,7 +69,7 @@ static inline size_t ym_vars_chunk_size(size_t length)
 }
 
 struct ym_vars {
-	key_t key;    /* 0: private, or opened by id */
+	key_t key;    /* 0: private */
 	int id;       /* -1: not attached */
 	size_t size;  /* IPC_STAT's */
 	bool created; /* by this attach: `size` and `mode` were applied */

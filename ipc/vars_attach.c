@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "chunk.h"
+#include "limits.h"
 #include "sys.h"
 
 /* How long a segment may stay unformatted before its creator is taken for dead. */
@@ -150,6 +151,7 @@ static int map(struct ym_vars *vars, int id, struct ym_err *err)
 		return ym_fail_sys(err, ym_gone(errno), "shmctl(id %d, IPC_STAT) of the variables of segment 0x%x", id,
 		                   (unsigned)vars->key);
 	vars->size = ds.shm_segsz;
+	vars->key = ds.shm_perm.__key;
 	if (vars->size < YM_VARS_SIZE_MIN)
 		return ym_fail(err, YM_ERR_FOREIGN,
 		               "segment 0x%x (id %d) has only %zu bytes: variables need at least %zu",
@@ -183,9 +185,11 @@ static int create(struct ym_vars *vars, size_t size, mode_t mode, struct ym_err 
 		return ym_fail(err, YM_ERR_LIMIT,
 		               "shmget(key 0x%x, size %zu) for variables: larger than the sysctl kernel.shmmax allows",
 		               (unsigned)vars->key, size);
-	if (id < 0)
-		return ym_fail_sys(err, errno, "shmget(key 0x%x, size %zu, IPC_CREAT|IPC_EXCL, mode %o) for variables",
-		                   (unsigned)vars->key, size, (unsigned)mode);
+	if (id < 0) {
+		ym_fail_sys(err, errno, "shmget(key 0x%x, size %zu, IPC_CREAT|IPC_EXCL, mode %o) for variables",
+		            (unsigned)vars->key, size, (unsigned)mode);
+		return ym_limits_explain(err, YM_OBJECT_SEGMENT);
+	}
 	if (map(vars, id, err) < 0) {
 		ym_vars_detach(vars);
 		ym_sys.shmctl(id, IPC_RMID, NULL);

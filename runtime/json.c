@@ -75,30 +75,30 @@ void json_close(struct json *json, char bracket)
 	json->comma = true;
 }
 
-void json_bytes(struct json *json, const char *key, const void *value, size_t size)
+void json_put_bytes(struct json *json, const char *key, const void *value, size_t size)
 {
 	begin(json, key);
 	quoted(json->to, value, size);
 }
 
-void json_string(struct json *json, const char *key, const char *value)
+void json_put_string(struct json *json, const char *key, const char *value)
 {
-	json_bytes(json, key, value, strlen(value));
+	json_put_bytes(json, key, value, strlen(value));
 }
 
-void json_uint(struct json *json, const char *key, uint64_t value)
+void json_put_uint(struct json *json, const char *key, uint64_t value)
 {
 	begin(json, key);
 	fprintf(json->to, "%" PRIu64, value);
 }
 
-void json_int(struct json *json, const char *key, int64_t value)
+void json_put_int(struct json *json, const char *key, int64_t value)
 {
 	begin(json, key);
 	fprintf(json->to, "%" PRId64, value);
 }
 
-void json_real(struct json *json, const char *key, double value)
+void json_put_real(struct json *json, const char *key, double value)
 {
 	begin(json, key);
 	if (isfinite(value))
@@ -107,13 +107,13 @@ void json_real(struct json *json, const char *key, double value)
 		fputs("null", json->to);
 }
 
-void json_bool(struct json *json, const char *key, bool value)
+void json_put_bool(struct json *json, const char *key, bool value)
 {
 	begin(json, key);
 	fputs(value ? "true" : "false", json->to);
 }
 
-void json_null(struct json *json, const char *key)
+void json_put_null(struct json *json, const char *key)
 {
 	begin(json, key);
 	fputs("null", json->to);
@@ -121,14 +121,14 @@ void json_null(struct json *json, const char *key)
 
 /* ---- what JSON has no word for ---------------------------------------------------------------- */
 
-void json_float(struct json *json, const char *key, double value)
+void json_put_float(struct json *json, const char *key, double value)
 {
 	char text[YM_NUMBER_MAX];
 	size_t length = ym_format_float(value, text);
 
 	if (!isfinite(value)) {
 		json_open(json, key, '{');
-		json_string(json, "float", text);
+		json_put_string(json, "float", text);
 		json_close(json, '}');
 		return;
 	}
@@ -165,10 +165,10 @@ static void base64(FILE *to, const unsigned char *at, size_t size)
 	}
 }
 
-void json_blob(struct json *json, const char *key, const void *value, size_t size)
+void json_put_blob(struct json *json, const char *key, const void *value, size_t size)
 {
 	if (is_utf8(value, size)) {
-		json_bytes(json, key, value, size);
+		json_put_bytes(json, key, value, size);
 		return;
 	}
 	json_open(json, key, '{');
@@ -217,7 +217,7 @@ static int map(struct json *json, const struct ym_array *array, struct ym_err *e
 			key.length = ym_format_int(key.integer, number);
 			key.bytes = number;
 		}
-		json_bytes(json, NULL, key.bytes, key.length);
+		json_put_bytes(json, NULL, key.bytes, key.length);
 		fputs(": ", json->to);
 		json->comma = false;
 		if (content(json, value, err) < 0)
@@ -238,9 +238,9 @@ static int pairs(struct json *json, const struct ym_array *array, struct ym_err 
 
 		json_open(json, NULL, '[');
 		if (key.bytes)
-			json_blob(json, NULL, key.bytes, key.length);
+			json_put_blob(json, NULL, key.bytes, key.length);
 		else
-			json_int(json, NULL, key.integer);
+			json_put_int(json, NULL, key.integer);
 		if (content(json, value, err) < 0)
 			return -1;
 		json_close(json, ']');
@@ -262,9 +262,9 @@ static int opaque(struct json *json, const struct ym_value *value, struct ym_err
 	result = ym_serialize(value, &bytes, err);
 	if (result == 0) {
 		json_open(json, NULL, '{');
-		json_blob(json, "php", bytes.bytes, bytes.length);
+		json_put_blob(json, "php", bytes.bytes, bytes.length);
 		class = ym_value_class(value, &length);
-		json_blob(json, "class", class, length);
+		json_put_blob(json, "class", class, length);
 		json_close(json, '}');
 	}
 	ym_buffer_free(&bytes);
@@ -275,19 +275,19 @@ static int content(struct json *json, const struct ym_value *value, struct ym_er
 {
 	switch (value->type) {
 	case YM_TYPE_NULL:
-		json_null(json, NULL);
+		json_put_null(json, NULL);
 		return 0;
 	case YM_TYPE_BOOL:
-		json_bool(json, NULL, value->boolean);
+		json_put_bool(json, NULL, value->boolean);
 		return 0;
 	case YM_TYPE_INT:
-		json_int(json, NULL, value->integer);
+		json_put_int(json, NULL, value->integer);
 		return 0;
 	case YM_TYPE_FLOAT:
-		json_float(json, NULL, value->real);
+		json_put_float(json, NULL, value->real);
 		return 0;
 	case YM_TYPE_STRING:
-		json_blob(json, NULL, value->string.bytes, value->string.length);
+		json_put_blob(json, NULL, value->string.bytes, value->string.length);
 		return 0;
 	case YM_TYPE_ARRAY:
 		return ym_array_is_list(value->array) ? list(json, value->array, err)
@@ -299,7 +299,7 @@ static int content(struct json *json, const struct ym_value *value, struct ym_er
 	return ym_fail(err, YM_ERR_BUG, "a value of the unknown type %d", (int)value->type);
 }
 
-int json_value(struct json *json, const char *key, const struct ym_value *value, struct ym_err *err)
+int json_put_value(struct json *json, const char *key, const struct ym_value *value, struct ym_err *err)
 {
 	if (key) {
 		begin(json, key);

@@ -2,7 +2,7 @@
  * json.h - write JSON to a stream, with commas in the right places. Strings are escaped; bytes that are not UTF-8
  * become U+FFFD, so the output is always valid.
  *
- * json_value(), json_float() and json_blob() lose nothing: what JSON has no word for becomes an object that says so.
+ * json_put_value(), json_put_float() and json_put_blob() lose nothing: what JSON has no word for becomes an object that says so.
  *
  *   INF, -INF, NAN                        {"float": "INF"}
  *   a string that is not UTF-8            {"base64": "..."}
@@ -32,20 +32,20 @@ struct json {
 /* `key` is NULL inside arrays and for the outermost value. */
 void json_open(struct json *json, const char *key, char bracket); /* '{' or '[' */
 void json_close(struct json *json, char bracket);                 /* '}' or ']' */
-void json_string(struct json *json, const char *key, const char *value);
-void json_bytes(struct json *json, const char *key, const void *value, size_t size);
-void json_uint(struct json *json, const char *key, uint64_t value);
-void json_int(struct json *json, const char *key, int64_t value);
-void json_real(struct json *json, const char *key, double value); /* three decimals; null if not finite */
-void json_bool(struct json *json, const char *key, bool value);
-void json_null(struct json *json, const char *key);
+void json_put_string(struct json *json, const char *key, const char *value);
+void json_put_bytes(struct json *json, const char *key, const void *value, size_t size);
+void json_put_uint(struct json *json, const char *key, uint64_t value);
+void json_put_int(struct json *json, const char *key, int64_t value);
+void json_put_real(struct json *json, const char *key, double value); /* three decimals; null if not finite */
+void json_put_bool(struct json *json, const char *key, bool value);
+void json_put_null(struct json *json, const char *key);
 
 /* The shortest digits that read back to the same double. */
-void json_float(struct json *json, const char *key, double value);
-void json_blob(struct json *json, const char *key, const void *value, size_t size);
+void json_put_float(struct json *json, const char *key, double value);
+void json_put_blob(struct json *json, const char *key, const void *value, size_t size);
 
 /* 0, or -1 (out of memory) with half a value written. */
-int json_value(struct json *json, const char *key, const struct ym_value *value, struct ym_err *err);
+int json_put_value(struct json *json, const char *key, const struct ym_value *value, struct ym_err *err);
 
 /* Length of the valid UTF-8 character at `at`, 0 if there is none in the `left` bytes. */
 size_t json_utf8(const unsigned char *at, size_t left);

@@ -1,4 +1,4 @@
-/* typed.c - values as users type them. (Not together with json.h: jansson.h has functions of the same names.) */
+/* typed.c - values as users type them. */
 #include "typed.h"
 
 #include <errno.h>
@@ -271,7 +271,7 @@ int typed_parse(const char *text, struct ym_value *out, struct ym_err *err)
 			continue;
 		if (types[i].parse(text + length, out, err) == 0)
 			return 0;
-		return ym_err_prefix(err, "%s", types[i].prefix);
+		return ym_err_prefix(err, "%.*s", (int)length - 1, types[i].prefix);
 	}
 	return ym_value_text(out, text, err);
 }
@@ -286,7 +286,7 @@ int typed_encode(const char *text, struct ym_buffer *out, struct ym_err *err)
 	if (strncmp(text, php, sizeof(php) - 1) == 0) {
 		if (load_php(text + sizeof(php) - 1, out, &value, err) < 0) {
 			out->length = before;
-			return ym_err_prefix(err, "%s", php);
+			return ym_err_prefix(err, "%.*s", (int)sizeof(php) - 2, php);
 		}
 		ym_value_free(&value);
 		return 0;

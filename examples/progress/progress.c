@@ -78,7 +78,7 @@ static int join(struct side *side, const char *directory, const char *role, unsi
 	if (ym_group_join(&side->group, &spec, err) < 0)
 		return -1;
 	if (ym_group_segment(&side->group, "progress", &contents, NULL, err) < 0 ||
-	    ym_group_vars(&side->group, "percent", &side->percent, err) < 0) {
+	    ym_group_vars(&side->group, "percent", 0, &side->percent, err) < 0) {
 		leave(side, NULL, NULL);
 		return -1;
 	}

@@ -38,14 +38,7 @@ static int join(struct shared_memory *memory, const char *directory, size_t size
 /* A copy that a killed process was writing cannot be used as it is, but it can be mended by the next writer. */
 static int attach_copy(struct shared_memory *memory, int i, struct ym_err *err)
 {
-	key_t key;
-
-	if (ym_group_vars(&memory->group, copy_names[i], &memory->copies[i], err) == 0)
-		return 0;
-	if (err->class != YM_ERR_CORRUPT ||
-	    ym_keyfile(memory->group.spec.directory, copy_names[i], NULL, NULL, &key, err) < 0)
-		return -1;
-	return ym_vars_attach(&memory->copies[i], key, 0, MODE, YM_VARS_EXISTING | YM_VARS_DAMAGED, err);
+	return ym_group_vars(&memory->group, copy_names[i], YM_VARS_DAMAGED, &memory->copies[i], err);
 }
 
 int shared_memory_open(struct shared_memory *memory, const char *directory, size_t size, struct ym_err *err)

@@ -102,11 +102,11 @@ static void json_process(struct json *json, const char *key, int64_t pid)
 		return;
 	ym_process_look((pid_t)pid, &process);
 	json_open(json, key, '{');
-	json_int(json, "pid", pid);
-	json_bool(json, "alive", process.alive);
+	json_put_int(json, "pid", pid);
+	json_put_bool(json, "alive", process.alive);
 	if (process.alive) {
-		json_string(json, "name", process.name);
-		json_bool(json, "stopped", ym_process_stopped(&process));
+		json_put_string(json, "name", process.name);
+		json_put_bool(json, "stopped", ym_process_stopped(&process));
 	}
 	json_close(json, '}');
 }
@@ -114,15 +114,7 @@ static void json_process(struct json *json, const char *key, int64_t pid)
 static void json_known(struct json *json, const char *key, int64_t number)
 {
 	if (number >= 0)
-		json_int(json, key, number);
-}
-
-static void json_key(struct json *json, key_t key)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "0x%08x", (unsigned)key);
-	json_string(json, "key", text);
+		json_put_int(json, key, number);
 }
 
 void census_json_object(struct json *json, const struct ym_survey_object *object)
@@ -131,24 +123,24 @@ void census_json_object(struct json *json, const struct ym_survey_object *object
 	char mode[16];
 
 	json_open(json, NULL, '{');
-	json_string(json, "type", ym_object_word(object->type));
-	json_string(json, "kind", ym_survey_word(object->kind));
-	json_int(json, "id", object->id);
-	json_key(json, object->key);
+	json_put_string(json, "type", ym_object_word(object->type));
+	json_put_string(json, "kind", ym_survey_word(object->kind));
+	json_put_int(json, "id", object->id);
+	json_put_int(json, "key", object->key);
 	if (object->name[0])
-		json_string(json, "name", object->name);
-	json_int(json, "uid", row->uid);
-	json_int(json, "creator_uid", row->cuid);
+		json_put_string(json, "name", object->name);
+	json_put_int(json, "uid", row->uid);
+	json_put_int(json, "creator_uid", row->cuid);
 	snprintf(mode, sizeof(mode), "%04o", (unsigned)row->perms & 0777);
-	json_string(json, "mode", mode);
-	json_int(json,
-	         object->type == YM_OBJECT_SEMAPHORE ? "members"
-	         : object->type == YM_OBJECT_SEGMENT ? "size"
-	                                             : "bytes",
-	         row->size);
+	json_put_string(json, "mode", mode);
+	json_put_int(json,
+	             object->type == YM_OBJECT_SEMAPHORE ? "members"
+	             : object->type == YM_OBJECT_SEGMENT ? "size"
+	                                                 : "bytes",
+	             row->size);
 	json_known(json, object->type == YM_OBJECT_SEGMENT ? "attached" : "messages", row->count);
 	if (object->type == YM_OBJECT_SEGMENT)
-		json_bool(json, "removed", object->dest);
+		json_put_bool(json, "removed", object->dest);
 	json_known(json, "value", object->value);
 	json_known(json, "usage", object->usage);
 	json_known(json, "waiting", object->waiters);
@@ -169,10 +161,10 @@ static void json_members(struct json *json, const struct ym_survey_group *group)
 		const struct ym_survey_member *member = &group->members[i];
 
 		json_open(json, NULL, '{');
-		json_uint(json, "slot", member->slot);
-		json_string(json, "role", member->role);
-		json_int(json, "pid", member->pid);
-		json_bool(json, "alive", member->alive);
+		json_put_uint(json, "slot", member->slot);
+		json_put_string(json, "role", member->role);
+		json_put_int(json, "pid", member->pid);
+		json_put_bool(json, "alive", member->alive);
 		json_close(json, '}');
 	}
 	json_close(json, ']');
@@ -192,10 +184,10 @@ static void json_parts(struct json *json, const struct census *census, const str
 		if (entry->exists || entry->creating)
 			continue;
 		json_open(json, NULL, '{');
-		json_string(json, "type", ym_object_word(entry->kind));
-		json_string(json, "name", entry->name);
-		json_key(json, entry->key);
-		json_int(json, "id", entry->id);
+		json_put_string(json, "type", ym_object_word(entry->kind));
+		json_put_string(json, "name", entry->name);
+		json_put_int(json, "key", entry->key);
+		json_put_int(json, "id", entry->id);
 		json_close(json, '}');
 	}
 	json_close(json, ']');
@@ -204,18 +196,18 @@ static void json_parts(struct json *json, const struct census *census, const str
 void census_json_group(struct json *json, const struct census *census, const struct ym_survey_group *group)
 {
 	json_open(json, NULL, '{');
-	json_string(json, "name", census_name(census, group));
-	json_string(json, "directory", group->directory);
-	json_bool(json, "instance", census_is_instance(group));
-	json_key(json, group->key);
+	json_put_string(json, "name", census_name(census, group));
+	json_put_string(json, "directory", group->directory);
+	json_put_bool(json, "instance", census_is_instance(group));
+	json_put_int(json, "key", group->key);
 	json_known(json, "semaphores", group->semid);
 	json_known(json, "registry", group->regid);
-	json_uint(json, "uid", group->uid);
-	json_uint(json, "capacity", group->capacity);
+	json_put_uint(json, "uid", group->uid);
+	json_put_uint(json, "capacity", group->capacity);
 	if (group->readable) {
-		json_int(json, "usage", group->usage);
-		json_bool(json, "ready", group->ready > 0);
-		json_bool(json, "locked", group->locked);
+		json_put_int(json, "usage", group->usage);
+		json_put_bool(json, "ready", group->ready > 0);
+		json_put_bool(json, "locked", group->locked);
 		json_process(json, "lock_holder", group->lock);
 		json_process(json, "leader", group->leader);
 	}

@@ -47,7 +47,7 @@ static void print_json(const struct census *census, const struct findings *findi
 	struct json json = {.to = stdout};
 
 	json_open(&json, NULL, '{');
-	json_string(&json, "worst", severity_word(findings_worst(findings)));
+	json_put_string(&json, "worst", severity_word(findings_worst(findings)));
 	findings_json(findings, &json);
 	surroundings_json_limits(limits, &json);
 	json_open(&json, "groups", '[');

@@ -86,12 +86,12 @@ void findings_json(const struct findings *findings, struct json *json)
 		const struct finding *finding = &findings->list[i];
 
 		json_open(json, NULL, '{');
-		json_string(json, "code", kinds[finding->code].code);
-		json_string(json, "severity", severities[kinds[finding->code].severity]);
-		json_string(json, "what", finding->what);
-		json_string(json, "why", kinds[finding->code].why);
-		json_string(json, "advice", kinds[finding->code].advice);
-		json_string(json, "command", finding->command);
+		json_put_string(json, "code", kinds[finding->code].code);
+		json_put_string(json, "severity", severities[kinds[finding->code].severity]);
+		json_put_string(json, "what", finding->what);
+		json_put_string(json, "why", kinds[finding->code].why);
+		json_put_string(json, "advice", kinds[finding->code].advice);
+		json_put_string(json, "command", finding->command);
 		json_close(json, '}');
 	}
 	json_close(json, ']');

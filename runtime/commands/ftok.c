@@ -27,9 +27,9 @@ static int ftok_of(const struct args *args)
 		struct json json = {.to = stdout};
 
 		json_open(&json, NULL, '{');
-		json_string(&json, "path", args->rest[0]);
-		json_string(&json, "letter", letter);
-		json_int(&json, "key", key);
+		json_put_string(&json, "path", args->rest[0]);
+		json_put_string(&json, "letter", letter);
+		json_put_int(&json, "key", key);
 		json_close(&json, '}');
 		putchar('\n');
 		return 0;

@@ -113,6 +113,9 @@ static int hold(const struct args *args)
 			ym_fail_sys(&err, errno, "chdir(\"/\")");
 	}
 	atomic_store(&watch.settled, true);
+	/* Who asked looks at the semaphore next: no trace of us then. */
+	if (err.class != YM_ERR_NONE)
+		ym_sem_close(&sem);
 	/* If nobody is there to hear it, SIGPIPE ends us. */
 	if (write(BRIEF_FD, &err, sizeof(err)) != (ssize_t)sizeof(err) || err.class != YM_ERR_NONE)
 		return ym_err_exit_code(YM_ERR_NO);

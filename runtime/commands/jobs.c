@@ -36,30 +36,30 @@ static void json_job(const struct view_job *job)
 	bool running = job->state == JOB_CLAIMED || job->state == JOB_FINISHING;
 
 	json_open(&json, NULL, '{');
-	json_uint(&json, "id", job->id);
-	json_string(&json, "state", job_state_word(job->state));
-	json_string(&json, "pool", job->pool);
-	json_string(&json, "tag", job->tag);
-	json_uint(&json, "attempt", job->attempt);
-	json_uint(&json, "attempts", job->attempts);
-	json_uint(&json, "crashes", job->crashes);
-	json_real(&json, "age", (double)(now - job->submitted) / 1e9);
+	json_put_uint(&json, "id", job->id);
+	json_put_string(&json, "state", job_state_word(job->state));
+	json_put_string(&json, "pool", job->pool);
+	json_put_string(&json, "tag", job->tag);
+	json_put_uint(&json, "attempt", job->attempt);
+	json_put_uint(&json, "attempts", job->attempts);
+	json_put_uint(&json, "crashes", job->crashes);
+	json_put_real(&json, "age", (double)(now - job->submitted) / 1e9);
 	if (job->started && (running || job_state_over(job->state)))
-		json_real(&json, "run_seconds",
-		          (double)((job_state_over(job->state) ? job->finished : now) - job->started) / 1e9);
+		json_put_real(&json, "run_seconds",
+		              (double)((job_state_over(job->state) ? job->finished : now) - job->started) / 1e9);
 	if (job->pid)
-		json_int(&json, "pid", job->pid);
+		json_put_int(&json, "pid", job->pid);
 	if (job->done || job->total) {
-		json_uint(&json, "done", job->done);
-		json_uint(&json, "total", job->total);
-		json_string(&json, "unit", job->unit);
+		json_put_uint(&json, "done", job->done);
+		json_put_uint(&json, "total", job->total);
+		json_put_string(&json, "unit", job->unit);
 	}
 	if (job->note[0])
-		json_string(&json, "note", job->note);
+		json_put_string(&json, "note", job->note);
 	if (job->parked_on[0])
-		json_string(&json, "waits_for_limit", job->parked_on);
+		json_put_string(&json, "waits_for_limit", job->parked_on);
 	if (job->error[0])
-		json_string(&json, "error", job->error);
+		json_put_string(&json, "error", job->error);
 	json_close(&json, '}');
 	printf("\n");
 }

@@ -46,20 +46,20 @@ static void print_json_state(key_t key, int id, const struct ym_queue_stat *stat
 
 	snprintf(mode, sizeof(mode), "%03o", (unsigned)stat->mode & 0777u);
 	json_open(&json, NULL, '{');
-	json_int(&json, "key", key);
-	json_int(&json, "id", id);
-	json_uint(&json, "messages", stat->messages);
-	json_uint(&json, "bytes", stat->bytes);
-	json_uint(&json, "capacity", stat->capacity);
-	json_int(&json, "last_sender", stat->last_sender);
-	json_int(&json, "last_receiver", stat->last_receiver);
-	json_int(&json, "sent", stat->sent);
-	json_int(&json, "received", stat->received);
-	json_int(&json, "changed", stat->changed);
-	json_uint(&json, "uid", stat->uid);
-	json_uint(&json, "gid", stat->gid);
-	json_uint(&json, "cuid", stat->cuid);
-	json_string(&json, "mode", mode);
+	json_put_int(&json, "key", key);
+	json_put_int(&json, "id", id);
+	json_put_uint(&json, "messages", stat->messages);
+	json_put_uint(&json, "bytes", stat->bytes);
+	json_put_uint(&json, "capacity", stat->capacity);
+	json_put_int(&json, "last_sender", stat->last_sender);
+	json_put_int(&json, "last_receiver", stat->last_receiver);
+	json_put_int(&json, "sent", stat->sent);
+	json_put_int(&json, "received", stat->received);
+	json_put_int(&json, "changed", stat->changed);
+	json_put_uint(&json, "uid", stat->uid);
+	json_put_uint(&json, "gid", stat->gid);
+	json_put_uint(&json, "cuid", stat->cuid);
+	json_put_string(&json, "mode", mode);
 	json_close(&json, '}');
 	putchar('\n');
 }

@@ -40,12 +40,12 @@ static void print_json_message(const struct message *message, const struct ym_va
 
 	json_open(&json, NULL, '{');
 	if (message->index >= 0)
-		json_int(&json, "index", message->index);
-	json_int(&json, "type", message->type);
-	json_uint(&json, "size", message->bytes.length);
-	json_value(&json, "message", value, NULL);
+		json_put_int(&json, "index", message->index);
+	json_put_int(&json, "type", message->type);
+	json_put_uint(&json, "size", message->bytes.length);
+	json_put_value(&json, "message", value, NULL);
 	if (bad)
-		json_string(&json, "error", bad->text);
+		json_put_string(&json, "error", bad->text);
 	json_close(&json, '}');
 	putchar('\n');
 }
@@ -97,7 +97,7 @@ static int print_message(const struct args *args, const struct message *message,
 	ym_value_free(&value);
 	if (result < 0) {
 		fflush(stdout);
-		ym_err_prefix(&err, "the message of type %ld, %zu bytes, is not serialize()d: ", message->type,
+		ym_err_prefix(&err, "the message of type %ld, %zu bytes, is not serialize()d", message->type,
 		              message->bytes.length);
 		return command_fail(&err);
 	}

@@ -89,22 +89,22 @@ static void print_json(key_t key, int id, const struct ym_sem_stat *stat, const 
 
 	snprintf(mode, sizeof(mode), "%03o", (unsigned)stat->mode);
 	json_open(&json, NULL, '{');
-	json_int(&json, "key", key);
-	json_int(&json, "id", id);
-	json_int(&json, "free", stat->value);
-	json_int(&json, "attached", stat->usage);
-	json_int(&json, "waiting", stat->waiters);
-	json_bool(&json, "locked", stat->locked != 0);
-	json_int(&json, "last_pid", stat->last);
-	json_uint(&json, "uid", stat->uid);
-	json_uint(&json, "cuid", stat->cuid);
-	json_string(&json, "mode", mode);
-	json_uint(&json, "members", stat->members);
+	json_put_int(&json, "key", key);
+	json_put_int(&json, "id", id);
+	json_put_int(&json, "free", stat->value);
+	json_put_int(&json, "attached", stat->usage);
+	json_put_int(&json, "waiting", stat->waiters);
+	json_put_bool(&json, "locked", stat->locked != 0);
+	json_put_int(&json, "last_pid", stat->last);
+	json_put_uint(&json, "uid", stat->uid);
+	json_put_uint(&json, "cuid", stat->cuid);
+	json_put_string(&json, "mode", mode);
+	json_put_uint(&json, "members", stat->members);
 	json_open(&json, "holders", '[');
 	for (size_t i = 0; i < count; i++) {
 		json_open(&json, NULL, '{');
-		json_int(&json, "pid", holders[i].pid);
-		json_int(&json, "for", holders[i].owner);
+		json_put_int(&json, "pid", holders[i].pid);
+		json_put_int(&json, "for", holders[i].owner);
 		json_close(&json, '}');
 	}
 	json_close(&json, ']');

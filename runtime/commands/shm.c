@@ -199,7 +199,7 @@ static int get_value(const struct args *args, const struct shm_access *access, i
 	if (result != 0)
 		return result;
 	if (args_flag(args, "json")) {
-		result = json_value(&json, NULL, &value, err);
+		result = json_put_value(&json, NULL, &value, err);
 		putchar('\n');
 	} else if (!args_flag(args, "raw")) {
 		result = typed_print(stdout, &value, 0, err);

@@ -80,15 +80,15 @@ static void raw_bytes(const struct dump *dump, size_t from, size_t to)
 
 static void head_json(struct json *json, const struct dump *dump)
 {
-	json_int(json, "key", dump->vars->key);
-	json_int(json, "id", dump->vars->id);
-	json_uint(json, "size", dump->size);
+	json_put_int(json, "key", dump->vars->key);
+	json_put_int(json, "id", dump->vars->id);
+	json_put_uint(json, "size", dump->size);
 	json_open(json, "head", '{');
-	json_blob(json, "magic", dump->head.magic, strnlen(dump->head.magic, sizeof(dump->head.magic)));
-	json_int(json, "start", dump->head.start);
-	json_int(json, "end", dump->head.end);
-	json_int(json, "free", dump->head.free);
-	json_int(json, "total", dump->head.total);
+	json_put_blob(json, "magic", dump->head.magic, strnlen(dump->head.magic, sizeof(dump->head.magic)));
+	json_put_int(json, "start", dump->head.start);
+	json_put_int(json, "end", dump->head.end);
+	json_put_int(json, "free", dump->head.free);
+	json_put_int(json, "total", dump->head.total);
 	json_close(json, '}');
 }
 
@@ -236,9 +236,9 @@ static int dump_json(struct dump *dump, struct ym_err *err)
 	if (is_variables(dump))
 		result = all_chunks(dump, chunks_end(dump), err);
 	json_close(json, ']');
-	json_bool(json, "damaged", dump->damages > 0);
+	json_put_bool(json, "damaged", dump->damages > 0);
 	if (dump->why.class != YM_ERR_NONE)
-		json_string(json, "reason", dump->why.text);
+		json_put_string(json, "reason", dump->why.text);
 	json_close(json, '}');
 	putchar('\n');
 	return result;

@@ -37,16 +37,16 @@ int shm_variable_json(struct json *json, const struct shm_variable *variable, st
 	int result = 0;
 
 	json_open(json, NULL, '{');
-	json_int(json, "key", variable->key);
-	json_uint(json, "offset", variable->at);
-	json_int(json, "length", variable->length);
-	json_int(json, "next", variable->next);
-	json_string(json, "type", shm_type(variable));
+	json_put_int(json, "key", variable->key);
+	json_put_uint(json, "offset", variable->at);
+	json_put_int(json, "length", variable->length);
+	json_put_int(json, "next", variable->next);
+	json_put_string(json, "type", shm_type(variable));
 	if (variable->readable) {
-		result = json_value(json, "value", &variable->value, err);
+		result = json_put_value(json, "value", &variable->value, err);
 	} else {
-		json_string(json, "reason", variable->why.text);
-		json_blob(json, "bytes", variable->bytes.bytes, variable->bytes.length);
+		json_put_string(json, "reason", variable->why.text);
+		json_put_blob(json, "bytes", variable->bytes.bytes, variable->bytes.length);
 	}
 	json_close(json, '}');
 	return result;
@@ -91,10 +91,10 @@ static void segment_json(struct json *json, const char *key, const struct ym_var
 	collect(vars, stat, facts);
 	snprintf(mode, sizeof(mode), "%04o", (unsigned)stat->mode & 0777);
 	json_open(json, key, '{');
-	json_int(json, "key", vars->key);
+	json_put_int(json, "key", vars->key);
 	for (size_t i = 0; i < FACTS; i++)
-		json_uint(json, facts[i].name, facts[i].value);
-	json_string(json, "mode", mode);
+		json_put_uint(json, facts[i].name, facts[i].value);
+	json_put_string(json, "mode", mode);
 	json_close(json, '}');
 }
 

@@ -191,20 +191,20 @@ static void json_pools(struct json *json, const struct instance *instance)
 		if (!atomic_load(&row->used))
 			continue;
 		json_open(json, NULL, '{');
-		json_string(json, "name", row->name);
-		json_string(json, "plugin", row->plugin);
-		json_uint(json, "workers_wanted", atomic_load(&row->wanted));
-		json_uint(json, "workers", atomic_load(&row->actual));
-		json_uint(json, "waiting", totals.waiting);
-		json_uint(json, "running", totals.running);
-		json_uint(json, "parked", totals.parked);
-		json_uint(json, "delayed", totals.delayed);
-		json_uint(json, "done", totals.done);
-		json_uint(json, "failed", totals.failed);
-		json_uint(json, "retried", totals.retried);
-		json_uint(json, "cancelled", totals.cancelled);
-		json_uint(json, "crashes", atomic_load(&row->crashes));
-		json_uint(json, "failing_starts", atomic_load(&row->failing));
+		json_put_string(json, "name", row->name);
+		json_put_string(json, "plugin", row->plugin);
+		json_put_uint(json, "workers_wanted", atomic_load(&row->wanted));
+		json_put_uint(json, "workers", atomic_load(&row->actual));
+		json_put_uint(json, "waiting", totals.waiting);
+		json_put_uint(json, "running", totals.running);
+		json_put_uint(json, "parked", totals.parked);
+		json_put_uint(json, "delayed", totals.delayed);
+		json_put_uint(json, "done", totals.done);
+		json_put_uint(json, "failed", totals.failed);
+		json_put_uint(json, "retried", totals.retried);
+		json_put_uint(json, "cancelled", totals.cancelled);
+		json_put_uint(json, "crashes", atomic_load(&row->crashes));
+		json_put_uint(json, "failing_starts", atomic_load(&row->failing));
 		json_close(json, '}');
 	}
 	json_close(json, ']');
@@ -219,11 +219,11 @@ static void json_limits(struct json *json, const struct board_sh *board)
 		if (!atomic_load(&row->used))
 			continue;
 		json_open(json, NULL, '{');
-		json_string(json, "name", row->name);
-		json_int(json, "key", row->key);
-		json_int(json, "max", atomic_load(&row->max));
-		json_int(json, "free", atomic_load(&row->free));
-		json_uint(json, "parked", atomic_load(&row->parked));
+		json_put_string(json, "name", row->name);
+		json_put_int(json, "key", row->key);
+		json_put_int(json, "max", atomic_load(&row->max));
+		json_put_int(json, "free", atomic_load(&row->free));
+		json_put_uint(json, "parked", atomic_load(&row->parked));
 		json_close(json, '}');
 	}
 	json_close(json, ']');
@@ -238,25 +238,25 @@ static void json_worker(struct json *json, const struct board_sh *board, uint32_
 	if (!atomic_load(&row->used) || !board_read_work(row, &work) || work.pid == 0)
 		return;
 	json_open(json, NULL, '{');
-	json_uint(json, "row", i);
-	json_int(json, "pid", work.pid);
-	json_string(json, "pool", board->pools[work.pool % TABLE_POOLS].name);
-	json_string(json, "state", worker_state(&work));
-	json_real(json, "since", seconds_since(work.since));
-	json_uint(json, "done", atomic_load(&row->done));
-	json_uint(json, "failed", atomic_load(&row->failed));
+	json_put_uint(json, "row", i);
+	json_put_int(json, "pid", work.pid);
+	json_put_string(json, "pool", board->pools[work.pool % TABLE_POOLS].name);
+	json_put_string(json, "state", worker_state(&work));
+	json_put_real(json, "since", seconds_since(work.since));
+	json_put_uint(json, "done", atomic_load(&row->done));
+	json_put_uint(json, "failed", atomic_load(&row->failed));
 	if (work.job) {
-		json_uint(json, "job", work.job);
-		json_string(json, "tag", work.tag);
-		json_uint(json, "attempt", work.attempt);
-		json_real(json, "job_seconds", seconds_since(work.job_started));
+		json_put_uint(json, "job", work.job);
+		json_put_string(json, "tag", work.tag);
+		json_put_uint(json, "attempt", work.attempt);
+		json_put_real(json, "job_seconds", seconds_since(work.job_started));
 	}
 	if (work.job && board_read_progress(row, &progress) && progress.job == work.job) {
 		json_open(json, "progress", '{');
-		json_uint(json, "done", progress.done);
-		json_uint(json, "total", progress.total);
-		json_string(json, "unit", progress.unit);
-		json_string(json, "note", progress.note);
+		json_put_uint(json, "done", progress.done);
+		json_put_uint(json, "total", progress.total);
+		json_put_string(json, "unit", progress.unit);
+		json_put_string(json, "note", progress.note);
 		json_close(json, '}');
 	}
 	json_close(json, '}');
@@ -268,13 +268,13 @@ static void print_json(const struct instance *instance, pid_t master)
 	struct json json = {.to = stdout};
 
 	json_open(&json, NULL, '{');
-	json_string(&json, "instance", row->name);
-	json_string(&json, "directory", instance->directory);
-	json_string(&json, "state", master ? board_master_word(atomic_load(&row->master_state)) : "no master");
-	json_int(&json, "master_pid", master);
-	json_real(&json, "up", master ? seconds_since(atomic_load(&row->master_since)) : 0);
-	json_uint(&json, "tokens_resent", atomic_load(&row->resent));
-	json_uint(&json, "jobs_recovered", atomic_load(&row->recovered));
+	json_put_string(&json, "instance", row->name);
+	json_put_string(&json, "directory", instance->directory);
+	json_put_string(&json, "state", master ? board_master_word(atomic_load(&row->master_state)) : "no master");
+	json_put_int(&json, "master_pid", master);
+	json_put_real(&json, "up", master ? seconds_since(atomic_load(&row->master_since)) : 0);
+	json_put_uint(&json, "tokens_resent", atomic_load(&row->resent));
+	json_put_uint(&json, "jobs_recovered", atomic_load(&row->recovered));
 	json_pools(&json, instance);
 	json_limits(&json, instance->board);
 	json_open(&json, "workers", '[');

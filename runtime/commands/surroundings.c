@@ -102,17 +102,26 @@ double surroundings_percent(const struct limit_use *use)
 
 void surroundings_print_limits(const struct limit_use limits[LIMITS])
 {
-	printf("%-7s %14s %20s %7s  %s\n", "LIMIT", "USED", "OF", "PERCENT", "WHAT");
+	char used[24], limit[24], percent[16];
+
+	printf("%-7s %12s %14s %8s  %s\n", "LIMIT", "USED", "OF", "PERCENT", "WHAT");
 	for (unsigned i = 0; i < LIMITS; i++) {
-		if (!limits[i].known)
+		const struct limit_use *use = &limits[i];
+
+		if (!use->known)
 			continue;
-		if (limits[i].measured)
-			printf("%-7s %14llu %20llu %6.1f%%  %s (%s)\n", rows[i].name,
-			       (unsigned long long)limits[i].used, (unsigned long long)limits[i].limit,
-			       surroundings_percent(&limits[i]), rows[i].text, rows[i].sysctl);
+		snprintf(used, sizeof(used), "-");
+		snprintf(percent, sizeof(percent), "-");
+		if (use->measured) {
+			snprintf(used, sizeof(used), "%llu", (unsigned long long)use->used);
+			snprintf(percent, sizeof(percent), "%.1f%%", surroundings_percent(use));
+		}
+		/* The kernel's way to say "none" for shmall and shmmax: 24 bits short of the largest number. */
+		if (use->limit >= UINT64_MAX - (UINT64_C(1) << 24))
+			snprintf(limit, sizeof(limit), "no limit");
 		else
-			printf("%-7s %14s %20llu %7s  %s (%s)\n", rows[i].name, "-",
-			       (unsigned long long)limits[i].limit, "-", rows[i].text, rows[i].sysctl);
+			snprintf(limit, sizeof(limit), "%llu", (unsigned long long)use->limit);
+		printf("%-7s %12s %14s %8s  %s (%s)\n", rows[i].name, used, limit, percent, rows[i].text, rows[i].sysctl);
 	}
 }
 
@@ -123,13 +132,13 @@ void surroundings_json_limits(const struct limit_use limits[LIMITS], struct json
 		if (!limits[i].known)
 			continue;
 		json_open(json, NULL, '{');
-		json_string(json, "name", rows[i].name);
-		json_string(json, "sysctl", rows[i].sysctl);
-		json_string(json, "what", rows[i].text);
-		json_uint(json, "limit", limits[i].limit);
+		json_put_string(json, "name", rows[i].name);
+		json_put_string(json, "sysctl", rows[i].sysctl);
+		json_put_string(json, "what", rows[i].text);
+		json_put_uint(json, "limit", limits[i].limit);
 		if (limits[i].measured) {
-			json_uint(json, "used", limits[i].used);
-			json_real(json, "percent", surroundings_percent(&limits[i]));
+			json_put_uint(json, "used", limits[i].used);
+			json_put_real(json, "percent", surroundings_percent(&limits[i]));
 		}
 		json_close(json, '}');
 	}

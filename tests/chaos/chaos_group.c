@@ -128,7 +128,7 @@ static int use(struct ym_group *group, struct ym_err *err)
 		return ym_fail(err, YM_ERR_BUG, "the segment is of generation %d, not %d", semid, group->semid);
 	if (ym_group_queue(group, "queue", &queue, err) < 0 ||
 	    (ym_queue_send_bytes(queue, 1, "hello", 5, 0, err) < 0 && err->class != YM_ERR_FULL) ||
-	    ym_group_vars(group, "variables", &vars, err) < 0)
+	    ym_group_vars(group, "variables", 0, &vars, err) < 0)
 		return -1;
 	result = ym_group_sem(group, "lock", &lock, err);
 	if (result == 0) {

@@ -4,15 +4,18 @@
 #include <stdarg.h>
 #include <time.h>
 
+/* Inputs are long, and more so what comes of them. */
+#define TEXT_MAX 400
+
 _Noreturn void fuzz_fail(const char *file, int line, const char *claim, const char *format, ...)
 {
+	char text[TEXT_MAX];
 	va_list args;
 
-	fprintf(stderr, "%s:%d: does not hold: %s: ", file, line, claim);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	fputc('\n', stderr);
+	fprintf(stderr, "%s:%d: does not hold: %s: %s\n", file, line, claim, text);
 	abort();
 }
 

@@ -13,18 +13,13 @@
 #define SMALL_MULTIPLE 32
 #define SMALL_TABLES   4096
 
-/* Bytes as ym_serialize() gives them; false: too deep, once what it refers to stands where the reference stood. */
-static bool write_value(const struct ym_value *value, struct ym_buffer *out)
+/* Bytes as ym_serialize() gives them. */
+static void write_value(const struct ym_value *value, struct ym_buffer *out)
 {
 	struct ym_err err = {0};
 
 	ym_buffer_init(out, NULL, 0);
-	if (ym_serialize(value, out, &err) == 0)
-		return true;
-	CLAIM_REFUSED(&err, err.class == YM_ERR_LIMIT && strstr(err.text, "deeper"));
-	CLAIM(out->length == 0, "%zu bytes were left behind", out->length);
-	ym_buffer_free(out);
-	return false;
+	CLAIM(ym_serialize(value, out, &err) == 0, "%s", err.text);
 }
 
 static bool same_bytes(const struct ym_buffer *a, const struct ym_buffer *b)
@@ -37,7 +32,7 @@ static void claim_writes(const struct ym_value *value, const struct ym_buffer *b
 {
 	struct ym_buffer again;
 
-	CLAIM(write_value(value, &again), "%.*s", (int)bytes->length, bytes->bytes);
+	write_value(value, &again);
 	CLAIM(same_bytes(bytes, &again), "first %.*s, then %.*s", (int)bytes->length, bytes->bytes, (int)again.length,
 	      again.bytes);
 	ym_buffer_free(&again);
@@ -92,22 +87,48 @@ static void claim_ends_there(const uint8_t *data, size_t used, const struct ym_v
 }
 
 /* With any allocation failing: refused, null, nothing kept. Which one follows from the input. */
-static void claim_survives_no_memory(const uint8_t *data, size_t size, size_t allocations)
+static void claim_reads_without_memory(const uint8_t *data, size_t size, size_t allocations)
 {
 	struct ym_value value;
+	struct ym_err err = {0};
+	size_t fail_at = 1 + data[size / 2] % allocations;
+	int result;
+
+	fuzz_memory_start(fail_at);
+	result = ym_unserialize(data, size, &value, NULL, &err);
+	fuzz_memory_stop(NULL);
+	CLAIM(result == -1, "allocation %zu of %zu failed", fail_at, allocations);
+	CLAIM(value.type == YM_TYPE_NULL, "%s after a failure", ym_type_word(value.type));
+	CLAIM_REFUSED(&err, err.class == YM_ERR_LIMIT);
+}
+
+/* Write and copy while allocation `fail_at` fails; how many there were. */
+static size_t write_and_copy(const struct ym_value *value, size_t fail_at)
+{
+	struct ym_value copy = {0};
 	struct ym_buffer bytes;
 	struct ym_err err = {0};
-	size_t fail_at = 1 + data[size / 2] % allocations, calls;
+	size_t allocations;
 	int result;
 
 	ym_buffer_init(&bytes, NULL, 0);
 	fuzz_memory_start(fail_at);
-	result = ym_unserialize(data, size, &value, NULL, &err);
-	calls = fuzz_memory_stop(NULL);
-	CLAIM(result == -1 && calls >= fail_at, "allocation %zu of %zu failed", fail_at, allocations);
-	CLAIM(value.type == YM_TYPE_NULL, "%s after a failure", ym_type_word(value.type));
-	CLAIM_REFUSED(&err, err.class == YM_ERR_LIMIT || err.class == YM_ERR_CORRUPT);
+	result = ym_serialize(value, &bytes, &err) < 0 ? -1 : ym_value_copy(&copy, value, &err);
+	allocations = fuzz_memory_stop(NULL);
+	CLAIM((result < 0) == (fail_at > 0), "%d, but allocation %zu of %zu failed", result, fail_at, allocations);
+	CLAIM(result == 0 || copy.type == YM_TYPE_NULL, "%s after a failure", ym_type_word(copy.type));
+	if (result < 0)
+		CLAIM_REFUSED(&err, err.class == YM_ERR_LIMIT);
 	ym_buffer_free(&bytes);
+	ym_value_free(&copy);
+	return allocations;
+}
+
+static void claim_writes_without_memory(const struct ym_value *value, size_t pick)
+{
+	size_t allocations = write_and_copy(value, 0);
+
+	write_and_copy(value, 1 + pick % allocations);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -123,7 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	allocations = fuzz_memory_stop(&largest);
 	CLAIM(largest <= SMALL_MULTIPLE * size + SMALL_TABLES, "%zu bytes at once for %zu", largest, size);
 	if (allocations > 0)
-		claim_survives_no_memory(data, size, allocations);
+		claim_reads_without_memory(data, size, allocations);
 	if (result < 0) {
 		CLAIM_REFUSED(&err, err.class == YM_ERR_CORRUPT);
 		CLAIM(value.type == YM_TYPE_NULL, "%s after a failure", ym_type_word(value.type));
@@ -132,11 +153,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	CLAIM(used > 0 && used <= size, "%zu of %zu", used, size);
 	claim_ends_there(data, used, &value);
-	if (write_value(&value, &bytes)) {
-		claim_reads_back(&value, &bytes);
-		claim_copies(&value, &bytes);
-		ym_buffer_free(&bytes);
-	}
-	ym_value_free(&value);
+	write_value(&value, &bytes);
+	claim_reads_back(&value, &bytes);
+	claim_writes_without_memory(&value, data[0] + size);
+	claim_copies(&value, &bytes);
+	ym_buffer_free(&bytes);
 	return 0;
 }

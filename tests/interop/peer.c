@@ -164,6 +164,20 @@ static int queue_send(struct handle *h, char **word)
 	return err.class == YM_ERR_FULL ? say("full") : -1;
 }
 
+/* A value, not serialize()d, as PHP's msg_send() does it when told so. */
+static int queue_say(struct handle *h, char **word)
+{
+	size_t length = from_hex(word[1]);
+	struct ym_value value;
+	int result;
+
+	if (ym_unserialize(word[1], length, &value, NULL, &err) < 0)
+		return -1;
+	result = ym_queue_send_value(h->queue, number(word[0]), &value, true, 0, &err);
+	ym_value_free(&value);
+	return result < 0 ? -1 : say("sent");
+}
+
 static int queue_receive(struct handle *h, char **word)
 {
 	struct ym_buffer buffer;
@@ -243,23 +257,36 @@ static int vars_put(struct handle *h, char **word)
 	return say("ok");
 }
 
-static int vars_fetch(struct handle *h, char **word)
+/* The serialized value: all of it, or its length and crc32. */
+static int show(struct handle *h, const char *variable, bool all)
 {
 	struct ym_buffer buffer;
 	struct ym_value value;
-	int result = ym_vars_get(&h->vars, number(word[0]), &value, &err);
+	int result = ym_vars_get(&h->vars, number(variable), &value, &err);
 
 	if (result != 0)
 		return result < 0 ? -1 : say("missing");
 	ym_buffer_init(&buffer, NULL, 0);
 	result = ym_serialize(&value, &buffer, &err);
-	if (result == 0) {
+	if (result == 0 && all) {
 		fputs("value ", stdout);
 		print_hex(buffer.bytes, buffer.length);
+	} else if (result == 0) {
+		printf("%zu bytes %" PRIu32, buffer.length, ym_crc32(buffer.bytes, buffer.length));
 	}
 	ym_buffer_free(&buffer);
 	ym_value_free(&value);
 	return result;
+}
+
+static int vars_fetch(struct handle *h, char **word)
+{
+	return show(h, word[0], true);
+}
+
+static int vars_sum(struct handle *h, char **word)
+{
+	return show(h, word[0], false);
 }
 
 static int vars_has(struct handle *h, char **word)
@@ -291,6 +318,18 @@ static int vars_walk(struct handle *h, char **word)
 	return result < 0 ? -1 : 0;
 }
 
+/* The number of variables, if all of the segment is sound. */
+static int vars_stat(struct handle *h, char **word)
+{
+	struct ym_vars_stat stat;
+
+	(void)word;
+	if (ym_vars_stat(&h->vars, &stat, &err) < 0)
+		return -1;
+	printf("%zu variables", stat.variables);
+	return 0;
+}
+
 static int vars_repair(struct handle *h, char **word)
 {
 	size_t lost;
@@ -305,7 +344,7 @@ static int vars_repair(struct handle *h, char **word)
 /* One more; the first element of an array that grows and shrinks, so that things move. */
 static int add_one(struct ym_value *value, bool exists, void *arg, struct ym_err *why)
 {
-	struct ym_value filler, *counter;
+	struct ym_value next, filler, *counter;
 	char bytes[400];
 	int64_t n = 0;
 
@@ -316,11 +355,10 @@ static int add_one(struct ym_value *value, bool exists, void *arg, struct ym_err
 			return ym_fail(why, YM_ERR_CORRUPT, "the counter is not there");
 		n = counter->integer;
 	}
-	ym_value_free(value);
+	next = ym_value_int(n + 1);
 	memset(bytes, 'c', sizeof(bytes));
-	counter = &(struct ym_value){0};
-	*counter = ym_value_int(n + 1);
-	if (ym_value_array(value, why) < 0 || ym_array_append(value->array, counter, why) < 0 ||
+	ym_value_free(value);
+	if (ym_value_array(value, why) < 0 || ym_array_append(value->array, &next, why) < 0 ||
 	    ym_value_string(&filler, bytes, (size_t)(n * 7 % (int64_t)sizeof(bytes)), why) < 0)
 		return -1;
 	return ym_array_append(value->array, &filler, why);
@@ -336,7 +374,7 @@ static int vars_bump(struct handle *h, char **word)
 	return say("ok");
 }
 
-/* Put large values of changing sizes until killed; a line says that it has begun. */
+/* Put large values of changing sizes until killed; a line says that all of them were put once. */
 static int vars_churn(struct handle *h, char **word)
 {
 	long first = number(word[0]), count = number(word[1]), most = number(word[2]);
@@ -345,9 +383,11 @@ static int vars_churn(struct handle *h, char **word)
 
 	if (!bytes)
 		return -1;
-	puts("begun");
-	fflush(stdout);
 	for (long n = 0;; n++) {
+		if (n == count) {
+			puts("begun");
+			fflush(stdout);
+		}
 		size_t length = (size_t)(most / 2 + n * 7919 % (most / 2));
 
 		memset(bytes, 'a' + (int)(n % 26), length);
@@ -394,7 +434,7 @@ static int group_guard(struct handle *h, char **word)
 static int group_open(struct handle *h, char **word)
 {
 	(void)word;
-	if (ym_group_vars(&h->group, "settings", &h->vars, &err) < 0 ||
+	if (ym_group_vars(&h->group, "settings", 0, &h->vars, &err) < 0 ||
 	    ym_group_queue(&h->group, "letters", &h->queue, &err) < 0 ||
 	    ym_group_sem(&h->group, "lock", &h->sem, &err) < 0)
 		return -1;
@@ -443,15 +483,16 @@ static const struct verb {
 	int words;
 	int (*run)(struct handle *h, char **word);
 } verbs[] = {
-    {"ftok", 2, keys_ftok},     {"crc32", 1, keys_crc32},     {"get", 2, sem_get},
-    {"try", 0, sem_try},        {"acquire", 0, sem_acquire},  {"release", 0, sem_release},
-    {"close", 0, sem_close},    {"remove", 0, sem_remove},    {"count", 2, sem_count},
-    {"queue", 1, queue},        {"send", 3, queue_send},      {"receive", 3, queue_receive},
-    {"relay", 1, queue_relay},  {"unqueue", 0, queue_remove}, {"attach", 2, vars_attach},
-    {"detach", 0, vars_detach}, {"destroy", 0, vars_destroy}, {"put", 2, vars_put},
-    {"fetch", 1, vars_fetch},   {"has", 1, vars_has},         {"drop", 1, vars_drop},
-    {"walk", 0, vars_walk},     {"repair", 0, vars_repair},   {"bump", 2, vars_bump},
-    {"churn", 3, vars_churn},   {"enter", 2, group_enter},    {"guard", 0, group_guard},
+    {"ftok", 2, keys_ftok},     {"crc32", 1, keys_crc32},    {"get", 2, sem_get},
+    {"try", 0, sem_try},        {"acquire", 0, sem_acquire}, {"release", 0, sem_release},
+    {"close", 0, sem_close},    {"remove", 0, sem_remove},   {"count", 2, sem_count},
+    {"queue", 1, queue},        {"send", 3, queue_send},     {"receive", 3, queue_receive},
+    {"say", 2, queue_say},      {"relay", 1, queue_relay},   {"unqueue", 0, queue_remove},
+    {"attach", 2, vars_attach}, {"detach", 0, vars_detach},  {"destroy", 0, vars_destroy},
+    {"put", 2, vars_put},       {"fetch", 1, vars_fetch},    {"has", 1, vars_has},
+    {"drop", 1, vars_drop},     {"sum", 1, vars_sum},        {"walk", 0, vars_walk},
+    {"stat", 0, vars_stat},     {"repair", 0, vars_repair},  {"bump", 2, vars_bump},
+    {"churn", 3, vars_churn},   {"enter", 2, group_enter},   {"guard", 0, group_guard},
     {"open", 0, group_open},    {"leave", 0, group_leave},
 };
 
@@ -474,7 +515,7 @@ int main(void)
 	char *line = NULL;
 	size_t size = 0;
 
-	while (getline(&line, &size, stdin) > 0 && strcmp(line, "bye\n") != 0) {
+	while (getline(&line, &size, stdin) > 0 && strncmp(line, "bye", 3) != 0) {
 		if (serve(line) < 0)
 			printf("error %s", err.text);
 		putchar('\n');

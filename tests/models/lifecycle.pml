@@ -78,6 +78,19 @@ SCRATCH byte k, id, taken;
 #define ATTACHED(r) ((preg[0] == (r)) + (preg[1] == (r)) + (preg[2] == (r)) + (preg[3] == (r)) + (preg[4] == (r)) + \
                      (preg[5] == (r)))
 
+#if CAP > 1
+#define SLOT_FREE ((!alive[0] && !dirty[0]) || (!alive[1] && !dirty[1]))
+#elif CAP
+#define SLOT_FREE (!alive[0] && !dirty[0])
+#else
+#define SLOT_FREE true
+#endif
+#ifdef BUG_QUICK_ALONE
+#define QUICK (lock == 0 && SLOT_FREE)
+#else
+#define QUICK (lock == 0 && ready == 1 && usage >= 1 && SLOT_FREE)
+#endif
+
 #ifdef BUG_PHP_IN_USE
 #define PHP_IDLE true
 #else
@@ -201,6 +214,20 @@ inline die() {
 	:: else
 	fi;
 	forget()
+}
+
+inline take_quick() {
+#if CAP
+	slot = 0;
+	do
+	:: alive[slot] || dirty[slot] -> slot++
+	:: else -> break
+	od;
+	assert(!left[slot]);
+	alive[slot] = true; dirty[slot] = true
+#else
+	skip
+#endif
 }
 
 /* What every leave gives back besides USAGE. */
@@ -435,6 +462,8 @@ again:
 	OR_DIE
 	:: d_step { GONE -> forget() }; goto again
 	:: d_step { !GONE && !php -> skip }
+	/* join_quickly(): without LOCK and without the registry, while somebody else is in */
+	:: d_step { !GONE && !php && QUICK -> usage++; u_usage = true; take_quick() }; goto inside
 	:: d_step { !GONE && php && PHP_IDLE -> lock = 1; u_lock = true };
 		STEP(remove_set(); forget());
 		goto again
@@ -494,7 +523,26 @@ again:
 	fi;
 	STEP(if :: !GONE -> assert(lock == 1); lock = 0 :: else fi; u_lock = false);
 
-	/* inside */
+inside:
+	/* ym_group_registry(), if the join has not done it */
+	if
+	:: R == 0 -> goto leaving
+	:: R == 0 ->
+		STEP(if :: rkey != 0 && rsem[rkey] == psid[me] -> R = rkey :: else -> assert(by_hand) fi);
+		if
+		:: R == 0 -> STEP(forget()); goto left_it
+		:: else
+		fi;
+#ifndef BUG_LAZY
+		/* A set that is still there now has not been replaced: whoever replaces it will see us attached. */
+		if
+		OR_DIE
+		:: d_step { GONE -> forget() }; goto left_it
+		:: d_step { !GONE -> skip }
+		fi
+#endif
+	:: else
+	fi;
 #if GUARDS
 	if
 	OR_DIE
@@ -538,6 +586,7 @@ again:
 #endif
 	STEP(check_inside());
 
+leaving:
 	/* leave_once(), until one of the two works */
 	if
 	OR_DIE
@@ -567,7 +616,19 @@ again:
 #ifdef BUG_NO_LOCK
 	STEP(lock = 0; u_lock = false);
 #endif
-	salvage();
+	if
+	:: R == 0 ->
+		STEP(if :: rkey != 0 && rsem[rkey] == psid[me] -> R = rkey :: else -> assert(by_hand) fi);
+#ifndef BUG_LAZY
+		STEP(if :: GONE -> R = 0; tidy() :: else fi)
+#endif
+	:: else
+	fi;
+	saved = true;
+	if
+	:: R != 0 -> salvage()
+	:: else
+	fi;
 	if
 	:: saved -> STEP(if :: !GONE -> remove_set() :: else fi; forget())
 	:: else -> STEP(if :: !GONE -> lock = 0 :: else fi; forget())

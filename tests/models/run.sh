@@ -36,6 +36,7 @@ table() {
 		small lifecycle holds N=2 MAXKILL=0 CAP=2 IPCRM
 		small lifecycle assertion N=2 MAXKILL=0 BUG_LEAVE
 		small lifecycle assertion N=2 MAXKILL=0 BUG_NO_LOCK
+		small lifecycle assertion N=2 MAXKILL=0 BUG_QUICK_ALONE
 		small lifecycle assertion N=2 MAXKILL=1 BUG_READY_EARLY
 		small lifecycle assertion N=2 MAXKILL=1 BUG_NOT_ANNOUNCED
 		small lifecycle assertion N=2 MAXKILL=1 BUG_MARK_FIRST
@@ -48,6 +49,7 @@ table() {
 		small lifecycle assertion N=1 MAXKILL=0 PHPS=1 BUG_NO_VALUE
 		small lifecycle assertion N=2 MAXKILL=0 IPCRM BUG_NO_WAIT
 		small lifecycle assertion N=2 MAXKILL=0 IPCRM BUG_GONE_IS_NEW
+		small lifecycle assertion N=3 MAXKILL=0 IPCRM BUG_LAZY
 		small lifecycle assertion N=2 MAXKILL=0 CAP=2 IPCRM BUG_LATE
 		small dispatch holds WORKERS=1 MAXKILL=1
 		small dispatch holds WORKERS=1 MAXKILL=0 MOODS=1 CANCELS=1

@@ -31,7 +31,7 @@ test_destdir() {
 		"$(cd "$DIR/root" && find . -type f ! -path '*/ipc/*' | sed 's/^.//' | sort | paste -sd' ')" "installed files"
 	# Each header of the library is complete: whatever it includes is installed, too.
 	for header in ipc.h $(cd "$DIR/root/usr/include/yardmaster" && echo ipc/*.h); do
-		echo "#include <yardmaster/$header>" | "${CC:-gcc}" -std=c11 -Wall -Wextra -Wpedantic -Werror -D_GNU_SOURCE \
+		printf "#include <yardmaster/%s>\nint unused;\n" "$header" | "${CC:-gcc}" -std=c11 -Wall -Wextra -Wpedantic -Werror -D_GNU_SOURCE \
 			-I"$DIR/root/usr/include" -fsyntax-only -x c - || fail "$header does not compile alone"
 	done
 	assert_lacks "$DIR" "$(<"$DIR/root/usr/lib/pkgconfig/yardmaster.pc")" "pkg-config file"

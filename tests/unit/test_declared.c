@@ -89,7 +89,7 @@ START_TEST(every_kind_by_name_and_by_key)
 	ck_assert_int_eq(ym_sem_try(&sem, &err), 1);
 	ym_sem_close(&sem);
 
-	ASSERT_OK(ym_group_vars(&group, "data", &vars, &err));
+	ASSERT_OK(ym_group_vars(&group, "data", 0, &vars, &err));
 	value = ym_value_int(42);
 	ASSERT_OK(ym_vars_put(&vars, 1, &value, &err));
 	ASSERT_OK(ym_vars_attach(&same, key_of("data"), 0, 0600, YM_VARS_EXISTING, &err));

@@ -38,15 +38,15 @@ START_TEST(commas_are_where_they_belong)
 	written("{}");
 
 	json_open(&json, NULL, '{');
-	json_uint(&json, "a", 1);
+	json_put_uint(&json, "a", 1);
 	json_open(&json, "b", '[');
 	json_open(&json, NULL, '{');
 	json_close(&json, '}');
 	json_open(&json, NULL, '[');
 	json_close(&json, ']');
-	json_bool(&json, NULL, true);
+	json_put_bool(&json, NULL, true);
 	json_close(&json, ']');
-	json_bool(&json, "c", false);
+	json_put_bool(&json, "c", false);
 	json_close(&json, '}');
 	written("{\"a\": 1, \"b\": [{}, [], true], \"c\": false}");
 }
@@ -55,12 +55,12 @@ END_TEST
 START_TEST(numbers)
 {
 	json_open(&json, NULL, '[');
-	json_uint(&json, NULL, UINT64_MAX);
-	json_int(&json, NULL, INT64_MIN);
-	json_real(&json, NULL, 0.5);
-	json_real(&json, NULL, -1234567.0005);
-	json_real(&json, NULL, (double)NAN);
-	json_real(&json, NULL, (double)INFINITY);
+	json_put_uint(&json, NULL, UINT64_MAX);
+	json_put_int(&json, NULL, INT64_MIN);
+	json_put_real(&json, NULL, 0.5);
+	json_put_real(&json, NULL, -1234567.0005);
+	json_put_real(&json, NULL, (double)NAN);
+	json_put_real(&json, NULL, (double)INFINITY);
 	json_close(&json, ']');
 	written("[18446744073709551615, -9223372036854775808, 0.500, -1234567.001, null, null]");
 }
@@ -78,10 +78,10 @@ START_TEST(escapes)
 	            {"/ \x7f", "\"/ \x7f\""}};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		json_string(&json, NULL, rows[i].in);
+		json_put_string(&json, NULL, rows[i].in);
 		written(rows[i].out);
 	}
-	json_bytes(&json, NULL, "a\0b", 3);
+	json_put_bytes(&json, NULL, "a\0b", 3);
 	written("\"a\\u0000b\"");
 }
 END_TEST
@@ -117,7 +117,7 @@ START_TEST(utf8)
 		char expected[16];
 
 		snprintf(expected, sizeof(expected), "\"%s\"", good[i]);
-		json_string(&json, NULL, good[i]);
+		json_put_string(&json, NULL, good[i]);
 		written(expected);
 	}
 	for (size_t i = 0; i < COUNT(bad); i++) {
@@ -127,12 +127,12 @@ START_TEST(utf8)
 		for (unsigned n = 0; n < bad[i].replaced; n++)
 			strcat(expected, "\\ufffd");
 		strcat(expected, "x\"");
-		json_string(&json, NULL, in);
+		json_put_string(&json, NULL, in);
 		written(expected);
 		/* Nor is anything read behind the end. */
 		expected[strlen(expected) - 2] = '\0';
 		strcat(expected, "\"");
-		json_bytes(&json, NULL, in, strlen(bad[i].in));
+		json_put_bytes(&json, NULL, in, strlen(bad[i].in));
 		written(expected);
 	}
 }

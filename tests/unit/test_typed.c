@@ -406,7 +406,7 @@ static void is_json(const char *serialized, size_t length, const char *expected)
 	struct ym_value value;
 
 	ASSERT_OK(ym_unserialize(serialized, length, &value, NULL, &err));
-	ASSERT_OK(json_value(&json, NULL, &value, &err));
+	ASSERT_OK(json_put_value(&json, NULL, &value, &err));
 	ym_value_free(&value);
 	end_text(json.to, expected);
 }
@@ -455,13 +455,13 @@ START_TEST(values_among_other_json)
 
 	ASSERT_OK(typed_parse("json:{\"a\":[1]}", &value, &err));
 	json_open(&json, NULL, '{');
-	json_value(&json, "first", &value, &err);
-	json_value(&json, "se\"cond", &value, &err);
-	json_float(&json, "third", 2);
-	json_float(&json, "fourth", (double)INFINITY);
-	json_null(&json, "fifth");
-	json_blob(&json, "sixth", "\xff", 1);
-	json_blob(&json, "seventh", "x", 1);
+	json_put_value(&json, "first", &value, &err);
+	json_put_value(&json, "se\"cond", &value, &err);
+	json_put_float(&json, "third", 2);
+	json_put_float(&json, "fourth", (double)INFINITY);
+	json_put_null(&json, "fifth");
+	json_put_blob(&json, "sixth", "\xff", 1);
+	json_put_blob(&json, "seventh", "x", 1);
 	json_close(&json, '}');
 	ym_value_free(&value);
 	end_text(json.to, "{\"first\": {\"a\": [1]}, \"se\\\"cond\": {\"a\": [1]}, \"third\": 2.0, "

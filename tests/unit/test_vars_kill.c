@@ -34,16 +34,22 @@ static const struct deed deeds[] = {
     {"a repair", TARGET, -1, false, true},
 };
 
+/*
+ * The first and the last chunk are as large as the target's: what is left of the last one behind a new end looks whole,
+ * and who reads on where the target was finds a chunk there.
+ */
 static unsigned step_length(int64_t name)
 {
-	/* The last chunk is as large as the target's: what is left of it behind a new end looks like a whole one. */
-	return name == TARGET ? 30 : name == STEP_NAMES - 1 ? 31 : 7 + 13 * (unsigned)name;
+	static const unsigned lengths[STEP_NAMES + 1] = {28, 20, 30, 46, 59, 31, 20};
+
+	return lengths[name];
 }
 
 struct stepping {
 	const struct deed *deed;
 	struct ym_vars vars;    /* the one that is changed */
 	struct ym_vars scratch; /* a copy that is looked at and repaired */
+	bool asks;              /* the reader only asks whether the target is there */
 };
 
 static void do_deed(void *arg)
@@ -186,6 +192,44 @@ START_TEST(a_kill_costs_one_variable_at_most)
 }
 END_TEST
 
+/* Until repair has come to its end, the segment says that it is damaged. */
+START_TEST(a_killed_repair_is_seen)
+{
+	struct stepping stepping;
+	struct deed deed = {"a repair", TARGET, -1, false, true};
+	struct ym_vars_stat stat;
+	struct ym_var last = {0}, var = {0};
+	char before[STEP_SIZE];
+	unsigned sound = 0, states = 0;
+	int status;
+	pid_t child;
+
+	set_up(&stepping, &deed);
+	while (ym_vars_next(&stepping.vars, &var, &err) == 0)
+		last = var;
+	/* A last chunk of no size, and in the second turn a value of no length. */
+	if (_i)
+		memset((char *)stepping.vars.head + 40 + 8, 0, 8);
+	memset((char *)stepping.vars.head + last.at + 16, 0, 8);
+	memcpy(before, stepping.vars.head, STEP_SIZE);
+	child = spawn(do_deed, &stepping);
+	while (waitpid(child, &status, 0) == child && WIFSTOPPED(status)) {
+		if (memcmp(before, stepping.vars.head, STEP_SIZE) != 0) {
+			memcpy(before, stepping.vars.head, STEP_SIZE);
+			sound += ym_vars_stat(&stepping.vars, &stat, &err) == 0;
+			states++;
+		}
+		ck_assert_int_eq(ptrace(PTRACE_SINGLESTEP, child, NULL, NULL), 0);
+	}
+	ck_assert_uint_ge(states, 3);
+	ck_assert_uint_eq(sound, 1);
+	ASSERT_OK(ym_vars_stat(&stepping.vars, &stat, &err));
+	ck_assert_uint_eq(stat.variables, STEP_NAMES - (_i ? 2u : 1u));
+	remove_segment(&stepping.scratch);
+	remove_segment(&stepping.vars);
+}
+END_TEST
+
 /* A short value of the same length changes at once. */
 START_TEST(a_counter_is_old_or_new)
 {
@@ -221,15 +265,19 @@ static void read_target(void *arg)
 	const struct ym_vars *vars = &((struct stepping *)arg)->vars;
 	char storage[512];
 	struct ym_buffer buffer;
-	int has, missing;
+	int result;
 
 	ym_buffer_init(&buffer, storage, sizeof(storage));
 	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 	raise(SIGSTOP);
-	has = ym_vars_has(vars, TARGET, NULL);
-	missing = ym_vars_get_raw(vars, TARGET, &buffer, NULL);
+	if (((struct stepping *)arg)->asks)
+		result = ym_vars_has(vars, TARGET, NULL) == 1 ? 0 : 2;
+	else
+		result = ym_vars_get_raw(vars, TARGET, &buffer, NULL) == 0 ? 0 : 3;
 	raise(SIGSTOP);
-	_exit(has != 1 ? 2 : missing ? 3 : value_fits(storage, buffer.length, TARGET) ? 0 : 4);
+	if (buffer.length > 0 && !value_fits(storage, buffer.length, TARGET))
+		result = 4;
+	_exit(result);
 }
 
 /*
@@ -262,20 +310,29 @@ static unsigned overtake(struct stepping *stepping, unsigned after)
 	return step;
 }
 
-START_TEST(a_reader_is_overtaken)
+/* UINT_MAX: not at all, to count the instructions. */
+static unsigned try_overtaking(bool asks, unsigned after)
 {
 	struct stepping stepping;
-	unsigned all = 0;
+	unsigned steps_made;
 
-	for (int i = -1; i < 100; i++) {
-		set_up(&stepping, &deeds[0]);
-		if (i < 0)
-			all = overtake(&stepping, UINT_MAX);
-		else
-			overtake(&stepping, random_below(all));
-		remove_segment(&stepping.scratch);
-		remove_segment(&stepping.vars);
-	}
+	set_up(&stepping, &deeds[0]);
+	stepping.asks = asks;
+	steps_made = overtake(&stepping, after);
+	remove_segment(&stepping.scratch);
+	remove_segment(&stepping.vars);
+	return steps_made;
+}
+
+START_TEST(a_reader_is_overtaken)
+{
+	unsigned all = try_overtaking(false, UINT_MAX);
+
+	for (unsigned i = 0; i < 60; i++)
+		try_overtaking(false, random_below(all));
+	all = try_overtaking(true, UINT_MAX);
+	for (unsigned after = 0; after < all; after += all / 256 + 1)
+		try_overtaking(true, after);
 }
 END_TEST
 
@@ -464,6 +521,7 @@ int main(void)
 	tcase_set_timeout(tcase, 120);
 	suite_add_tcase(suite, tcase);
 	tcase_add_loop_test(tcase, a_kill_costs_one_variable_at_most, 0, (int)COUNT(deeds));
+	tcase_add_loop_test(tcase, a_killed_repair_is_seen, 0, 2);
 	tcase_add_test(tcase, a_counter_is_old_or_new);
 	tcase_add_test(tcase, a_reader_is_overtaken);
 	tcase_add_test(tcase, readers_need_no_semaphore);
