@@ -250,7 +250,7 @@ START_TEST(the_first_makes_and_the_last_removes)
 	ck_assert_int_eq(ym_sys.semctl(group.semid, 0, IPC_STAT, (union ym_semun){.buf = &ds}), 0);
 	ck_assert_uint_eq(ds.sem_nsems, 5 + 2 * CAPACITY);
 	ck_assert_uint_eq(ds.sem_perm.mode & 0777, 0600);
-	ck_assert_int_eq(value(&group, 0), 0);
+	ck_assert_int_eq(value(&group, YM_GROUP_VALUE), 1);
 	ck_assert_int_eq(value(&group, 1), 1);
 	ck_assert_int_eq(value(&group, 2), 0);
 	ck_assert_int_eq(value(&group, 3), 1);

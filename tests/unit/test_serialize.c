@@ -387,25 +387,33 @@ START_TEST(copies_are_limited)
 }
 END_TEST
 
-/* A long string that is meant a hundred thousand times counts by its length. */
+/* Long strings and keys that are meant a thousand times count by their length. */
 START_TEST(copies_of_long_strings_are_limited)
 {
-	struct ym_buffer text;
-	struct ym_value value;
-	char part[64];
+	static const char *const heads[] = {"a:1001:{i:0;s:100000:\"", "a:1001:{i:0;a:1:{s:100000:\""};
+	static const char *const ends[] = {"\";", "\";N;}"};
 
-	ym_buffer_init(&text, NULL, 0);
-	ASSERT_OK(ym_buffer_add(&text, "a:1001:{i:0;s:100000:\"", 22, &err));
-	memset(ym_buffer_room(&text, 100000, &err), 'x', 100000);
-	text.length += 100000;
-	ASSERT_OK(ym_buffer_add(&text, "\";", 2, &err));
-	for (int i = 1; i <= 1000; i++)
-		ASSERT_OK(ym_buffer_add(&text, part, (size_t)snprintf(part, sizeof(part), "i:%d;R:2;", i), &err));
-	ASSERT_OK(ym_buffer_add(&text, "}", 1, &err));
-	value = decode_bytes(text.bytes, text.length);
-	ck_assert_int_eq(value.type, YM_TYPE_OPAQUE);
-	ym_value_free(&value);
-	ym_buffer_free(&text);
+	for (size_t i = 0; i < COUNT(heads); i++) {
+		struct ym_buffer text;
+		struct ym_value value;
+		char part[64];
+
+		ym_buffer_init(&text, NULL, 0);
+		ASSERT_OK(ym_buffer_add(&text, heads[i], strlen(heads[i]), &err));
+		memset(ym_buffer_room(&text, 100000, &err), 'x', 100000);
+		text.length += 100000;
+		ASSERT_OK(ym_buffer_add(&text, ends[i], strlen(ends[i]), &err));
+		for (int k = 1; k <= 1000; k++) {
+			size_t length = (size_t)snprintf(part, sizeof(part), "i:%d;R:2;", k);
+
+			ASSERT_OK(ym_buffer_add(&text, part, length, &err));
+		}
+		ASSERT_OK(ym_buffer_add(&text, "}", 1, &err));
+		value = decode_bytes(text.bytes, text.length);
+		ck_assert_int_eq(value.type, YM_TYPE_OPAQUE);
+		ym_value_free(&value);
+		ym_buffer_free(&text);
+	}
 }
 END_TEST
 
