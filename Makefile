@@ -123,7 +123,7 @@ check: need-test
 	@$(MAKE) --no-print-directory -j2 program examples tests
 	@tests/run.sh $(BUILD)
 
-tests: $(UNIT_TESTS) $(TEST_PLUGINS) $(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer)
+tests: $(UNIT_TESTS) $(TEST_PLUGINS) $(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer interop-peer)
 
 # Longer than in `make check`: FUZZ_SECONDS for each target.
 FUZZ_SECONDS ?= 600
@@ -150,6 +150,13 @@ $(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer bench bench_ipc): $(PAR
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LIBS)
+
+# Like a program of a user: against the installed headers and the shared library.
+$(BUILD)/tests/interop-peer: tests/interop/peer.c $(LIBRARY) $(INCLUDES)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(SANITIZE) $(CFLAGS) -I$(BUILD)/include -o $@ $< \
+	    -L$(BUILD) -lyardmaster -Wl,-rpath,'$$ORIGIN/..'
 
 $(BUILD)/tests/noop.so: tests/bench/noop.c $(BUILD)/include/yardmaster/plugin.h
 	@mkdir -p $(@D)

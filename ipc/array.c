@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "opaque.h"
+
 /* More pairs than this get an index. */
 #define SEARCHED_MAX 8
 
@@ -48,7 +50,7 @@ static uint32_t hash_of(struct ym_array_key key)
 
 	pthread_once(&seeds_once, make_seeds);
 	if (!key.bytes)
-		return (uint32_t)fold((uint64_t)key.integer ^ seeds[0], seeds[1]);
+		return (uint32_t)fold((uint64_t)key.integer ^ ~seeds[0], seeds[1]);
 	hash = seeds[0] + key.length;
 	for (; key.length - at >= sizeof(block); at += sizeof(block)) {
 		memcpy(&block, key.bytes + at, sizeof(block));
@@ -279,60 +281,72 @@ int ym_array_place(struct ym_array *array, struct ym_array_key key, size_t *plac
 
 /* ---- copying --------------------------------------------------------------------------------- */
 
-static bool spend(size_t *budget, size_t length)
+bool ym_copy_allows(struct ym_copy_limit *limit, size_t length, size_t levels)
 {
 	size_t cost = 1 + length / YM_ARRAY_COST;
 
-	if (!budget)
+	if (!limit)
 		return true;
-	if (cost > *budget)
+	if (cost > limit->values || levels > limit->depth)
 		return false;
-	*budget -= cost;
+	limit->values -= cost;
 	return true;
 }
 
+/* An empty array that is to become a copy at this level. */
+static struct ym_array *new_copy(const struct ym_array *origin, size_t level, struct ym_array *todo, struct ym_err *err)
+{
+	struct ym_array *array = ym_array_new(err);
+
+	if (!array)
+		return NULL;
+	array->origin = origin;
+	array->level = level;
+	array->todo = todo;
+	return array;
+}
+
 /* One pair, behind the others; an array in it is made empty and put on the list of what is still to be filled. */
-static int copy_pair(struct ym_array *to, const struct ym_pair *from, struct ym_array **todo, size_t *budget,
-                     struct ym_err *err)
+static int copy_pair(struct ym_array *to, const struct ym_pair *from, struct ym_array **todo,
+                     struct ym_copy_limit *limit, struct ym_err *err)
 {
 	struct ym_value *value;
 
-	if (from->bytes && !spend(budget, from->length))
+	if (from->bytes && !ym_copy_allows(limit, from->length, 0))
 		return 1;
 	if (add(to, key_of(from), to->index ? hash_of(key_of(from)) : 0, err) < 0)
 		return -1;
 	value = &to->pairs[to->count - 1].value;
-	if (from->value.type != YM_TYPE_ARRAY)
-		return ym_value_copy_within(value, &from->value, budget, err);
-	if (!spend(budget, 0))
+	if (from->value.type == YM_TYPE_OPAQUE && limit && to->level + from->value.opaque->depth > limit->depth)
 		return 1;
-	value->array = ym_array_new(err);
+	if (from->value.type != YM_TYPE_ARRAY)
+		return ym_value_copy_within(value, &from->value, limit, err);
+	if (!ym_copy_allows(limit, 0, from->value.array->count > 0 ? to->level + 1 : 0))
+		return 1;
+	value->array = new_copy(from->value.array, to->level + 1, *todo, err);
 	if (!value->array)
 		return -1;
 	value->type = YM_TYPE_ARRAY;
-	value->array->origin = from->value.array;
-	value->array->todo = *todo;
 	*todo = value->array;
 	return 0;
 }
 
-int ym_array_copy(struct ym_array **out, const struct ym_array *array, size_t *budget, struct ym_err *err)
+int ym_array_copy(struct ym_array **out, const struct ym_array *array, struct ym_copy_limit *limit, struct ym_err *err)
 {
 	struct ym_array *todo, *now;
 	int result = 0;
 
-	if (!spend(budget, 0))
+	if (!ym_copy_allows(limit, 0, array->count > 0 ? 1 : 0))
 		return 1;
-	todo = *out = ym_array_new(err);
+	todo = *out = new_copy(array, 1, NULL, err);
 	if (!todo)
 		return -1;
-	todo->origin = array;
 	while (result == 0 && todo) {
 		now = todo;
 		todo = now->todo;
 		result = ym_array_reserve(now, now->origin->count, err);
 		for (size_t i = 0; result == 0 && i < now->origin->count; i++)
-			result = copy_pair(now, &now->origin->pairs[i], &todo, budget, err);
+			result = copy_pair(now, &now->origin->pairs[i], &todo, limit, err);
 		now->next = now->origin->next;
 		now->numbered = now->origin->numbered;
 		now->full = now->origin->full;

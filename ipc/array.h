@@ -32,6 +32,7 @@ struct ym_array {
 	/* The work list of free and copy: neither recurses, however deep the values are. */
 	struct ym_array *todo;
 	const struct ym_array *origin;
+	size_t level; /* in the copy, from 1 */
 };
 
 /* An empty one, NULL without memory. */
@@ -44,12 +45,19 @@ int ym_array_reserve(struct ym_array *array, size_t count, struct ym_err *err);
 /* The number of the pair with this key, which is added with null if it is missing: 1 it was there, 0 added, -1. */
 int ym_array_place(struct ym_array *array, struct ym_array_key key, size_t *place, struct ym_err *err);
 
-/*
- * A copy. Every value costs 1 of *budget (NULL: unlimited), and 1 more for each YM_ARRAY_COST bytes of a string.
- * 0, 1 the budget does not suffice, -1.
- */
+/* What a copy may come to: values, where a string or key counts once more for each YM_ARRAY_COST bytes; and levels. */
+struct ym_copy_limit {
+	size_t values; /* still left; counted down */
+	size_t depth;
+};
 #define YM_ARRAY_COST 64
-int ym_array_copy(struct ym_array **out, const struct ym_array *array, size_t *budget, struct ym_err *err);
-int ym_value_copy_within(struct ym_value *out, const struct ym_value *value, size_t *budget, struct ym_err *err);
+
+/* Is there room for `length` bytes of a string and so many levels? Then the value is counted. */
+bool ym_copy_allows(struct ym_copy_limit *limit, size_t length, size_t levels);
+
+/* A copy within a limit (NULL: none): 0, 1 the limit does not allow it, -1. */
+int ym_array_copy(struct ym_array **out, const struct ym_array *array, struct ym_copy_limit *limit, struct ym_err *err);
+int ym_value_copy_within(struct ym_value *out, const struct ym_value *value, struct ym_copy_limit *limit,
+                         struct ym_err *err);
 
 #endif

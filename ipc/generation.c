@@ -218,7 +218,8 @@ static int clear_leftovers(struct ym_group *group, struct ym_err *err)
 	/* The leftovers may be those of an older set that somebody removed by hand: follow their own semid. */
 	old.semid = old.reg->head.semid;
 	old.capacity = old.reg->capacity;
-	result = await_detached(group, id, old.reg, err);
+	/* Of this very set: whoever still has it mapped, the guardian perhaps, works with nothing, for READY is 0. */
+	result = old.semid == group->semid ? 0 : await_detached(group, id, old.reg, err);
 	if (result == 0)
 		result = ym_generation_salvage(&old, err);
 	ym_seg_detach(addr);
@@ -277,6 +278,12 @@ int ym_generation_attach(struct ym_group *group, struct ym_err *err)
 	if (ym_seg_attach(group->regid, YM_REGISTRY_NAME, YM_REGISTRY_VERSION, group->semid, false, &addr, NULL, err) <
 	    0)
 		return -1;
+	/* If the set was removed before we were attached, nobody waits for us any more: these objects may go any time. */
+	if (ym_sem_value(group->semid, YM_GROUP_READY) < 0) {
+		ym_seg_detach(addr);
+		return ym_fail(err, YM_ERR_GONE, "the group's semaphore set (id %d) was removed by somebody else",
+		               group->semid);
+	}
 	group->reg = addr;
 	return 0;
 }

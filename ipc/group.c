@@ -100,14 +100,49 @@ static int find_set(struct ym_group *group, uint64_t deadline, struct ym_err *er
 	return ym_limits_explain(err, YM_OBJECT_SEMAPHORE);
 }
 
-static void back_out(struct ym_group *group)
+/* USAGE is 0, READY is 0, the LOCK is ours: nobody can come in. */
+static int remove_as_last(struct ym_group *group, struct ym_err *err)
 {
-	struct sembuf ops[] = {
-	    {YM_GROUP_LOCK, -1, SEM_UNDO | IPC_NOWAIT},
-	    {YM_GROUP_USAGE, -1, SEM_UNDO | IPC_NOWAIT},
-	};
+	if (group->reg || ym_generation_attach(group, NULL) == 0)
+		return ym_generation_remove(group, err);
+	/* Somebody removed the registry by hand: nothing but the set is left of the group. */
+	ym_sys.semctl(group->semid, 0, IPC_RMID, (union ym_semun){0});
+	return 0;
+}
 
-	ym_semop_until(group->semid, ops, 2, YM_NEVER);
+/*
+ * A join that failed under the LOCK is a leave, too: all others may have left meanwhile, not as the last. Not `ready`: the
+ * generation could not be made, and leaves no empty set behind, so that whoever waits starts a fresh one; a guest leaves
+ * the half made one to those who may repair it.
+ */
+static void back_out(struct ym_group *group, bool ready)
+{
+	struct sembuf not_last[] = {
+	    {YM_GROUP_USAGE, -2, SEM_UNDO | IPC_NOWAIT},
+	    {YM_GROUP_USAGE, 1, SEM_UNDO},
+	    {YM_GROUP_LOCK, -1, SEM_UNDO | IPC_NOWAIT},
+	};
+	struct sembuf the_last[] = {
+	    {YM_GROUP_USAGE, -1, SEM_UNDO | IPC_NOWAIT},
+	    {YM_GROUP_USAGE, 0, IPC_NOWAIT},
+	    {YM_GROUP_READY, -1, IPC_NOWAIT},
+	};
+	bool last;
+	int sys;
+
+	/* A script may leave between the two. */
+	do {
+		sys = ym_semop_until(group->semid, not_last, 3, YM_NEVER);
+		last = sys == EAGAIN;
+		if (last)
+			sys = ym_semop_until(group->semid, the_last, ready ? 3 : 2, YM_NEVER);
+	} while (sys == EAGAIN);
+	if (last && ready)
+		remove_as_last(group, NULL);
+	else if (last && group->spec.capacity)
+		ym_sys.semctl(group->semid, 0, IPC_RMID, (union ym_semun){0});
+	else if (last)
+		ym_group_unlock(group);
 	ym_seg_detach(group->reg);
 	group->reg = NULL;
 	group->semid = -1;
@@ -197,6 +232,9 @@ static int enter_set(struct ym_group *group, uint64_t deadline, struct ym_err *e
 	if (sys)
 		return ym_fail_sys(err, sys, "semop(id %d) to join the group", group->semid);
 	ready = ym_sem_value(group->semid, YM_GROUP_READY);
+	/* Removed by hand in between. */
+	if (ready < 0)
+		return 1;
 	group->orphan = ready == 1 && ym_sem_value(group->semid, YM_GROUP_USAGE) == 1;
 	if (ready == 1)
 		result = ym_generation_attach(group, err);
@@ -208,10 +246,7 @@ static int enter_set(struct ym_group *group, uint64_t deadline, struct ym_err *e
 	if (result == 0)
 		result = take_slot(group, err);
 	if (result < 0) {
-		/* A generation that could not be made leaves no empty set behind; whoever waits starts a fresh one. */
-		if (ready == 0 && group->spec.capacity && ym_sem_value(group->semid, YM_GROUP_USAGE) == 1)
-			ym_sys.semctl(group->semid, 0, IPC_RMID, (union ym_semun){0});
-		back_out(group);
+		back_out(group, ready == 1 || group->fresh);
 		return -1;
 	}
 	ym_group_unlock(group);
@@ -353,11 +388,8 @@ int ym_group_leave(struct ym_group *group, bool *last, struct ym_err *err)
 		do
 			sys = leave_once(group, &final);
 		while (sys == EAGAIN && ym_now_ns() < deadline);
-	/* No registry: somebody removed it by hand, and nothing but the set is left of the group. */
-	if (final && (group->reg || ym_generation_attach(group, NULL) == 0))
-		result = ym_generation_remove(group, err);
-	else if (final)
-		ym_sys.semctl(group->semid, 0, IPC_RMID, (union ym_semun){0});
+	if (final)
+		result = remove_as_last(group, err);
 	if (last)
 		*last = final;
 	if (group->pid == getpid() && sys && !ym_generation_gone(sys))

@@ -46,8 +46,13 @@ int ym_group_guard(int semid, const struct ym_group_spec *spec, struct ym_err *e
 	if (sys == 0) {
 		/* Should the guardian be killed from here on, READY tells newcomers that there is something to repair. */
 		ym_sys.semctl(semid, YM_GROUP_READY, SETVAL, (union ym_semun){.val = 0});
-		if (!group.reg)
-			group.reg = registry_of(&group);
+		/* There may be a newer one: a join has repaired what a killed remover had left, in the same set. */
+		struct ym_registry_sh *now = registry_of(&group);
+
+		if (now) {
+			ym_seg_detach(group.reg);
+			group.reg = now;
+		}
 		if (group.reg)
 			result = ym_generation_remove(&group, err);
 		else

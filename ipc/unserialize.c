@@ -55,10 +55,10 @@ struct decoder {
 	struct ym_buffer key;    /* of the S form */
 	struct skipped skipped;
 	struct ym_array *replaced; /* arrays whose key came again: references may still mean their parts */
-	size_t budget;
-	size_t promised; /* bytes that open arrays and objects need at least */
+	size_t copies;             /* values that references may still add */
+	size_t promised;           /* bytes that open arrays and objects need at least */
 	bool whole;
-	char why[96];
+	char why[128];
 };
 
 /* ---- growing tables -------------------------------------------------------------------------- */
@@ -197,23 +197,23 @@ static int contains_itself(struct decoder *decoder, const struct ym_array *array
 static int resolve_reference(struct decoder *decoder, const struct ym_token *token, struct place here)
 {
 	struct place there = *slot_number(decoder, token->slot);
+	struct ym_copy_limit limit = {.values = decoder->copies, .depth = YM_SERIALIZE_DEPTH - depth_of(decoder)};
 	struct ym_value *value = value_at(decoder, there), copy;
 	int result;
 
-	if (!there.array && there.index != PLACE_ROOT) {
-		if (token->letter == 'r' && there.index != PLACE_SKIPPED_OBJECT)
-			return no_object(decoder, token);
+	/* Whether it may, the second way will see. */
+	if (!there.array && there.index != PLACE_ROOT)
 		return no_tree(decoder, token, "leads into an object");
-	}
 	if (token->letter == 'r' && value->type != YM_TYPE_OPAQUE)
 		return no_object(decoder, token);
 	if (there.array == here.array && there.index == here.index)
 		return ym_token_fail(&decoder->reader, token->start, decoder->err, "a reference to itself");
 	if (value->type == YM_TYPE_ARRAY && value->array->open)
 		return contains_itself(decoder, value->array);
-	result = ym_value_copy_within(&copy, value, &decoder->budget, decoder->err);
+	result = ym_value_copy_within(&copy, value, &limit, decoder->err);
+	decoder->copies = limit.values;
 	if (result > 0)
-		return no_tree(decoder, token, "stands for too many values");
+		return no_tree(decoder, token, "stands for too many values, or for too deep ones");
 	if (result == 0)
 		*value_at(decoder, here) = copy;
 	return result;
@@ -330,7 +330,6 @@ static int key_of(struct decoder *decoder, const struct ym_token *token, struct 
 		return 0;
 	}
 	if (token->letter == 'S') {
-		decoder->key.length = 0;
 		room = ym_buffer_room(&decoder->key, token->length, decoder->err);
 		if (!room)
 			return -1;
@@ -432,7 +431,7 @@ static int run_whole(struct decoder *decoder, const struct ym_token *token, cons
 
 static int decode(struct ym_reader *reader, const struct ym_token *token, struct ym_value *out, struct ym_err *err)
 {
-	struct decoder decoder = {.reader = *reader, .root = out, .err = err, .budget = YM_UNSERIALIZE_COPIES};
+	struct decoder decoder = {.reader = *reader, .root = out, .err = err, .copies = YM_UNSERIALIZE_COPIES};
 	struct frame frames[FRAMES_FIRST];
 	struct place slots[SLOTS_FIRST];
 	int result;

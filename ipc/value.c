@@ -70,23 +70,23 @@ void ym_value_free(struct ym_value *value)
 	*value = (struct ym_value){0};
 }
 
-int ym_value_copy_within(struct ym_value *out, const struct ym_value *value, size_t *budget, struct ym_err *err)
+int ym_value_copy_within(struct ym_value *out, const struct ym_value *value, struct ym_copy_limit *limit,
+                         struct ym_err *err)
 {
-	size_t cost = 1 + (value->type == YM_TYPE_STRING ? value->string.length / YM_ARRAY_COST : 0);
+	size_t length = value->type == YM_TYPE_STRING ? value->string.length : 0;
+	size_t levels = value->type == YM_TYPE_OPAQUE ? value->opaque->depth : 0;
 	struct ym_array *array;
 	int result;
 
 	if (value->type == YM_TYPE_ARRAY) {
 		*out = (struct ym_value){0};
-		result = ym_array_copy(&array, value->array, budget, err);
+		result = ym_array_copy(&array, value->array, limit, err);
 		if (result == 0)
 			*out = (struct ym_value){.type = YM_TYPE_ARRAY, .array = array};
 		return result;
 	}
-	if (budget && cost > *budget)
+	if (!ym_copy_allows(limit, length, levels))
 		return 1;
-	if (budget)
-		*budget -= cost;
 	if (value->type == YM_TYPE_STRING)
 		return ym_value_string(out, value->string.bytes, value->string.length, err);
 	if (value->type == YM_TYPE_OPAQUE)

@@ -12,7 +12,8 @@
  *           whatever cannot be a tree     that a tree cannot express (see serialize.h)
  *
  * A value owns what it points to: ym_value_free() frees it and makes it null, ym_value_copy() copies all of it. A zeroed
- * struct is null. A function that takes a value "for good" leaves null behind. No locks: one thread at a time.
+ * struct is null. A function that takes a value "for good" leaves null behind. No locks: one thread at a time for each
+ * value; what copies share is counted atomically.
  */
 #ifndef YM_IPC_VALUE_H
 #define YM_IPC_VALUE_H
@@ -87,7 +88,10 @@ YM_API void ym_value_free(struct ym_value *value);
 /* A copy that shares nothing but opaque parts, which nobody can change. */
 YM_API int ym_value_copy(struct ym_value *out, const struct ym_value *value, struct ym_err *err);
 
-/* Same types, same contents, arrays with the same keys in the same order; NAN equals NAN, 0.0 differs from -0.0. */
+/*
+ * Same types, same contents, arrays with the same keys in the same order; NAN equals NAN, 0.0 differs from -0.0. Values
+ * that are too deep to be serialized are equal to none.
+ */
 YM_API bool ym_value_equal(const struct ym_value *a, const struct ym_value *b);
 
 /* ---- opaque values --------------------------------------------------------------------------- */

@@ -273,7 +273,8 @@ int dispatch_cancel(struct instance *instance, struct job_ref ref, struct ym_err
 		bool running = state == JOB_CLAIMED || state == JOB_FINISHING || state == JOB_FIXING;
 		uint64_t next = running ? word | JOB_CANCEL : word_next(word, JOB_CANCELLED, 0, word_attempt(word), 0);
 
-		if (job_state_over(state))
+		/* FILLING: over, and just being cleared away; who submits does not know the generation before the end. */
+		if (job_state_over(state) || state == JOB_FILLING)
 			return 1;
 		/* Before the swap: a slot whose job is over may be used again at once. */
 		if (!running)

@@ -493,6 +493,7 @@ static int tear_down(struct master *master, int code)
 		pool_free(&master->pools[i]);
 	free(master->pools);
 	free(master->deaths);
+	sweep_free(&master->sweep);
 	if (master->bell_fd >= 0)
 		close(master->bell_fd);
 	return code;
@@ -514,7 +515,7 @@ int master_run(const struct config *config)
 	}
 	log_line(LOG_INFO, "instance %s is up (pid %ld, %s): %zu pool%s%s", master.instance.name, (long)getpid(),
 	         master.instance.directory, master.npools, master.npools == 1 ? "" : "s",
-	         master.instance.group.fresh ? "" : ", taken over from a dead master");
+	         master.instance.group.fresh ? "" : ", going on with what was there");
 	for (size_t i = 0; i < master.npools; i++)
 		pool_start(&master.pools[i]);
 	sweep_now(&master);

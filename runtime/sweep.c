@@ -108,6 +108,19 @@ static void recover(struct pass *pass, uint32_t slot, uint64_t word)
 	settle(pass, slot, mine, cause && *cause ? cause : "the worker died", attempts);
 }
 
+/*
+ * When the attempt in the slot was asked to stop. Our own memory: in the job it would be written without a fence, perhaps
+ * into the next attempt. If another master asked, the grace starts anew.
+ */
+static uint64_t asked_at(struct pass *pass, uint32_t slot, uint64_t word)
+{
+	struct sweep_asked *asked = &pass->out->asked[slot];
+
+	if (asked->at == 0 || asked->gen != word_gen(word) || asked->attempt != word_attempt(word))
+		*asked = (struct sweep_asked){pass->now, word_gen(word), word_attempt(word)};
+	return asked->at;
+}
+
 static void check_deadline(struct pass *pass, uint32_t slot, uint64_t word)
 {
 	struct instance *instance = pass->instance;
@@ -118,18 +131,15 @@ static void check_deadline(struct pass *pass, uint32_t slot, uint64_t word)
 
 	if (deadline == 0)
 		return;
-	final = deadline + (uint64_t)atomic_load(&pool->timeout_grace_ms) * 1000000u;
 	if (pass->now < deadline) {
 		soon(pass, deadline);
 		return;
 	}
-	if (!(word_flags(word) & JOB_TIMED_OUT)) {
-		/* The grace begins when the job is asked, however late that is (nobody asks while there is no master). */
-		if (table_cas(instance->table, slot, &word, word | JOB_TIMED_OUT))
-			job->deadline = pass->now;
-		soon(pass, pass->now + final - deadline);
+	if (!(word_flags(word) & JOB_TIMED_OUT) &&
+	    !table_cas(instance->table, slot, &word, word | (uint64_t)JOB_TIMED_OUT))
 		return;
-	}
+	/* The grace begins when the job is asked, however late that is (nobody asks while there is no master). */
+	final = asked_at(pass, slot, word) + (uint64_t)atomic_load(&pool->timeout_grace_ms) * 1000000u;
 	if (pass->now < final) {
 		soon(pass, final);
 		return;
@@ -315,6 +325,12 @@ static void check_feeder(struct pass *pass, unsigned pool)
 		soon(pass, pass->now + FEEDER_NS);
 }
 
+void sweep_free(struct sweep *sweep)
+{
+	free(sweep->asked);
+	sweep->asked = NULL;
+}
+
 int sweep_run(struct instance *instance, struct sweep *sweep, struct ym_err *err)
 {
 	struct pass pass = {.instance = instance, .out = sweep};
@@ -325,9 +341,13 @@ int sweep_run(struct instance *instance, struct sweep *sweep, struct ym_err *err
 	sweep->live = 0;
 	sweep->next = YM_NEVER;
 	sweep->recovered = sweep->resent = 0;
+	if (!sweep->asked)
+		sweep->asked = calloc(instance->table->slots, sizeof(*sweep->asked));
 	pass.dead = calloc(instance->group.capacity, sizeof(*pass.dead));
-	if (!pass.dead)
+	if (!pass.dead || !sweep->asked) {
+		free(pass.dead);
 		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
+	}
 	/* Who is dead is asked before the table is read: a claim made after that belongs to somebody alive. */
 	if (ym_group_dead(&instance->group, pass.dead, err) < 0) {
 		free(pass.dead);

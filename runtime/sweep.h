@@ -22,6 +22,12 @@ struct sweep_counts {
 	uint64_t waiting, running, parked, delayed;
 };
 
+/* Kept for each slot of the table: when which attempt was asked to stop. */
+struct sweep_asked {
+	uint64_t at; /* 0: never */
+	uint32_t gen, attempt;
+};
+
 struct sweep {
 	/*
 	 * in: why a participant died, for the job's error; NULL or "" if not known. *blameless (false before): it was
@@ -35,6 +41,7 @@ struct sweep {
 	void *arg;
 	/* kept by the caller from pass to pass: who held the feeder's mark of each pool (0 nobody) */
 	uint32_t feeder[TABLE_POOLS];
+	struct sweep_asked *asked; /* made by the first pass, freed by sweep_free() */
 	/* out */
 	struct sweep_counts pools[TABLE_POOLS];
 	uint32_t parked_on[TABLE_LIMITS];
@@ -46,5 +53,6 @@ struct sweep {
 
 /* One pass. 0, or -1: YM_ERR_GONE when the group was removed under us, YM_ERR_LIMIT without memory (try again). */
 int sweep_run(struct instance *instance, struct sweep *sweep, struct ym_err *err);
+void sweep_free(struct sweep *sweep);
 
 #endif

@@ -2,8 +2,7 @@
  * fuzz_segment.c - any bytes as the contents of a variable segment.
  *
  * The input is a segment, then up to 31 operations of 4 bytes, then their number (modulo 32): so the dump of a segment
- * is an input as it is. The kernel's calls are played here: the library's view of the segment is memory with forbidden
- * bytes on both sides, ours is the same memory elsewhere.
+ * is an input as it is. The kernel is played (shm.h).
  *
  *   looking    the segment can only be read, and is: nothing is written
  *   working    if it can be attached, operations do what they say, or fail and change nothing
@@ -14,13 +13,16 @@
 
 #include "../../ipc/vars.h"
 #include "shm.h"
+#include "shot.h"
 
 #define OPERATION_SIZE 4
 #define OPERATIONS_MAX 31
 
 #define HEAD      sizeof(struct ym_vars_head_sh)
-#define CHUNK_MIN 32
 #define VALUE_MAX 1500
+
+static struct ym_err err;
+static struct shot before, after;
 
 /* ---- the input ------------------------------------------------------------------------------- */
 
@@ -59,96 +61,6 @@ static void scribble(void)
 	input.next = (input.next + 1) % input.count;
 }
 
-/* ---- what is in the segment ------------------------------------------------------------------ */
-
-/* A walk through the segment as it was at one moment. */
-struct shot {
-	char bytes[SHM_MAX];
-	struct {
-		int64_t key;
-		size_t at, length; /* of the value */
-	} vars[SHM_MAX / CHUNK_MIN];
-	size_t count;
-	bool whole; /* the walk met no damage */
-};
-
-static struct ym_err err;
-static struct shot before, after;
-
-static void walk(const struct ym_vars *vars, struct shot *shot)
-{
-	struct ym_var var = {0};
-	size_t last = 0;
-	int more;
-
-	shot->count = 0;
-	memcpy(shot->bytes, shm_bytes(), shm_size);
-	while ((more = ym_vars_next(vars, &var, &err)) == 0) {
-		size_t at = (size_t)(var.bytes - shm_view());
-
-		CLAIM(var.at > last && at <= shm_size && var.length <= shm_size - at && var.length > 0,
-		      "variable at %zu after %zu, its %zu bytes at %zu", var.at, last, var.length, at);
-		last = var.at;
-		shot->vars[shot->count].key = var.key;
-		shot->vars[shot->count].at = at;
-		shot->vars[shot->count++].length = var.length;
-	}
-	shot->whole = more == 1;
-	if (more < 0)
-		CLAIM_REFUSED(&err, err.class == YM_ERR_CORRUPT && strstr(err.text, "offset"));
-}
-
-/* To the end, over damaged values, too. */
-static void walk_on(const struct ym_vars *vars)
-{
-	struct ym_var var = {0};
-	volatile char last;
-
-	for (size_t i = 0; i <= shm_size / CHUNK_MIN; i++) {
-		if (ym_vars_next(vars, &var, NULL) == 0)
-			last = var.bytes[var.length - 1];
-		else if (var.chunk == 0)
-			return;
-	}
-	(void)last;
-	CLAIM(false, "more variables than %zu bytes can have", shm_size);
-}
-
-static bool same_variable(const struct shot *a, size_t i, const struct shot *b, size_t j)
-{
-	return a->vars[i].key == b->vars[j].key && a->vars[i].length == b->vars[j].length &&
-	       memcmp(a->bytes + a->vars[i].at, b->bytes + b->vars[j].at, a->vars[i].length) == 0;
-}
-
-/* How many variables have this key, and the first of them. */
-static size_t with_key(const struct shot *shot, int64_t key, size_t *first)
-{
-	size_t found = 0;
-
-	for (size_t i = 0; i < shot->count; i++)
-		if (shot->vars[i].key == key && found++ == 0)
-			*first = i;
-	return found;
-}
-
-/* All but the variable `key`, which is there once at most, is as it was. */
-static void claim_others(int64_t key)
-{
-	size_t i = 0, j = 0;
-
-	for (;;) {
-		while (i < before.count && before.vars[i].key == key)
-			i++;
-		while (j < after.count && after.vars[j].key == key)
-			j++;
-		if (i == before.count || j == after.count)
-			break;
-		CLAIM(same_variable(&before, i, &after, j), "variable %lld", (long long)before.vars[i].key);
-		i++, j++;
-	}
-	CLAIM(i == before.count && j == after.count, "%zu variables, then %zu", before.count, after.count);
-}
-
 /* ---- operations ------------------------------------------------------------------------------ */
 
 #define OPERATION_MAP(X)                                                                                               \
@@ -183,7 +95,7 @@ static const char *value_of(const struct operation *operation, size_t length)
 /* Put, and look whether it is there as wanted. What was there before, and nothing else, is said by `before`. */
 static void put_bytes(struct ym_vars *vars, int64_t key, const char *value, size_t length)
 {
-	size_t first = 0, times = with_key(&before, key, &first);
+	size_t first = 0, times = shot_find(&before, key, &first);
 	int result = ym_vars_put_raw(vars, key, value, length, &err);
 
 	if (result < 0) {
@@ -194,10 +106,10 @@ static void put_bytes(struct ym_vars *vars, int64_t key, const char *value, size
 	/* The second of two variables with one key is seen when the first one moves behind it, in PHP, too. */
 	if (!before.whole || times > 1)
 		return;
-	walk(vars, &after);
+	shot_take(vars, &after);
 	CLAIM(after.whole, "damaged by a put");
-	claim_others(key);
-	CLAIM(with_key(&after, key, &first) == 1 && after.vars[first].length == length &&
+	shot_claim_others(&before, &after, key);
+	CLAIM(shot_find(&after, key, &first) == 1 && after.vars[first].length == length &&
 	          memcmp(after.bytes + after.vars[first].at, value, length) == 0,
 	      "variable %lld of %zu bytes", (long long)key, length);
 }
@@ -220,7 +132,7 @@ static void do_fill(struct ym_vars *vars, const struct operation *operation)
 	CLAIM(before.whole && stat.variables == before.count, "%zu variables, not %zu", stat.variables, before.count);
 	CLAIM(stat.used >= HEAD && stat.total <= shm_size && stat.free <= stat.total - stat.used,
 	      "%zu used and %zu free of %zu", stat.used, stat.free, stat.total);
-	if (with_key(&before, operation->key, &first) > 0)
+	if (shot_find(&before, operation->key, &first) > 0)
 		return;
 	longer = stat.largest + 1;
 	put_bytes(vars, operation->key, value_of(operation, longer), longer);
@@ -235,7 +147,7 @@ static void do_get(struct ym_vars *vars, const struct operation *operation)
 {
 	struct ym_value value;
 	struct ym_buffer bytes;
-	size_t first = 0, times = with_key(&before, operation->key, &first);
+	size_t first = 0, times = shot_find(&before, operation->key, &first);
 	int result;
 
 	ym_buffer_init(&bytes, NULL, 0);
@@ -264,12 +176,12 @@ static void do_has(struct ym_vars *vars, const struct operation *operation)
 	if (result < 0)
 		CLAIM_REFUSED(&err, !before.whole && err.class == YM_ERR_CORRUPT);
 	if (before.whole)
-		CLAIM(result == (with_key(&before, operation->key, &first) > 0), "%d", result);
+		CLAIM(result == (shot_find(&before, operation->key, &first) > 0), "%d", result);
 }
 
 static void do_remove(struct ym_vars *vars, const struct operation *operation)
 {
-	size_t first, times = with_key(&before, operation->key, &first);
+	size_t first, times = shot_find(&before, operation->key, &first);
 	int result = ym_vars_remove(vars, operation->key, &err);
 
 	if (result < 0)
@@ -279,10 +191,10 @@ static void do_remove(struct ym_vars *vars, const struct operation *operation)
 	if (!before.whole)
 		return;
 	CLAIM(result == (times == 0), "%d", result);
-	walk(vars, &after);
+	shot_take(vars, &after);
 	CLAIM(after.whole && after.count == before.count - (times > 0), "%zu variables", after.count);
 	if (times <= 1)
-		claim_others(operation->key);
+		shot_claim_others(&before, &after, operation->key);
 }
 
 static void (*const operations[])(struct ym_vars *vars, const struct operation *operation) = {
@@ -310,7 +222,7 @@ static void operate(struct ym_vars *vars)
 		size_t kind = input.operations[i * OPERATION_SIZE] % (sizeof(operations) / sizeof(operations[0]));
 		struct operation operation;
 
-		walk(vars, &before);
+		shot_take(vars, &before);
 		operation = operation_number(i);
 		operations[kind](vars, &operation);
 	}
@@ -335,8 +247,8 @@ static void look(unsigned flags)
 
 	if (!attach(&vars, flags | YM_VARS_READONLY))
 		return;
-	walk_on(&vars);
-	walk(&vars, &before);
+	shot_walk_over(&vars);
+	shot_take(&vars, &before);
 	if (flags & YM_VARS_DAMAGED)
 		before.whole = false; /* a walk gets further than anything else */
 	if (ym_vars_stat(&vars, &stat, &err) < 0)
@@ -393,7 +305,7 @@ static void keep_company(void)
 			ym_value_free(&value);
 			ym_vars_put_raw(&vars, operation.key, value_of(&operation, operation.length), operation.length,
 			                NULL);
-			walk_on(&vars);
+			shot_walk_over(&vars);
 			ym_vars_remove(&vars, operation.key, NULL);
 		}
 		ym_vars_detach(&vars);
@@ -409,7 +321,7 @@ static void claim_kept(const struct shot *damaged, const struct shot *repaired)
 	size_t common = damaged->count < repaired->count ? damaged->count : repaired->count;
 
 	for (size_t i = 0; i < common; i++)
-		CLAIM(same_variable(damaged, i, repaired, i), "variable %zu", i);
+		CLAIM(shot_same(damaged, i, repaired, i), "variable %zu", i);
 	/* It may be less when `end` was wrong, and what stood behind the real one looked like chunks. */
 	memcpy(&was, input.bytes, sizeof(was));
 	if (repaired->count < damaged->count)
@@ -421,7 +333,7 @@ static void claim_wiped(struct ym_vars *vars)
 	CLAIM(ym_vars_destroy(vars, true, &err) == 0 && shm_removed, "%s", err.text);
 	for (size_t at = HEAD; at < shm_size; at++)
 		CLAIM(shm_bytes()[at] == 0, "byte %zu", at);
-	walk(vars, &before);
+	shot_take(vars, &before);
 	CLAIM(before.whole && before.count == 0, "%zu variables", before.count);
 }
 
@@ -433,8 +345,8 @@ static void repair(void)
 
 	if (!attach(&vars, YM_VARS_DAMAGED))
 		return;
-	walk_on(&vars);
-	walk(&vars, &damaged);
+	shot_walk_over(&vars);
+	shot_take(&vars, &damaged);
 	if (ym_vars_repair(&vars, &lost, &err) < 0) {
 		CLAIM_REFUSED(&err, err.class == YM_ERR_FOREIGN);
 		CLAIM(memcmp(shm_bytes(), input.bytes, shm_size) == 0, "written to, although not PHP's");
@@ -442,7 +354,7 @@ static void repair(void)
 		return;
 	}
 	CLAIM(lost <= shm_size, "%zu bytes lost of %zu", lost, shm_size);
-	walk(&vars, &before);
+	shot_take(&vars, &before);
 	CLAIM(before.whole, "still damaged");
 	claim_kept(&damaged, &before);
 	CLAIM(ym_vars_repair(&vars, &again, &err) == 0 && again == 0, "%zu bytes lost the second time", again);
@@ -450,7 +362,7 @@ static void repair(void)
 	ym_vars_detach(&vars);
 	CLAIM(ym_vars_attach(&vars, SHM_KEY, 0, 0600, 0, &err) == 0, "%s", err.text);
 	operate(&vars);
-	walk(&vars, &before);
+	shot_take(&vars, &before);
 	CLAIM(before.whole, "damaged by operations");
 	claim_wiped(&vars);
 	ym_vars_detach(&vars);

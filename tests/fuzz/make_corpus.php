@@ -59,6 +59,13 @@ function sharedVariables(): array
 	return [$list, $inside, [$list, $list]];
 }
 
+function objectsAgain(): array
+{
+	$one = new Plain;
+	$two = new Packed;
+	return [[$one, $two], 'k' => $two, [Suit::Spades, $one, Suit::Spades, $two]];
+}
+
 function selfContaining(): array
 {
 	$a = ['x' => 1];
@@ -83,7 +90,8 @@ $serialized = [
 	'string-binary' => "\0\xff;}", 'list' => [1, 2.5, 'three', null, false], 'map' => ['a' => 1, 'b' => ['c' => []], -7 => 'x'],
 	'keys' => ['5' => 1, '05' => 2, '-0' => 3, PHP_INT_MAX => 4, '9223372036854775808' => 5, '' => 6, "\0k" => 7],
 	'many' => range(1, 40), 'many-keys' => array_combine(array_map(fn($i) => "k$i", range(1, 20)), range(1, 20)),
-	'deep' => deep(60), 'object' => new Plain, 'objects' => [new Plain, [new Plain, new stdClass]],
+	'deep' => deep(60), 'object' => new Plain, 'objects-again' => objectsAgain(),
+	'objects' => [new Plain, [new Plain, new stdClass]],
 	'packed' => new Packed, 'old' => [new Old, 1], 'enum' => [Suit::Hearts, Suit::Spades, Suit::Hearts],
 	'date' => new DateTime('2001-02-03 04:05:06 UTC'), 'references' => sharedVariables(), 'self' => selfContaining(),
 	'ring' => ring(), 'iterator' => new ArrayObject([1, new ArrayObject(['x' => 2])]),
@@ -99,6 +107,7 @@ keepAll('unserialize', [
 		. 'i:3;a:2:{i:0;R:6;i:1;R:6;}i:4;a:2:{i:0;R:7;i:1;R:7;}i:5;a:2:{i:0;R:8;i:1;R:8;}}',
 	/* Deeper than the limit only once what is referred to stands where it is referred from. */
 	'deep-by-reference' => 'a:2:{i:0;' . nest(2100, 'N;') . 'i:1;' . nest(2100, 'R:2;') . '}',
+	'deep-object-by-reference' => 'a:3:{i:1;O:1:"A":1:{i:0;' . nest(4000, 'N;') . '}i:2;' . nest(200, 'r:2;') . 'i:1;N;}',
 	'into-object' => 'a:2:{i:0;O:8:"stdClass":1:{s:1:"a";i:1;}i:1;R:3;}',
 	'out-of-object' => 'a:2:{i:0;i:7;i:1;O:8:"stdClass":1:{s:1:"a";R:2;}}',
 ]);
@@ -131,6 +140,8 @@ keepAll('config', [
 	'', $pool, "\xef\xbb\xbf$pool", str_replace("\n", "\r\n", $pool), "[yardmaster]\ninstance = a\njobs = 100\nclients = 9\n$pool",
 	"[yardmaster]\ndirectory = ../x\npayload_max = 64kb\nresult_ttl = 1h30m\nboard_mode = 0640\nlog_level = debug\n$pool",
 	"[limit:cpu]\nmax = 2\nkey = 0x59000001\n[limit:db]\nmax = 1\nkey = name:db\n{$pool}limits = cpu, db\n",
+	...array_map(fn($key) => "[limit:l]\nmax = 1\nkey = $key\n$pool", ['-2147483648', '-2147483649', '4294967295',
+		'4294967296', '0', '-1', '0xffffffff', '0x100000000', '+1', 'name:', '1x', 'x:y']),
 	"[limit:f]\nmax = 1\nkey = ftp.ini:y\n{$pool}limits = f\n", "{$pool}workers = 4\nattempts = 3\nbackoff = 250ms\ntimeout = 1.5s\n",
 	"{$pool}startsecs = 1\nrestart_delay = 1s\nrestart_max_delay = 1m\nstopwaitsecs = 5\ntimeout_grace = 2s\n",
 	"{$pool}option.url = ftp://127.0.0.1/\noption.x = \n", "; comment\n # another\n\n$pool", "$pool continued\n", "{$pool}wrkers = 4\n",

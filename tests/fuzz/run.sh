@@ -3,8 +3,11 @@
 #
 # Builds them into BUILD/fuzz with clang's sanitizers. Each first gets the inputs that are kept: those of
 # tests/fuzz/corpus, which must pass, and what earlier runs found worth keeping in BUILD/fuzz/corpus. Then SECONDS of
-# new ones (0: none), which are the same again as long as FUZZ_SEED (default 1) and BUILD/fuzz/corpus are. An input with
-# which something does not hold stays in BUILD/fuzz/findings; the exit code is 1 then.
+# new ones (0: none), which are the same again as long as FUZZ_SEED (default 1) and BUILD/fuzz/corpus are.
+#
+# An input with which something does not hold stays in BUILD/fuzz/findings, and the exit code is 1. Once it is mended,
+# the input goes to tests/fuzz/corpus/TARGET/found-WHAT, where it is tried first for ever after. The other files there
+# are made by make_corpus.php.
 set -u
 export LC_ALL=C
 
@@ -47,7 +50,7 @@ build_objects() { # OBJECT...
 }
 
 build_target() { # TARGET OBJECT...
-	local helpers=(tests/fuzz/fuzz.c tests/fuzz/shm.c)
+	local helpers=(tests/fuzz/fuzz.c tests/fuzz/shm.c tests/fuzz/shot.c)
 	clang -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wconversion -O1 -g -fno-omit-frame-pointer -pthread \
 		-fsanitize=fuzzer $SANITIZERS -fno-sanitize-recover=undefined \
 		-Wl,--wrap=clock_gettime,--wrap=nanosleep,--wrap=malloc,--wrap=calloc,--wrap=realloc \

@@ -16,18 +16,68 @@
 error_reporting(E_ALL & ~E_DEPRECATED);
 ini_set('memory_limit', '1G');
 
-class Plain { public $a = 1; protected $b = 2; private $c = 3; public function fill($x, $y) { $this->b = $x; $this->c = $y; } }
-class Child extends Plain { private $c = 4; public $d; }
-class Sleeper { public $kept; public $dropped = 'dropped'; public function __sleep() { return ['kept']; } }
-class Packed { public $inner = []; public function __serialize(): array { return $this->inner; } public function __unserialize(array $d): void { $this->inner = $d; } }
-class Old implements Serializable { public $text = ''; public function serialize() { return $this->text; } public function unserialize($s) { $this->text = $s; } }
+class Plain
+{
+	public $a = 1;
+	protected $b = 2;
+	private $c = 3;
+	public function fill($x, $y)
+	{
+		$this->b = $x;
+		$this->c = $y;
+	}
+}
+
+class Child extends Plain
+{
+	private $c = 4;
+	public $d;
+}
+
+class Sleeper
+{
+	public $kept;
+	public $dropped = 'dropped';
+	public function __sleep()
+	{
+		return ['kept'];
+	}
+}
+
+class Packed
+{
+	public $inner = [];
+	public function __serialize(): array
+	{
+		return $this->inner;
+	}
+	public function __unserialize(array $data): void
+	{
+		$this->inner = $data;
+	}
+}
+
+class Old implements Serializable
+{
+	public $text = '';
+	public function serialize()
+	{
+		return $this->text;
+	}
+	public function unserialize($text)
+	{
+		$this->text = $text;
+	}
+}
+
 enum Suit: string { case Hearts = 'H'; case Spades = 'S'; }
 enum Bare { case One; case Two; }
 
 /* What we refuse although PHP takes it: it clamps or wraps what does not fit, and reads counts behind a class loosely. */
 $refusesMore = '/a number out of range|no digit where a number has to stand/';
 /* What PHP refuses for reasons that lie in its classes, which the C side does not look for. */
-$cannotKnow = '/Class \'.*\' not found|is not an enum|Undefined constant|is not an enum case|(Corrupt|Illegal) member variable name|Erroneous data format|exception:/s';
+$cannotKnow = '/Class \'.*\' not found|is not an enum|Undefined constant|is not an enum case|Erroneous data format|'
+	. '(Corrupt|Illegal) member variable name|exception:/s';
 
 /* ---- random values --------------------------------------------------------------------------- */
 

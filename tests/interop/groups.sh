@@ -5,8 +5,8 @@
 
 SCRIPTS=(php perl python)
 
-ledger() { # LINES FOR [yardmaster]...
-	write_ini "$@" <<-EOF
+ledger() {
+	write_ini <<-EOF
 		[pool:ledger]
 		plugin = $PLUGINS/ledger.so
 		option.file = $DIR/ledger
@@ -34,13 +34,13 @@ nothing_is_left() {
 	is 0 ipc_objects
 }
 
-# ---- instances ------------------------------------------------------------------------------------------------------
+# ---- instances ----------------------------------------------------------------------------------------------------
 
 # How scripts end: the handle goes (PHP: the variable), the program ends, an exception, SIGKILL.
 ENDS=(close bye throw kill)
 
 # The master ends; everything stays until the script does.
-test_script_keeps_an_instance() {
+test_script_keeps_an_instance() { # sanitized
 	local language how objects
 	need php perl python
 	ledger
@@ -66,10 +66,15 @@ test_script_keeps_an_instance() {
 }
 
 # While a script is in, the next master takes over what is there, jobs and all; the script's end then ends nothing.
-test_master_comes_back_to_a_script() {
+test_master_comes_back_to_a_script() { # sanitized
 	local language
 	need php perl python
-	ledger
+	write_ini <<-EOF
+		[pool:ledger]
+		plugin = $PLUGINS/ledger.so
+		workers = 2
+		option.file = $DIR/ledger
+	EOF
 	for language in "${SCRIPTS[@]}"; do
 		start_master
 		key_of "$language" "$DIR/run/members"
@@ -94,7 +99,7 @@ test_master_comes_back_to_a_script() {
 }
 
 # All of ours are killed, the guardian last but for the script; what is left is removed when the script ends.
-test_only_the_script_survives() {
+test_only_the_script_survives() { # sanitized
 	local how workers
 	need php
 	ledger
@@ -113,7 +118,7 @@ test_only_the_script_survives() {
 }
 
 # The key is a script's: the master says so, and waits; it starts as soon as the script ends.
-test_script_came_first() {
+test_script_came_first() { # sanitized
 	local language how
 	need php perl python
 	ledger
@@ -138,7 +143,7 @@ test_script_came_first() {
 	done
 }
 
-# ---- limits -----------------------------------------------------------------------------------------------------------
+# ---- limits -------------------------------------------------------------------------------------------------------
 
 LIMIT=0x59004321
 
@@ -155,7 +160,7 @@ shared_limit() {
 }
 
 # One unit is the script's, the other one the worker's; the next job waits until the script is killed.
-test_limit_shared_with_a_script() {
+test_limit_shared_with_a_script() { # sanitized
 	local language first how
 	need php perl python
 	shared_limit
@@ -168,7 +173,6 @@ test_limit_shared_with_a_script() {
 			hear script
 			assert_equal joined "$ANSWER" "$language"
 			ask taken script acquire limit
-			wait_until 5 is 1 cell shared USED
 			submit limited 60000
 			first=$JOB
 			wait_until 5 is running job_state "$first"
@@ -184,13 +188,14 @@ test_limit_shared_with_a_script() {
 				wait_until 5 is "done" job_state "$JOB"
 			fi
 			expect 0 ym cancel "$first"
-			wait_until 5 is 0 cell shared USED
+			wait_until 5 is cancelled job_state "$first"
 		done
 	done
+	wait_until 5 is 0 cell shared USED
 }
 
 # A script waits for a unit that a worker holds; the worker is killed.
-test_killed_worker_frees_the_unit_for_a_script() {
+test_killed_worker_frees_the_unit_for_a_script() { # sanitized
 	local language pid
 	need php perl python
 	write_ini <<-EOF
@@ -223,7 +228,7 @@ test_killed_worker_frees_the_unit_for_a_script() {
 	done
 }
 
-# ---- groups of C programs ---------------------------------------------------------------------------------------------
+# ---- groups of C programs -----------------------------------------------------------------------------------------
 
 # A group with a guardian; GROUP is its directory.
 make_group() {
@@ -236,7 +241,7 @@ make_group() {
 }
 
 # Everything of the group is where a script looks for it, and stays until the script ends, however it ends.
-test_script_keeps_a_group() {
+test_script_keeps_a_group() { # sanitized
 	local language how objects
 	need php perl python
 	for language in "${SCRIPTS[@]}"; do
@@ -271,7 +276,7 @@ test_script_keeps_a_group() {
 }
 
 # Variables, queue and semaphore of the group in PHP, by ftok() alone.
-test_php_uses_what_a_group_has() {
+test_php_uses_what_a_group_has() { # sanitized
 	local settings letters lock
 	need php
 	make_group
@@ -312,8 +317,37 @@ test_php_uses_what_a_group_has() {
 	wait_until 5 nothing_is_left
 }
 
+# The first member of a group's set is a mutex among scripts of any language.
+test_scripts_exclude_each_other_by_the_key_of_a_group() { # sanitized
+	local holder other
+	need php perl python
+	make_group
+	key_of php "$GROUP/members"
+	for holder in "${SCRIPTS[@]}"; do
+		start_peer "$holder" "$holder"
+		join "$holder" "$KEY"
+	done
+	for holder in "${SCRIPTS[@]}"; do
+		ask taken "$holder" acquire members
+		for other in "${SCRIPTS[@]}"; do
+			ask busy "$other" try members
+		done
+		ask ok "$holder" release members
+	done
+	# It comes back from a dead one, like any unit.
+	ask taken php acquire members
+	tell perl acquire members
+	wait_until 5 eval '"$YARDMASTER" sem stat "$KEY" --json | grep -q "\"waiting\": 1"'
+	end_peer php kill
+	hear perl
+	assert_equal taken "$ANSWER" "after the death of the holder"
+	ask left maker leave g
+	end_peers
+	wait_until 5 nothing_is_left
+}
+
 # Nobody guards it: what a killed script and a killed member leave behind is gone after the next one.
-test_group_without_a_guardian() {
+test_group_without_a_guardian() { # sanitized
 	local objects
 	need php
 	GROUP=$DIR/group
@@ -337,19 +371,18 @@ test_group_without_a_guardian() {
 }
 
 # Scripts and C programs come and go, and are killed, in every order; in the end nothing is there.
-test_many_come_and_go() {
-	local round language name how
+test_many_come_and_go() { # sanitized
+	local round language name last how
 	need php perl python
 	GROUP=$DIR/group
 	mkdir "$GROUP"
 	start_peer first c
 	ask fresh first enter g "$GROUP" make
 	ask ok first guard g
+	last=first
 	for ((round = 0; round < 12; round++)); do
 		language=${LANGUAGES[round % 4]}
-		how=${ENDS[1 + round / 4 % 3]}
-		[[ $language-$how != c-throw ]] || how=bye
-		name=peer$round
+		name=$language$round
 		start_peer "$name" "$language"
 		if [[ $language == c ]]; then
 			ask joined "$name" enter g "$GROUP" join
@@ -358,10 +391,12 @@ test_many_come_and_go() {
 			join "$name" "$KEY"
 		fi
 		# The one before goes, so that there always is somebody.
-		((round == 0)) && end_peer first kill
-		((round == 0)) || end_peer "peer$((round - 1))" "$how"
-		(($(ipc_objects) == 5)) || fail "round $round: $(ipc_objects) objects"
+		how=${ENDS[1 + round / 4 % 3]}
+		[[ $how != throw || $last != c* ]] || how=bye
+		end_peer "$last" "$how"
+		assert_equal 5 "$(ipc_objects)" "objects in round $round"
+		last=$name
 	done
-	end_peer "peer$((round - 1))" kill
+	end_peer "$last" kill
 	wait_until 5 nothing_is_left
 }

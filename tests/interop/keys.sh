@@ -12,7 +12,7 @@ start_all() {
 }
 
 # On different devices and with letters of all kinds; a symbolic and a hard link are the file itself.
-test_ftok() {
+test_ftok() { # sanitized
 	local path letter language key files
 	start_all
 	: >"$DIR/file"
@@ -42,7 +42,7 @@ test_ftok() {
 	end_peers
 }
 
-test_crc32() {
+test_crc32() { # sanitized
 	local text language key
 	start_all
 	for text in a counter 123456789 "$(printf '%0300d' 7)" $'\303\244\303\266 \377' "$(printf '\\%.0s' {1..9})"; do

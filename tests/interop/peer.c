@@ -2,8 +2,8 @@
  * peer.c - a C program that does with semaphores, queues, variables and groups what it is told, line by line; peer.php,
  * peer.pl and peer.py understand the same words. It is built like a user's program, against <yardmaster/ipc.h>.
  *
- * A line is a verb, the name of a handle ("one", "q"), and arguments; the answer is one line. Bytes travel as hex digits
- * behind an x, so that an empty string has a word, too. Whatever fails is answered with "error TEXT".
+ * A line is a verb, the name of a handle ("one", "q"), and arguments; the answer is one line. Bytes travel as hex
+ * digits behind an x, so that an empty string has a word, too. Whatever fails is answered with "error TEXT".
  */
 #include <inttypes.h>
 #include <stdio.h>

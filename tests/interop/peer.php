@@ -1,7 +1,7 @@
 <?php
 /*
- * peer.php - what peer.c does, in stock PHP: a verb, the name of a handle and arguments on a line, one line as the answer.
- * "throw" ends it with an exception that nobody catches.
+ * peer.php - what peer.c does, in stock PHP: a verb, the name of a handle and arguments on a line, one line as the
+ * answer. "throw" ends it with an exception that nobody catches.
  */
 
 $sems = $queues = $segments = [];

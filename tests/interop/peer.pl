@@ -1,7 +1,7 @@
 #!/usr/bin/perl
-# peer.pl - what peer.c does with keys, semaphores, queues and whole segments, in Perl: a verb, the name of a handle and arguments on a
-# line, one line as the answer. Semaphores by IPC::Semaphore, with the three operations of PHP's sem_get(); queues by
-# IPC::Msg and, for "send", the builtin functions.
+# peer.pl - what peer.c does with keys, semaphores, queues and whole segments, in Perl: a verb, the name of a handle and
+# arguments on a line, one line as the answer. Semaphores by IPC::Semaphore, with the three operations of PHP's
+# sem_get(); queues by IPC::Msg and, for "send", the builtin functions.
 use strict;
 use warnings;
 use IPC::Msg;

@@ -1,5 +1,5 @@
-"""peer.py - what peer.c does with keys, semaphores, queues and whole segments, in Python: a verb, the name of a handle and arguments on
-a line, one line as the answer.
+"""peer.py - what peer.c does with keys, semaphores, queues and whole segments, in Python: a verb, the name of a handle
+and arguments on a line, one line as the answer.
 
 sysv_ipc knows only the first member of a semaphore set: enough to take and give units, not to be counted as a user of
 PHP's semaphore. For that, "get" does PHP's three operations by semop() of the C library; "plain" leaves them out.

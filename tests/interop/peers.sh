@@ -2,6 +2,7 @@
 # peers.sh - processes in C, PHP, Perl and Python that do as they are told, line by line; see peer.c for the words.
 
 HERE=$SOURCE/tests/interop
+# shellcheck disable=SC2034 # for the tests
 LANGUAGES=(c php perl python)
 
 declare -A PEER_IN PEER_OUT PEER_PID

@@ -33,7 +33,7 @@ attach() { # NAME MAX
 	[[ $ANSWER == alone || $ANSWER == joined ]] || fail "$1 cannot attach: $ANSWER"
 }
 
-# ---- exclusion ------------------------------------------------------------------------------------------------------
+# ---- exclusion ----------------------------------------------------------------------------------------------------
 
 # Two of each language, all at once; a lost increment would be missing from the sum.
 count_together() { # TIMES UNITS
@@ -60,19 +60,19 @@ count_together() { # TIMES UNITS
 	remove
 }
 
-test_nobody_loses_an_increment() {
+test_nobody_loses_an_increment() { # sanitized
 	count_together 1500 1
 	assert_equal 12000 "$(<"$DIR/counter")" "increments by eight processes"
 }
 
 # The same with a unit for each does lose some: otherwise this would prove nothing.
-test_without_exclusion_increments_are_lost() {
+test_without_exclusion_increments_are_lost() { # sanitized
 	count_together 1500 8
 	[[ $(<"$DIR/counter") != 12000 ]] || fail "nothing was lost: the processes do not meet at all"
 }
 
 # Whoever has the unit, everybody else finds it taken, and takes it as soon as it is free.
-test_each_excludes_each() {
+test_each_excludes_each() { # sanitized
 	local holder other
 	need php perl python
 	for holder in "${LANGUAGES[@]}"; do
@@ -101,7 +101,7 @@ test_each_excludes_each() {
 }
 
 # Several units: as many as there are, in any mixture.
-test_units_are_shared() {
+test_units_are_shared() { # sanitized
 	local language
 	need php perl python
 	for language in "${LANGUAGES[@]}"; do
@@ -127,7 +127,7 @@ test_units_are_shared() {
 }
 
 # The command line is one more of them.
-test_command_line() {
+test_command_line() { # sanitized
 	local language
 	need php perl python
 	for language in "${LANGUAGES[@]}"; do
@@ -148,10 +148,10 @@ test_command_line() {
 	remove
 }
 
-# ---- max_acquire ------------------------------------------------------------------------------------------------------
+# ---- max_acquire --------------------------------------------------------------------------------------------------
 
 # The first one decides, the second one takes it as it is; whoever comes when nobody is left decides anew.
-test_only_the_sole_user_sets_max() {
+test_only_the_sole_user_sets_max() { # sanitized
 	local first second
 	need php perl python
 	for first in "${LANGUAGES[@]}"; do
@@ -178,10 +178,10 @@ test_only_the_sole_user_sets_max() {
 	remove
 }
 
-# ---- ends -------------------------------------------------------------------------------------------------------------
+# ---- ends ---------------------------------------------------------------------------------------------------------
 
 # The unit and the user's count come back, however a process ends.
-test_every_kind_of_end() {
+test_every_kind_of_end() { # sanitized
 	local language how
 	need php perl python
 	expect 0 sem get --max 4
@@ -213,7 +213,7 @@ test_every_kind_of_end() {
 }
 
 # A holder is killed: the one that waits has the unit a moment later. Then that one is killed.
-test_killed_holder_wakes_the_waiter() {
+test_killed_holder_wakes_the_waiter() { # sanitized
 	local holder waiter start
 	need php perl python
 	for holder in "${LANGUAGES[@]}"; do
@@ -239,7 +239,7 @@ test_killed_holder_wakes_the_waiter() {
 }
 
 # A process that was killed while it waited has taken nothing.
-test_killed_waiter() {
+test_killed_waiter() { # sanitized
 	local waiter
 	need php perl python
 	start_peer holder c
@@ -260,7 +260,7 @@ test_killed_waiter() {
 }
 
 # auto_release = false: PHP's handle lasts as long as the process, and no longer.
-test_php_without_auto_release() {
+test_php_without_auto_release() { # sanitized
 	local how
 	need php
 	for how in bye throw kill; do
@@ -282,7 +282,7 @@ test_php_without_auto_release() {
 	remove
 }
 
-# ---- removal ----------------------------------------------------------------------------------------------------------
+# ---- removal ------------------------------------------------------------------------------------------------------
 
 # What a waiter in a language says when the semaphore goes away.
 gone() { # LANGUAGE
@@ -293,7 +293,7 @@ gone() { # LANGUAGE
 	esac
 }
 
-test_removed_under_waiters() {
+test_removed_under_waiters() { # sanitized
 	local remover language
 	need php perl python
 	for remover in "${LANGUAGES[@]}" command; do
@@ -332,10 +332,10 @@ test_removed_under_waiters() {
 	done
 }
 
-# ---- less than PHP's way ----------------------------------------------------------------------------------------------
+# ---- less than PHP's way ------------------------------------------------------------------------------------------
 
 # Python's sysv_ipc as it is: it excludes and is excluded, but is not counted.
-test_plain_python() {
+test_plain_python() { # sanitized
 	need python
 	start_peer other c
 	start_peer python python

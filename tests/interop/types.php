@@ -18,7 +18,13 @@ class Packed
 	public function __serialize(): array { return ['packed' => $this->inner, 7]; }
 	public function __unserialize(array $data): void { $this->inner = $data['packed']; }
 }
-class Sleeper { public $kept = 'kept'; private $secret = 's'; public $dropped = 1; public function __sleep() { return ['kept', 'secret']; } }
+class Sleeper
+{
+	public $kept = 'kept';
+	private $secret = 's';
+	public $dropped = 1;
+	public function __sleep() { return ['kept', 'secret']; }
+}
 enum Suit: string { case Hearts = 'H'; case Spades = 'S'; }
 enum Bare { case One; case Two; }
 
@@ -34,8 +40,9 @@ function scalars(): array
 	$values = [null, true, false, 0, 1, -1, 42, PHP_INT_MAX, PHP_INT_MIN, PHP_INT_MIN + 1, 4294967296, -2147483649];
 	$floats = [0.0, -0.0, 0.1, -1.5, 1e15, 1e16, 1e17, -1e17, 123456789.12345678, 1e25, 1e-4, 1e-5, INF, -INF, NAN, M_PI,
 		PHP_FLOAT_MAX, PHP_FLOAT_MIN, PHP_FLOAT_EPSILON, 5e-324, 2.5e-310, 1.0, 100.0, 9007199254740993.0];
-	$strings = ['', 'a', 'a string', '0', '-5', "quote\" and \\ and ; and }", "\0", "a\0b", "\r\n\t", 'häßlich €  😀',
-		"\xff\xfe not UTF-8", implode(array_map('chr', range(0, 255))), str_repeat('long ', 40000), str_repeat("\0", 99999)];
+	$strings = ['', 'a', 'a string', '0', '-5', "quote\" and \\ and ; and }", "\0", "a\0b", "\r\n\t",
+		'häßlich €  😀', "\xff\xfe not UTF-8", implode(array_map('chr', range(0, 255))), str_repeat('long ', 40000),
+		str_repeat("\0", 99999)];
 	return array_merge($values, $floats, $strings);
 }
 
@@ -48,7 +55,8 @@ function arrays(): array
 	for ($i = 0; $i < 5000; $i++)
 		$large["key $i"] = [$i, $i / 7, "v$i" => null];
 	return [[], [1, 2, 3], [[]], [null, [true, [1.5, ['x']]]], [5 => 'a', 2 => 'b', 'name' => 'c', -7 => 'd', '' => 'e'],
-		['05' => 1, '-0' => 2, '5' => 3, '9223372036854775808' => 4, "a\0b" => 5, ' 1' => 6], [PHP_INT_MAX => 1, PHP_INT_MIN => 2],
+		['05' => 1, '-0' => 2, '5' => 3, '9223372036854775808' => 4, "a\0b" => 5, ' 1' => 6],
+		[PHP_INT_MAX => 1, PHP_INT_MIN => 2],
 		[-0.0, NAN, INF], scalars(), $deep, $large];
 }
 
@@ -62,9 +70,11 @@ function objects(): array
 	$ring->next = $ring;
 	$storage = new SplObjectStorage;
 	$storage[$same] = [1];
-	return [new stdClass, (object)['a' => 1, '5' => 2, '' => 3], new Plain, new Child, $nested, new Packed([1, new Packed]), new Sleeper,
+	return [new stdClass, (object)['a' => 1, '5' => 2, '' => 3], new Plain, new Child, $nested,
+		new Packed([1, new Packed]), new Sleeper,
 		Suit::Hearts, Bare::Two, [Suit::Spades, Suit::Spades, Bare::One, Suit::Spades], [$same, $same, 'x' => [$same]], $ring,
-		new DateTime('2001-02-03 04:05:06', new DateTimeZone('Europe/Berlin')), new ArrayObject(['x' => $same, 'y' => $same]), $storage,
+		new DateTime('2001-02-03 04:05:06', new DateTimeZone('Europe/Berlin')),
+		new ArrayObject(['x' => $same, 'y' => $same]), $storage,
 		[1, new Plain, 'x' => [new Child, [Suit::Hearts]], 2.5, $same, 'end', $same]];
 }
 
@@ -77,8 +87,8 @@ $shared = new stdClass;
 $shared->list = &$list;
 $ring = [1];
 $ring['self'] = &$ring;
-$references = [[&$x, &$x, 'end'], [&$list, 'again' => &$list, [&$list]], [$object, &$x, 'last'], [$shared, &$list, $shared], $ring,
-	['in' => $ring, 5], [new Plain, [&$x, [&$x]], new Child]];
+$references = [[&$x, &$x, 'end'], [&$list, 'again' => &$list, [&$list]], [$object, &$x, 'last'],
+	[$shared, &$list, $shared], $ring, ['in' => $ring, 5], [new Plain, [&$x, [&$x]], new Child]];
 
 /* ---- the other side -------------------------------------------------------------------------- */
 

@@ -5,8 +5,9 @@
  *   php vars.php mixed PEER KEY SEED OPERATIONS    both, in turn, on one segment; an array is the judge
  *   php vars.php twins PEER KEY SEED OPERATIONS    PHP on KEY, the peer on KEY + 1, the same operations: the same bytes
  *
- * What the peer does otherwise, on purpose: a value whose chunk stays as large is replaced in its place, and one that does
- * not fit leaves the old one where it is. "twins" keeps to what is the same. Exit code 1 and the first difference if not.
+ * What the peer does otherwise, on purpose: a value whose chunk stays as large is replaced in its place, and one that
+ * does not fit leaves the old one where it is. "twins" keeps to what is the same. Exit code 1 and the first difference
+ * if the sides do not agree.
  */
 
 error_reporting(E_ALL);
@@ -27,10 +28,12 @@ function fail(string $what): never
 	exit(1);
 }
 
+function shorten(mixed $value): string { return substr(var_export($value, true), 0, 300); }
+
 function same(mixed $expected, mixed $actual, string $what): void
 {
 	if ($expected !== $actual)
-		fail("$what: expected " . substr(var_export($expected, true), 0, 300) . ', got ' . substr(var_export($actual, true), 0, 300));
+		fail("$what: expected " . shorten($expected) . ', got ' . shorten($actual));
 }
 
 /* ---- both sides ------------------------------------------------------------------------------ */

@@ -327,10 +327,6 @@ inline clear_leftovers() {
 
 /* ym_generation_make(): *saved* tells whether it worked. */
 inline make_generation() {
-#ifndef BUG_NO_VALUE
-	/* As PHP does it: who is alone sets the scripts' mutex. */
-	STEP(if :: !GONE && usage == 1 -> value = 1 :: else fi);
-#endif
 	saved = true;
 	clear_leftovers();
 	if
@@ -361,9 +357,14 @@ inline make_generation() {
 			od;
 			e = 0;
 			STEP(complete[R] = 1);
-#ifndef BUG_READY_EARLY
-			STEP(if :: GONE -> saved = false :: else -> assert(ready == 0); ready = 1 fi)
+#ifndef BUG_NO_VALUE
+			/* No script inside: the scripts' mutex gets its unit together with READY. */
+			STEP(todo = (!GONE && usage == 1 && value == 0));
 #endif
+#ifndef BUG_READY_EARLY
+			STEP(if :: GONE -> saved = false :: else -> assert(ready == 0); ready = 1; value = value + todo fi);
+#endif
+			todo = false
 		:: else
 		fi
 	fi

@@ -2,7 +2,7 @@
 # run.sh BUILD [full] - check the models with spin; the last line counts the runs.
 #
 # Each line of the table is one run: the model, what it is expected to give, and the switches (README.md). `full` runs
-# the large ones as well: they need most of an hour and up to FULL_MB of memory. Everything is made below BUILD/models.
+# the large ones as well: they need some twenty minutes and a few GB of memory. Everything is made below BUILD/models.
 set -u
 export LC_ALL=C
 

@@ -327,6 +327,22 @@ START_TEST(too_late_to_cancel)
 }
 END_TEST
 
+/* The sweep is making room: the job of this generation was done. */
+START_TEST(cancelled_while_it_is_cleared_away)
+{
+	struct job_ref ref = submit("x");
+	uint64_t done, filling;
+
+	finish(ref, claim_this(ref), JOB_DONE);
+	done = word_of(ref);
+	filling = word_make(ref.gen, JOB_FILLING, yard.group.slot, 1, 0);
+	atomic_store(&yard.table->words[ref.slot], filling);
+	ck_assert_int_eq(dispatch_cancel(&yard, ref, &err), 1);
+	ck_assert_uint_eq(word_of(ref), filling);
+	atomic_store(&yard.table->words[ref.slot], done);
+}
+END_TEST
+
 /* Who cancelled a running job was told that it is going to stop: no other attempt may start. */
 START_TEST(a_cancelled_job_is_not_tried_again)
 {
@@ -803,6 +819,7 @@ int main(void)
 	tcase_add_test(tcase, cancelled_before_it_runs);
 	tcase_add_test(tcase, asked_to_stop_while_it_runs);
 	tcase_add_test(tcase, too_late_to_cancel);
+	tcase_add_test(tcase, cancelled_while_it_is_cleared_away);
 	tcase_add_test(tcase, a_cancelled_job_is_not_tried_again);
 	tcase_add_test(tcase, waiting_in_other_processes);
 	tcase_add_test(tcase, waiting_with_a_deadline);

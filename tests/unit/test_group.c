@@ -507,6 +507,37 @@ START_TEST(full)
 }
 END_TEST
 
+/* Leaves for another one, in the middle of his join: when he looks for a free slot. */
+static struct ym_group *leaver;
+
+static int semctl_and_leave(int id, int member, int cmd, union ym_semun arg)
+{
+	int result = semctl(id, member, cmd, arg);
+
+	if (cmd == GETALL && leaver) {
+		struct ym_group *group = leaver;
+
+		leaver = NULL;
+		leave(group, false);
+	}
+	return result;
+}
+
+START_TEST(a_failed_join_may_be_the_last_to_leave)
+{
+	struct ym_group_spec spec = spec_of(0);
+	struct ym_group group, other;
+
+	join(&group, 1);
+	leaver = &group;
+	ym_sys.semctl = semctl_and_leave;
+	ASSERT_ERR(ym_group_join(&other, &spec, &err), YM_ERR_FULL);
+	ck_assert_ptr_null(leaver);
+	ck_assert_int_eq(shared->salvaged, 1);
+	assert_nothing_left();
+}
+END_TEST
+
 START_TEST(orphans_are_adopted_with_all_they_have)
 {
 	struct ym_group group;
@@ -1393,6 +1424,7 @@ int main(void)
 	tcase_add_test(tcase, as_large_as_it_gets);
 	tcase_add_test(tcase, a_dead_slot_waits_for_its_burial);
 	tcase_add_test(tcase, full);
+	tcase_add_test(tcase, a_failed_join_may_be_the_last_to_leave);
 	tcase_add_test(tcase, orphans_are_adopted_with_all_they_have);
 	tcase_add_test(tcase, all_slots_died);
 	tcase_add_test(tcase, removed_by_hand);

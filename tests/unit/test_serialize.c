@@ -114,10 +114,12 @@ START_TEST(what_php_writes_comes_back)
 	    "a:0:{}",
 	    "a:3:{i:0;d:1.5;i:1;b:1;i:2;N;}",
 	    "a:3:{s:1:\"b\";i:1;i:-5;a:1:{s:0:\"\";a:0:{}}s:2:\"05\";N;}",
+	    "a:3:{i:0;a:1:{i:0;N;}i:1;a:1:{i:0;N;}i:2;a:1:{i:0;N;}}",
 	    "O:8:\"stdClass\":0:{}",
 	    "O:5:\"Point\":2:{s:1:\"x\";i:1;s:1:\"y\";i:2;}",
 	    "C:3:\"Old\":9:{any}\";{a:}",
 	    "E:11:\"Suit:Hearts\";",
+	    "O:3:\"\x80\\9\":0:{}",
 	    "a:2:{i:0;E:11:\"Suit:Hearts\";i:1;r:2;}",
 	    "a:6:{i:0;O:1:\"A\":1:{s:1:\"a\";i:1;}i:1;r:2;i:2;i:5;i:3;i:5;i:4;r:2;i:5;s:3:\"end\";}",
 	    "O:1:\"A\":2:{s:1:\"a\";O:1:\"B\":1:{s:1:\"b\";r:1;}s:1:\"c\";R:2;}",
@@ -357,6 +359,51 @@ START_TEST(depth)
 }
 END_TEST
 
+/* What was read can be written: a reference never makes a value deeper than what can be read. */
+START_TEST(references_add_no_depth)
+{
+	static const char array[] = "a:1:{i:0;";
+	static const struct {
+		const char *head, *meant, *middle, *reference, *end;
+		int depth; /* of what is meant */
+		int fits;  /* arrays around the reference */
+	} rows[] = {
+	    {"a:2:{i:1;", array, "i:2;", "R:2;", "}", 3995, 100},
+	    {"a:2:{i:1;", array, "i:2;", "R:2;", "}", 1, 4094},
+	    /* The object stands only where it is referred from. */
+	    {"a:3:{i:1;", "O:1:\"A\":1:{i:0;", "i:2;", "r:2;", "i:1;N;}", 3995, 100},
+	    {"a:2:{i:1;a:1:{i:0;", "O:1:\"A\":1:{i:0;", "}i:2;", "R:2;", "}", 3995, 99},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		for (int deep = rows[i].fits; deep <= rows[i].fits + 1; deep++) {
+			/* The root, so many arrays, then what is meant. */
+			struct ym_buffer meant = nested(rows[i].meant, rows[i].depth, "N;");
+			struct ym_buffer text, referring = nested(array, deep, rows[i].reference), again;
+			struct ym_value value;
+
+			ym_buffer_init(&text, NULL, 0);
+			ym_buffer_init(&again, NULL, 0);
+			ASSERT_OK(ym_buffer_add(&text, rows[i].head, strlen(rows[i].head), &err));
+			ASSERT_OK(ym_buffer_add(&text, meant.bytes, meant.length, &err));
+			ASSERT_OK(ym_buffer_add(&text, rows[i].middle, strlen(rows[i].middle), &err));
+			ASSERT_OK(ym_buffer_add(&text, referring.bytes, referring.length, &err));
+			ASSERT_OK(ym_buffer_add(&text, rows[i].end, strlen(rows[i].end), &err));
+			value = decode_bytes(text.bytes, text.length);
+			ck_assert_int_eq(value.type, deep == rows[i].fits ? YM_TYPE_ARRAY : YM_TYPE_OPAQUE);
+			ASSERT_OK(ym_serialize(&value, &again, &err));
+			ym_value_free(&value);
+			value = decode_bytes(again.bytes, again.length);
+			ym_value_free(&value);
+			ym_buffer_free(&meant);
+			ym_buffer_free(&referring);
+			ym_buffer_free(&text);
+			ym_buffer_free(&again);
+		}
+	}
+}
+END_TEST
+
 /* Copies of copies of copies: 10 in 10 in 10 ... would be millions. */
 START_TEST(copies_are_limited)
 {
@@ -472,6 +519,7 @@ START_TEST(damage_is_named)
 	    {"a:1:{a:0:{}i:100;}", 5, "neither an integer nor a string"},
 	    {"O:0:\"\":0:{}", 5, "without a name"},
 	    {"O:3:\"a b\":0:{}", 6, "byte 0x20 in the name"},
+	    {"O:2:\"a\x7f\":0:{}", 6, "byte 0x7f in the name"},
 	    {"O:2:\"\\A\":0:{}", 5, "byte 0x5c in the name"},
 	    {"O:1:\"A\":1:{}", 8, "1 pairs where 1 bytes"},
 	    {"O:1:\"A\":1:{N;i:100;}", 11, "neither an integer nor a string"},
@@ -536,6 +584,7 @@ int main(void)
 	tcase_add_test(tcase, an_object_that_moves_out);
 	tcase_add_test(tcase, many_objects_occur_twice);
 	tcase_add_test(tcase, depth);
+	tcase_add_test(tcase, references_add_no_depth);
 	tcase_add_test(tcase, copies_are_limited);
 	tcase_add_test(tcase, copies_of_long_strings_are_limited);
 	tcase_add_test(tcase, damage_is_named);

@@ -110,8 +110,11 @@ static inline void begin_large_yard(void)
 	begin_yard_of(8192);
 }
 
+static struct sweep swept;
+
 static inline void end_yard(void)
 {
+	sweep_free(&swept);
 	yard_close();
 	end_test();
 }
@@ -211,8 +214,6 @@ static inline void set_due(struct job_ref ref, uint64_t due)
 }
 
 /* ---- sweeps ---------------------------------------------------------------------------------- */
-
-static struct sweep swept;
 
 static inline void run_sweep(void)
 {
