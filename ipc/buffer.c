@@ -22,7 +22,7 @@ static int grow(struct ym_buffer *buffer, size_t length, struct ym_err *err)
 	bytes = realloc(buffer->heap ? buffer->bytes : NULL, capacity);
 	if (!bytes)
 		return ym_fail(err, YM_ERR_LIMIT, "out of memory: malloc(%zu) for a buffer", capacity);
-	if (!buffer->heap && buffer->length > 0)
+	if (!buffer->heap && buffer->bytes)
 		memcpy(bytes, buffer->bytes, buffer->length);
 	buffer->bytes = bytes;
 	buffer->capacity = capacity;

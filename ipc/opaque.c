@@ -71,7 +71,7 @@ struct ym_opaque *ym_opaque_new(const struct ym_opaque_source *source, struct ym
 	size_t table = source->nrefs * sizeof(*opaque->refs), longest, size;
 
 	/* Slot numbers only become smaller: no number gets longer. */
-	longest = source->length + 1 + source->class_length + WHY_MAX + (source->why ? strlen(source->why) : 0);
+	longest = source->length + 1 + source->class_length + WHY_MAX + strlen(source->why);
 	size = sizeof(*opaque) + table + longest;
 	opaque = malloc(size);
 	if (!opaque) {

@@ -35,7 +35,7 @@ struct ym_opaque_source {
 	size_t length;
 	size_t slot, slots, depth;
 	size_t class_at, class_length; /* length 0: none */
-	const char *why;               /* for a whole value; objects say it themselves */
+	const char *why;               /* for a whole value; objects say it themselves (then "") */
 	const struct ym_opaque_ref *refs;
 	size_t nrefs;
 };

@@ -221,13 +221,14 @@ static int resolve_reference(struct decoder *decoder, const struct ym_token *tok
 
 static int take_reference(struct decoder *decoder, const struct ym_token *token, struct place here, bool skip)
 {
+	struct place skipped = {.index = PLACE_SKIPPED_OBJECT};
 	size_t known = slot_count(decoder);
 
 	/* r: has a slot of its own, which it cannot mean; R: has none. */
 	if (token->slot == 0 || token->slot > known)
 		return ym_token_fail(&decoder->reader, token->start, decoder->err,
 		                     "a reference to slot %zu where %zu are known", token->slot, known);
-	if (token->letter == 'r' && push_slot(decoder, skip ? (struct place){.index = PLACE_SKIPPED_OBJECT} : here) < 0)
+	if (token->letter == 'r' && push_slot(decoder, skip ? skipped : here) < 0)
 		return -1;
 	return skip ? skip_reference(decoder, token) : resolve_reference(decoder, token, here);
 }

@@ -112,7 +112,7 @@ START_TEST(mistakes_are_explained)
 	static const struct {
 		const char *typed, *says;
 	} rows[] = {
-	    {"int:", "int:: \"\" is no integer"},
+	    {"int:", "int: \"\" is no integer"},
 	    {"int:x", "is no integer"},
 	    {"int:1.5", "\"1.5\" is no integer"},
 	    {"int:+1", "is no integer"},
@@ -132,10 +132,10 @@ START_TEST(mistakes_are_explained)
 	    {"float:1e400", "beyond the largest float"},
 	    {"float:-1e400", "beyond the largest float"},
 	    {"bool:", "neither yes nor no"},
-	    {"bool:maybe", "bool:: \"maybe\" is neither yes nor no"},
+	    {"bool:maybe", "bool: \"maybe\" is neither yes nor no"},
 	    {"null:0", "nothing may follow"},
-	    {"json:", "json:: line 1, column 0"},
-	    {"json:{\"a\":1,\n\"b\":}", "json:: line 2, column 5"},
+	    {"json:", "json: line 1, column 0"},
+	    {"json:{\"a\":1,\n\"b\":}", "json: line 2, column 5"},
 	    {"json:[1,]", "line 1, column 4"},
 	    {"json:[1] x", "line 1, column 5"},
 	    {"json:{\"a\":1,\"a\":2}", "duplicate"},
@@ -145,11 +145,11 @@ START_TEST(mistakes_are_explained)
 	    {"json:9223372036854775808", "integers have 64 bits"},
 	    {"json:[-9223372036854775809]", "integers have 64 bits"},
 	    {"json:1e400", "floats end at"},
-	    {"php:", "php:: "},
-	    {"php:i:42", "php:: "},
-	    {"php:s:3:\"ab\";", "php:: "},
+	    {"php:", "php: "},
+	    {"php:i:42", "php: "},
+	    {"php:s:3:\"ab\";", "php: "},
 	    {"php:i:42;\n", "offset 5: the value ends here, but 1 more bytes follow"},
-	    {"php:hello", "php:: "},
+	    {"php:hello", "php: "},
 	};
 	struct ym_value value;
 	struct ym_buffer bytes;
