@@ -145,7 +145,7 @@ struct job_sh {
 	uint64_t due;     /* DELAYED: not before */
 	uint64_t started; /* of the current or last attempt */
 	uint64_t finished;
-	uint64_t deadline; /* of the current attempt, 0: none */
+	uint64_t deadline;    /* of the current attempt, 0: none */
 	uint64_t done, total; /* last progress of a job that is over */
 	uint64_t payload_size;
 	uint64_t result_size;

@@ -121,7 +121,8 @@ void surroundings_print_limits(const struct limit_use limits[LIMITS])
 			snprintf(limit, sizeof(limit), "no limit");
 		else
 			snprintf(limit, sizeof(limit), "%llu", (unsigned long long)use->limit);
-		printf("%-7s %12s %14s %8s  %s (%s)\n", rows[i].name, used, limit, percent, rows[i].text, rows[i].sysctl);
+		printf("%-7s %12s %14s %8s  %s (%s)\n", rows[i].name, used, limit, percent, rows[i].text,
+		       rows[i].sysctl);
 	}
 }
 
