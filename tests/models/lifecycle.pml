@@ -2,7 +2,7 @@
  * lifecycle.pml - join, leave, repair, guardian: "the last one out removes everything, whoever dies how".
  *
  * What is modelled, what is not, and all the switches: README.md. The code: ipc/group.c, ipc/generation.c,
- * ipc/registry.c, ipc/guardian.c; the words: docs/protocol.md.
+ * ipc/registry.c, ipc/guardian.c; the words: docs/ipc.md.
  *
  * One key. Behind it lie at most one semaphore set (ours or PHP's of three) and at most one registry; every generation
  * has two objects with keys of their own (0: a segment with content that must be saved, 1: a queue). Each system call
