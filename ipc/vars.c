@@ -58,11 +58,12 @@ static void overwrite(struct ym_vars *vars, const struct ym_chunk *old, const vo
 static int full(const struct ym_vars *vars, const struct ym_head *head, int64_t key, size_t need, size_t available,
                 struct ym_err *err)
 {
-	return ym_fail(err, YM_ERR_FULL,
-	               "variable %" PRId64 " needs %zu bytes, but segment 0x%x (id %d) of %" PRId64
-	               " bytes has %zu for it: %zu are missing, so nothing was changed; remove variables or make a "
-	               "larger segment",
-	               key, need, (unsigned)vars->key, vars->id, head->total, available, need - available);
+	return ym_fail(
+	    err, YM_ERR_FULL,
+	    "variable %" PRId64 " needs %zu bytes, but segment 0x%x (id %d) of %" PRId64
+	    " bytes has %zu for it: %zu are missing, so nothing was changed; remove variables, or the segment "
+	    "and make a larger one",
+	    key, need, (unsigned)vars->key, vars->id, head->total, available, need - available);
 }
 
 /*

@@ -168,5 +168,9 @@ int main(int argc, char **argv)
 	}
 	if (result == 1)
 		fprintf(stderr, "segment: there is no variable \"%s\"\n", name);
+	if (fflush(stdout) != 0) {
+		perror("segment: stdout");
+		return 4;
+	}
 	return result;
 }

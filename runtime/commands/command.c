@@ -316,6 +316,8 @@ static int parse(struct args *args, int argc, char **argv, int *code)
 		}
 		args->values[row] = optarg ? optarg : "";
 	}
+	/* They moved to the front: what stands behind them is old, and execvp() would take it along. */
+	args->rest[args->nrest] = NULL;
 	return 0;
 }
 

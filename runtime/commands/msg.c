@@ -238,7 +238,7 @@ static int read_stdin(struct ym_buffer *out, struct ym_err *err)
 /* The bytes to send: as they are given, or in PHP's format. */
 static int read_message(const struct args *args, struct ym_buffer *out, struct ym_err *err)
 {
-	const char *text = args->nrest > 2 ? args->rest[2] : "";
+	const char *text = args->rest[2];
 	bool from_stdin = strcmp(text, "-") == 0;
 	struct ym_buffer raw;
 	struct ym_value string;
@@ -290,7 +290,7 @@ static const struct option_row send_options[] = {
 };
 static const struct command command_send = {
     .verb = "send",
-    .usage = "KEY TYPE [MESSAGE | -] [OPTIONS]",
+    .usage = "KEY TYPE MESSAGE|- [OPTIONS]",
     .summary = "send a message, waiting for room if the queue is full",
     .text = KEY_HELP "\nTYPE is a number from 1 on. The message is the argument, or stdin for \"-\", byte for byte;\n"
 		     "without any it is empty. The queue has to exist (see `msg get`).\n"
@@ -298,7 +298,7 @@ static const struct command command_send = {
 		     "example: yardmaster msg send name:mails 1 \"to: somebody\" --wait 5s\n"
 		     "         yardmaster msg send name:mails 1 --value 'json:{\"to\": \"somebody\", \"tries\": 3}'",
     .options = send_options,
-    .least = 2,
+    .least = 3,
     .most = 3,
     .run = send_message,
 };

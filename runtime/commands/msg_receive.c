@@ -1,5 +1,6 @@
 /* msg_receive.c - `yardmaster msg recv` and `yardmaster msg peek`. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -77,7 +78,19 @@ static int check_output(struct ym_err *err)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return 0;
-	return ym_fail_sys(err, errno, "write() of a message to stdout");
+	return ym_fail(err, YM_ERR_SYSTEM, "write() of a message to stdout: %s", strerror(errno));
+}
+
+/* To the end of the queue: better out of turn than lost. */
+static void give_back(int id, const struct message *message)
+{
+	struct ym_err err;
+
+	if (ym_queue_send_bytes(id, message->type, message->bytes.bytes, message->bytes.length, 0, &err) == 0)
+		fprintf(stderr, "yardmaster: the message is back in its queue, at the end\n");
+	else
+		fprintf(stderr, "yardmaster: the message of type %ld, %zu bytes, is lost: %s\n", message->type,
+		        message->bytes.length, err.text);
 }
 
 /* Returns the exit code. What cannot be decoded is printed as it is, for it may be in no queue any more. */
@@ -124,12 +137,18 @@ static int receive(const struct args *args)
 		ym_fail(&err, YM_ERR_USAGE, "--except needs a TYPE from 1 on: the one that is left in the queue");
 		return command_fail(&err);
 	}
+	if (fcntl(STDOUT_FILENO, F_GETFD) < 0) {
+		ym_fail(&err, YM_ERR_USAGE, "stdout is closed: there is nowhere to put a message");
+		return command_fail(&err);
+	}
 	ym_buffer_init(&message.bytes, NULL, 0);
 	result = ym_queue_receive(id, type, (size_t)max, flags, deadline, &message.bytes, &message.type, &err);
 	if (result == 1)
 		ym_fail(&err, wait ? YM_ERR_TIMEOUT : YM_ERR_NO, "queue 0x%08x: no %smessage%s", (unsigned)key,
 		        type ? "such " : "", wait ? " came in time" : "");
 	result = result == 0 ? print_message(args, &message, false) : command_fail(&err);
+	if (ferror(stdout))
+		give_back(id, &message);
 	ym_buffer_free(&message.bytes);
 	return result;
 }

@@ -176,7 +176,7 @@ static void warn_of_subshell(pid_t owner)
 static int acquire_within(const struct args *args, int64_t timeout)
 {
 	struct unit_wish wish = {.timeout_ms = timeout};
-	struct ym_err err;
+	struct ym_err err, unheard;
 	pid_t owner, holder;
 
 	if (read_wish(args, &wish, &err) < 0 || read_owner(args, &owner, &err) < 0)
@@ -185,6 +185,12 @@ static int acquire_within(const struct args *args, int64_t timeout)
 	if (holder < 0)
 		return command_fail(&err);
 	printf("%d\n", holder);
+	if (fflush(stdout) != 0) {
+		ym_fail(&err, YM_ERR_SYSTEM, "write() of the holder's pid to stdout: %s: the unit is given back",
+		        strerror(errno));
+		holder_end(wish.key, holder, owner, &holder, &unheard);
+		return command_fail(&err);
+	}
 	if (!args_flag(args, "for"))
 		warn_of_subshell(owner);
 	return 0;
@@ -279,16 +285,18 @@ static int run(const struct args *args)
 	struct unit_wish wish;
 	struct ym_err err;
 	struct ym_sem sem;
+	int sys;
 
 	if (args_duration(args, "timeout", args_flag(args, "try") ? 0 : -1, &wish.timeout_ms, &err) < 0 ||
 	    read_wish(args, &wish, &err) < 0 || unit_take(&sem, &wish, &err) < 0)
 		return command_fail(&err);
 	/* What this process took stays its own through execvp(), and the kernel gives it back at its end. */
 	execvp(args->rest[1], args->rest + 1);
-	ym_fail_sys(&err, errno, "execvp(\"%s\") to run it with a unit of semaphore 0x%08x", args->rest[1],
-	            (unsigned)wish.key);
+	sys = errno;
+	ym_fail(&err, YM_ERR_SYSTEM, "execvp(\"%s\") to run it with a unit of semaphore 0x%08x: %s", args->rest[1],
+	        (unsigned)wish.key, strerror(sys));
 	command_fail(&err);
-	return err.sys == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE;
+	return sys == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE;
 }
 
 static const struct option_row run_options[] = {

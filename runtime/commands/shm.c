@@ -8,6 +8,7 @@
 #include "../../config/values.h"
 #include "../../ipc/clock.h"
 #include "../../ipc/key.h"
+#include "../../ipc/object.h"
 #include "../typed.h"
 
 #define VAR_HELP "VAR is a number, or name:TEXT (crc32 of the text, as PHP users do it)."
@@ -54,9 +55,15 @@ int shm_enter(const struct args *args, struct shm_access *access, size_t size, m
               struct ym_err *err)
 {
 	key_t key;
+	int id;
 
 	*access = (struct shm_access){.vars.id = -1};
-	if (args_key(args, 0, &key, err) < 0 || take_lock(args, access, key, mode, err) < 0)
+	if (args_key(args, 0, &key, err) < 0)
+		return -1;
+	/* Before the lock: a mistaken key must not leave a semaphore behind. */
+	if ((flags & (YM_VARS_EXISTING | YM_VARS_READONLY)) && !ym_object_behind(YM_OBJECT_SEGMENT, key, &id))
+		return ym_fail(err, YM_ERR_NO, "there is no segment of key 0x%x", (unsigned)key);
+	if (take_lock(args, access, key, mode, err) < 0)
 		return -1;
 	if (attach(access, key, size, mode, flags, err) == 0)
 		return 0;
@@ -76,6 +83,8 @@ static int parse_variable(const char *text, int64_t *key, struct ym_err *err)
 {
 	static const char named[] = "name:";
 
+	if (strcmp(text, named) == 0)
+		return ym_fail(err, YM_ERR_USAGE, "\"name:\" needs a text behind it");
 	if (strncmp(text, named, sizeof(named) - 1) == 0) {
 		*key = ym_vars_key(text + sizeof(named) - 1);
 		return 0;
@@ -114,8 +123,28 @@ static int put_size(const struct args *args, size_t *size, struct ym_err *err)
 		return 0;
 	if (cfg_parse_size(text, &parsed, why) < 0 || parsed < 1)
 		return ym_fail(err, YM_ERR_USAGE, "--size: %s", why);
+	if (parsed < (int64_t)YM_VARS_SIZE_MIN || parsed > INT64_MAX / 2)
+		return ym_fail(err, YM_ERR_USAGE, "--size: a segment for variables has at least %zu bytes, and not %s",
+		               YM_VARS_SIZE_MIN, text);
 	*size = (size_t)parsed;
 	return 0;
+}
+
+/* A segment that would be made for this value only, and then be too small for it, is not made at all. */
+static int check_room(const struct args *args, size_t size, size_t length, struct ym_err *err)
+{
+	size_t need = YM_VARS_SIZE_MIN + ym_vars_chunk_size(length), total = size ? size : YM_VARS_SIZE_DEFAULT;
+	key_t key;
+	int id;
+
+	if (args_key(args, 0, &key, err) < 0)
+		return -1;
+	if (need <= total || ym_object_behind(YM_OBJECT_SEGMENT, key, &id))
+		return 0;
+	return ym_fail(
+	    err, YM_ERR_FULL,
+	    "variable %s needs a segment of at least %zu bytes: one of %zu was not made; give --size %zu or more",
+	    args->rest[1], need, total, need);
 }
 
 static int put_bytes(const struct args *args, int64_t key, const struct ym_buffer *bytes, struct ym_err *err)
@@ -126,7 +155,7 @@ static int put_bytes(const struct args *args, int64_t key, const struct ym_buffe
 	int result;
 
 	if (put_size(args, &size, err) < 0 || args_mode(args, "mode", SHM_MODE, &mode, err) < 0 ||
-	    shm_enter(args, &access, size, mode, 0, err) < 0)
+	    check_room(args, size, bytes->length, err) < 0 || shm_enter(args, &access, size, mode, 0, err) < 0)
 		return -1;
 	if (size && !access.vars.created && size != access.vars.size)
 		fprintf(stderr, "yardmaster: segment 0x%x exists already, with %zu bytes: --size had no effect\n",

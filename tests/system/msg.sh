@@ -102,12 +102,10 @@ test_binary_empty_and_long() { # sanitized
 	: >"$DIR/empty"
 	head -c "$most" /dev/urandom >"$DIR/long"
 	expect 0 msg send 1 - <"$DIR/binary"
-	expect 0 msg send 1
 	expect 0 msg send 1 ''
 	expect 0 msg send 1 - <"$DIR/empty"
 	expect 0 msg send 1 - <"$DIR/long"
 	assert_receives "$DIR/binary"
-	assert_receives "$DIR/empty"
 	assert_receives "$DIR/empty"
 	assert_receives "$DIR/empty"
 	assert_receives "$DIR/long"
@@ -310,4 +308,18 @@ test_mistakes() { # sanitized
 	expect 0 msg recv 9223372036854775807
 	assert_equal x "$OUT" "the largest type"
 	remove
+}
+
+test_recv_keeps_what_it_cannot_print() { # sanitized
+	expect 0 "$YARDMASTER" msg get 0x7
+	expect 0 "$YARDMASTER" msg send 0x7 5 important
+	"$YARDMASTER" msg recv 0x7 >/dev/full 2>"$DIR/err"
+	assert_equal 4 $? "exit code with a full disk"
+	assert_contains "back in its queue" "$(<"$DIR/err")" "what recv says"
+	"$YARDMASTER" msg recv 0x7 >&- 2>"$DIR/err"
+	assert_equal 2 $? "exit code without a stdout"
+	expect 0 "$YARDMASTER" msg recv 0x7 5 --no-wait
+	assert_equal important "$OUT" "the message"
+	expect 2 "$YARDMASTER" msg send 0x7 1
+	expect 0 "$YARDMASTER" msg rm 0x7
 }

@@ -427,3 +427,22 @@ test_mistakes() { # sanitized
 	expect 2 sem acquire --timeout -1s
 	assert_equal 0 "$(ipc_objects)" "objects"
 }
+
+# Options between KEY and CMD leave no trace in what CMD gets.
+test_run_passes_exactly_its_arguments() { # sanitized
+	expect 0 "$YARDMASTER" sem run 0x77 --max 5 --timeout 1s -- printf '[%s]' x y
+	assert_equal "[x][y]" "$OUT" "arguments of CMD"
+	expect 0 "$YARDMASTER" sem run 0x77 -- printf '[%s]' --max 3
+	assert_equal "[--max][3]" "$OUT" "arguments of CMD that look like options"
+	expect 0 "$YARDMASTER" sem rm 0x77
+}
+
+# Who cannot learn the holder's pid has no unit.
+test_acquire_without_stdout() { # sanitized
+	"$YARDMASTER" sem acquire 0x77 --for $$ >/dev/full 2>"$DIR/err"
+	assert_equal 4 $? "exit code of acquire"
+	assert_contains "the unit is given back" "$(<"$DIR/err")" "what acquire says"
+	expect 0 "$YARDMASTER" sem stat 0x77
+	assert_contains "1 free, 0 attached" "$OUT" "the semaphore"
+	expect 0 "$YARDMASTER" sem rm 0x77
+}

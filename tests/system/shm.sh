@@ -556,3 +556,17 @@ test_undecodable_value() {
 	expect 0 shm dump "$KEY"
 	remove
 }
+
+test_mistakes_leave_nothing_behind() { # sanitized
+	local command
+	for command in "get 0x5555 1" "has 0x5555 1" "stat 0x5555" "ls 0x5555" "del 0x5555 1" "rm 0x5555"; do
+		# shellcheck disable=SC2086 # words on purpose
+		expect 1 "$YARDMASTER" shm $command --lock same
+	done
+	expect 2 "$YARDMASTER" shm put 0x5555 1 x --size 9 --lock same
+	expect 2 "$YARDMASTER" shm put 0x5555 1 x --size 99999999999999999999999
+	expect 2 "$YARDMASTER" shm put 0x5555 name: x
+	expect 1 "$YARDMASTER" shm put 0x5555 1 int:1 --size 63 --lock same
+	assert_contains "give --size 80 or more" "$ERR" "a segment that would be too small"
+	assert_equal 0 "$(ipc_objects)" "objects"
+}
