@@ -184,7 +184,7 @@ test_full_queue() { # sanitized
 		ask sent from send q 1 x nowait
 	done
 	ask full from send q 1 x nowait
-	expect 1 msg send 1 --no-wait
+	expect 1 msg send 1 '' --no-wait
 	assert_contains full "$ERR" "empty messages"
 	end_peers
 	remove
