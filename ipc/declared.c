@@ -35,8 +35,10 @@ int ym_declared_make(struct ym_group *group, struct ym_err *err)
 
 		if (check(group, object, err) < 0)
 			return -1;
-		if (object->kind == YM_OBJECT_SEGMENT)
-			size += sizeof(struct ym_seg_head_sh);
+		if (object->kind == YM_OBJECT_SEGMENT &&
+		    __builtin_add_overflow(size, sizeof(struct ym_seg_head_sh), &size))
+			return ym_fail(err, YM_ERR_USAGE, "segment \"%s\": %zu bytes are more than there can be",
+			               object->name, object->size);
 		if (ym_registry_add(group->reg, object->kind, object->name, size, object->version,
 		                    object->mode ? object->mode : group->spec.mode, NULL, err) < 0)
 			return -1;
@@ -110,6 +112,7 @@ int ym_group_sem(struct ym_group *group, const char *name, struct ym_sem *sem, s
 	const struct ym_group_object *object;
 	struct ym_entry_sh *entry = find(group, YM_OBJECT_SEMAPHORE, name, &object, err);
 
+	*sem = (struct ym_sem){.id = -1};
 	if (!entry)
 		return -1;
 	return ym_sem_get(sem, entry->key, (int)entry->size, object->mode ? object->mode : group->spec.mode,
@@ -121,5 +124,6 @@ int ym_group_vars(struct ym_group *group, const char *name, unsigned flags, stru
 	const struct ym_group_object *object;
 	struct ym_entry_sh *entry = find(group, YM_OBJECT_VARIABLES, name, &object, err);
 
+	*vars = (struct ym_vars){.id = -1};
 	return entry ? ym_vars_open(vars, entry->id, flags, err) : -1;
 }

@@ -202,11 +202,11 @@ static int take_slot(struct ym_group *group, struct ym_err *err)
 	}
 	free(values);
 	if (sys == EAGAIN)
-		return ym_fail(
-		    err, YM_ERR_FULL,
-		    "all %u participant slots are taken: raise `clients` in [yardmaster], or start the master, which "
-		    "clears up after killed clients",
-		    group->capacity);
+		return ym_fail(err, YM_ERR_FULL,
+		               "all %u participant slots are taken: a group needs a larger capacity (`clients` in "
+		               "[yardmaster]), or "
+		               "somebody who clears up after the killed, as the master does",
+		               group->capacity);
 	if (sys)
 		return ym_fail_sys(err, sys, "semop(id %d) to take a participant slot", group->semid);
 	enter_row(group);
@@ -291,18 +291,24 @@ static bool join_quickly(struct ym_group *group)
 int ym_group_join(struct ym_group *group, const struct ym_group_spec *spec, struct ym_err *err)
 {
 	uint64_t deadline = ym_deadline(spec->patience_ms);
-	int again = 1;
+	int again = 1, tries = 0;
 
+	*group = (struct ym_group){.spec = *spec, .semid = -1, .pid = getpid()};
+	if (spec->capacity && (spec->mode & 0600) != 0600)
+		return ym_fail(err, YM_ERR_USAGE,
+		               "mode %03o does not let the maker of a group read and write: 0600 at least",
+		               (unsigned)spec->mode & 0777u);
 	if (strlen(spec->directory) >= YM_DIRECTORY_MAX)
 		return ym_fail(err, YM_ERR_USAGE, "directory name too long: %s", spec->directory);
 	if (spec->capacity > YM_GROUP_CAPACITY_MAX)
 		return ym_fail(err, YM_ERR_USAGE, "a group has at most %u participants, not %u", YM_GROUP_CAPACITY_MAX,
 		               spec->capacity);
-	*group = (struct ym_group){.spec = *spec, .semid = -1, .pid = getpid()};
+	if (!group->spec.role)
+		group->spec.role = "";
 	if (join_quickly(group))
 		return 0;
 	while (again == 1) {
-		if (ym_now_ns() > deadline)
+		if (tries++ && ym_now_ns() > deadline)
 			return ym_fail(err, YM_ERR_TIMEOUT, "the group of %s keeps coming and going", spec->directory);
 		again = find_set(group, deadline, err);
 		if (again == 0)
@@ -388,15 +394,16 @@ int ym_group_leave(struct ym_group *group, bool *last, struct ym_err *err)
 		do
 			sys = leave_once(group, &final);
 		while (sys == EAGAIN && ym_now_ns() < deadline);
+	/* Still inside: the caller may try again. */
+	if (group->pid == getpid() && sys == EAGAIN)
+		return ym_fail(err, YM_ERR_TIMEOUT, "could not leave the group in time: process %d holds its lock",
+		               ym_sem_pid(group->semid, YM_GROUP_LOCK));
+	if (group->pid == getpid() && sys && !ym_generation_gone(sys))
+		return ym_fail_sys(err, sys, "semop(id %d) to leave the group", group->semid);
 	if (final)
 		result = remove_as_last(group, err);
 	if (last)
 		*last = final;
-	if (group->pid == getpid() && sys && !ym_generation_gone(sys))
-		result = sys == EAGAIN ? ym_fail(err, YM_ERR_TIMEOUT,
-		                                 "could not leave the group in time: process %d holds its lock",
-		                                 ym_sem_pid(group->semid, YM_GROUP_LOCK))
-		                       : ym_fail_sys(err, sys, "semop(id %d) to leave the group", group->semid);
 	ym_seg_detach(group->reg);
 	if (final && result == 0)
 		await_gone(group->regid);

@@ -48,7 +48,9 @@ struct ym_registry_sh;
  *   SEGMENT    `size` bytes of zeroes for the program, behind a head of 64 bytes that names the generation
  *   VARIABLES  a variable segment (vars.h) of `size` bytes in all: shm_attach() of PHP finds the same one
  *   QUEUE      -
- *   SEMAPHORE  `size` units (0..32767): sem_get() of PHP finds the same one
+ *   SEMAPHORE  `size` units (0..32767), set by the first to attach alone: sem_get() of PHP finds the same one, and a
+ *              script that comes first sets its own `max`. Units that somebody holds at the end keep the set: close all
+ *              handles before the last leave
  */
 struct ym_group_object {
 	enum ym_object_kind kind;
@@ -59,7 +61,7 @@ struct ym_group_object {
 };
 
 /*
- * What the group is for. `objects` are made once a generation; then `init` (may be NULL) runs, under LOCK with nobody
+ * What the group is for. Everything it points to must live as long as the participant. `objects` are made once a generation; then `init` (may be NULL) runs, under LOCK with nobody
  * else inside, to fill them. `salvage` runs under LOCK right before the objects are removed, in the last
  * participant, the guardian or a repairer (also for a generation whose remover was killed half-way, so perhaps
  * twice for the same content): the last chance to keep what is in them. If it fails, nothing is removed: the objects
@@ -98,8 +100,8 @@ struct ym_group {
 YM_API int ym_group_join(struct ym_group *group, const struct ym_group_spec *spec, struct ym_err *err);
 
 /*
- * Leave; the last one removes everything. *last (may be NULL) says whether that was us. -1 when the salvage failed:
- * then the objects are still there.
+ * Leave; the last one removes everything. *last (may be NULL) says whether that was us. -1 with YM_ERR_TIMEOUT: somebody
+ * held the LOCK for too long, and we are still inside; otherwise the salvage failed, and the objects are still there.
  */
 YM_API int ym_group_leave(struct ym_group *group, bool *last, struct ym_err *err);
 

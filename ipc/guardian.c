@@ -77,6 +77,8 @@ static void shed(int *told)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NAME, "ym-guardian");
+	/* The program may have closed its standard descriptors, so that the pipe took their place: out of the way first. */
+	*told = fcntl(*told, F_DUPFD, STDERR_FILENO + 1);
 	null = open("/dev/null", O_RDWR);
 	for (int fd = 0; fd <= STDERR_FILENO && null >= 0; fd++)
 		dup2(null, fd);

@@ -131,12 +131,14 @@ static int never_fits(int id, size_t size, const struct ym_queue_stat *stat, str
 static int send_failed(int id, long type, size_t size, int sys, struct ym_err *err)
 {
 	size_t most = ym_queue_message_max();
+	struct ym_err why = {0};
 
 	if (sys == EINVAL && type <= 0)
 		return ym_fail(err, YM_ERR_USAGE, "msgsnd(id %d, type %ld): the type of a message must be 1 or more",
 		               id, type);
 	/* A queue that was removed is the better reason, if both are true. */
-	if (sys == EINVAL && size > most && ym_queue_stat(id, &(struct ym_queue_stat){0}, err) == 0)
+	if (sys == EINVAL && size > most &&
+	    (ym_queue_stat(id, &(struct ym_queue_stat){0}, &why) == 0 || why.sys == EACCES))
 		return too_long(id, size, most, err);
 	return ym_fail_sys(err, ym_gone(sys), "msgsnd(id %d, type %ld, %zu bytes)", id, type, size);
 }

@@ -125,6 +125,10 @@ int ym_sem_get(struct ym_sem *sem, key_t key, int max, mode_t mode, uint64_t dea
 		return ym_fail(err, YM_ERR_USAGE, "a semaphore holds 0 to %d units, not %d", YM_SEM_MAX, max);
 	if (key == IPC_PRIVATE)
 		return private_key(err);
+	if ((mode & 0600) != 0600)
+		return ym_fail(err, YM_ERR_USAGE,
+		               "mode %03o does not let the owner of a semaphore use it: 0600 at least",
+		               (unsigned)mode & 0777u);
 	if (!err)
 		err = &unheard;
 	for (;;) {
@@ -155,11 +159,20 @@ int ym_sem_find(key_t key, int *id, struct ym_err *err)
 	return ym_fail_sys(err, errno, "semget(key 0x%x, 3 members, 0)", (unsigned)key);
 }
 
+static int not_open(const struct ym_sem *sem, struct ym_err *err)
+{
+	return ym_fail(err, YM_ERR_USAGE, "this handle of semaphore 0x%x is not open, or not any more",
+	               (unsigned)sem->key);
+}
+
 int ym_sem_try(struct ym_sem *sem, struct ym_err *err)
 {
 	struct sembuf take = {YM_SEM_VALUE, -1, SEM_UNDO | IPC_NOWAIT};
-	int sys = ym_semop_until(sem->id, &take, 1, YM_NEVER);
+	int sys;
 
+	if (sem->id < 0)
+		return not_open(sem, err);
+	sys = ym_semop_until(sem->id, &take, 1, YM_NEVER);
 	if (sys == EAGAIN)
 		return 1;
 	if (sys)
@@ -173,6 +186,8 @@ int ym_sem_acquire(struct ym_sem *sem, uint64_t deadline, struct ym_err *err)
 	struct sembuf take = {YM_SEM_VALUE, -1, SEM_UNDO};
 	int sys;
 
+	if (sem->id < 0)
+		return not_open(sem, err);
 	/* A free unit need not cost a look at the clock. */
 	if (deadline != YM_NEVER) {
 		int result = ym_sem_try(sem, err);
@@ -260,6 +275,8 @@ int ym_sem_resize(struct ym_sem *sem, int delta, uint64_t deadline, struct ym_er
 	struct sembuf change = {YM_SEM_VALUE, (short)delta, 0};
 	int sys;
 
+	if (sem->id < 0)
+		return not_open(sem, err);
 	if (delta == 0)
 		return 0;
 	if (delta < -YM_SEM_MAX || delta > YM_SEM_MAX)

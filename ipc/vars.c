@@ -87,6 +87,9 @@ int ym_vars_put_raw(struct ym_vars *vars, int64_t key, const void *bytes, size_t
 
 	if (ym_vars_writable(vars, err) < 0)
 		return -1;
+	if ((uintptr_t)bytes - (uintptr_t)vars->head < vars->size)
+		return ym_fail(err, YM_ERR_USAGE, "bytes of segment 0x%x itself, which a put may move: copy them first",
+		               (unsigned)vars->key);
 	if (length == 0 || length > INT64_MAX / 2)
 		return ym_fail(err, YM_ERR_USAGE, "no serialized value has %zu bytes", length);
 	missing = ym_chunk_look(vars, key, &head, &old, err);

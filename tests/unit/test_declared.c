@@ -162,6 +162,7 @@ START_TEST(declarations_that_cannot_be)
 	    {{.kind = YM_OBJECT_QUEUE, .name = "x"},
 	     {.kind = YM_OBJECT_SEGMENT, .name = "longer-than-fifteen", .size = 10}},
 	    {{.kind = YM_OBJECT_QUEUE, .name = "x"}, {.kind = YM_OBJECT_VARIABLES, .name = "y", .size = 8}},
+	    {{.kind = YM_OBJECT_QUEUE, .name = "x"}, {.kind = YM_OBJECT_SEGMENT, .name = "y", .size = SIZE_MAX}},
 	};
 
 	for (size_t i = 0; i < COUNT(bad); i++) {
@@ -171,6 +172,24 @@ START_TEST(declarations_that_cannot_be)
 		ASSERT_ERR(ym_group_join(&group, &spec, &err), YM_ERR_USAGE);
 		assert_nothing_left();
 	}
+}
+END_TEST
+
+START_TEST(odd_but_possible)
+{
+	struct ym_group_spec spec = spec_of(declared, COUNT(declared));
+	struct ym_group group;
+
+	spec.role = NULL;
+	spec.patience_ms = 0;
+	ASSERT_OK(ym_group_join(&group, &spec, &err));
+	leave(&group);
+	spec.patience_ms = INT64_MAX;
+	ASSERT_OK(ym_group_join(&group, &spec, &err));
+	leave(&group);
+	spec.mode = 0400;
+	ASSERT_ERR(ym_group_join(&group, &spec, &err), YM_ERR_USAGE);
+	ck_assert_int_eq(group.semid, -1);
 }
 END_TEST
 
@@ -369,6 +388,26 @@ START_TEST(it_is_replaced_when_it_was_killed)
 }
 END_TEST
 
+static void guard_without_stdio(void *arg)
+{
+	struct ym_group group;
+
+	(void)arg;
+	join(&group);
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		close(fd);
+	if (ym_group_guardian(&group, &err) < 0 || ym_group_leave(&group, NULL, &err) < 0)
+		_exit(1);
+	_exit(0);
+}
+
+START_TEST(it_needs_no_standard_descriptors)
+{
+	run_child(guard_without_stdio, NULL);
+	assert_nothing_left();
+}
+END_TEST
+
 START_TEST(it_keeps_nothing_of_the_program)
 {
 	pid_t child;
@@ -396,6 +435,7 @@ int main(void)
 	tcase_add_test(tcase, participants_share_them);
 	tcase_add_test(tcase, names_and_kinds_are_checked);
 	tcase_add_test(tcase, declarations_that_cannot_be);
+	tcase_add_test(tcase, odd_but_possible);
 	tcase_add_test(tcase, removed_by_hand);
 	tcase_add_test(tcase, another_declaration);
 
@@ -412,6 +452,7 @@ int main(void)
 	tcase_add_test(tcase, it_removes_what_the_killed_leave);
 	tcase_add_test(tcase, it_ends_with_an_orderly_end);
 	tcase_add_test(tcase, it_is_replaced_when_it_was_killed);
+	tcase_add_test(tcase, it_needs_no_standard_descriptors);
 	tcase_add_test(tcase, it_keeps_nothing_of_the_program);
 	return run_suite(suite);
 }
