@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "generation.h"
-#include "survey.h"
 #include "sys.h"
 
 static const char *const words[] = {
@@ -49,30 +48,14 @@ static bool must_stay(struct ym_group *group, const struct ym_collect_spec *spec
 	return atomic_load(&group->reg->complete) == 1 && group->reg->keeps && !known;
 }
 
-/* An initialiser was killed between making the registry's segment and finishing its head: nothing was made after it. */
-static bool unfinished_registry(int regid)
-{
-	struct ym_seg_head_sh head = {.magic = 0};
-	struct shmid_ds ds = {0};
-	uint64_t magic;
-
-	if (ym_sys.shmctl(regid, IPC_STAT, &ds) < 0 || ds.shm_perm.cuid != geteuid() || ds.shm_nattch ||
-	    ds.shm_segsz <= sizeof(struct ym_registry_sh) ||
-	    (ds.shm_segsz - sizeof(struct ym_registry_sh)) % sizeof(struct ym_member_sh) ||
-	    !ym_survey_peek(regid, &head, sizeof(head)))
-		return false;
-	magic = atomic_load(&head.magic);
-	return magic == YM_SEG_BEGUN || (magic == 0 && head.size == 0);
-}
-
 /* LOCK held, USAGE 0: remove the group with what lies behind its key. */
 static int remove_group(struct ym_group *group, const struct ym_collect_spec *spec, enum ym_collect_verdict *verdict,
                         struct ym_err *err)
 {
-	bool behind = ym_object_behind(YM_OBJECT_SEGMENT, group->key, &group->regid);
+	bool behind = ym_object_behind(YM_OBJECT_SEGMENT, group->key, &group->regid), busy;
 	void *addr = NULL;
 
-	if (behind && unfinished_registry(group->regid)) {
+	if (behind && ym_generation_unfinished(group->regid, &busy) && !busy) {
 		if (!spec->dry)
 			ym_sys.shmctl(group->regid, IPC_RMID, NULL);
 		behind = false;
@@ -95,7 +78,7 @@ static int remove_group(struct ym_group *group, const struct ym_collect_spec *sp
 	ym_sys.semctl(group->semid, YM_GROUP_READY, SETVAL, (union ym_semun){.val = 0});
 	if (behind && ym_generation_salvage(group, err) < 0)
 		return -1;
-	if (ym_sys.semctl(group->semid, 0, IPC_RMID, (union ym_semun){0}) < 0 && !ym_generation_gone(errno))
+	if (ym_sys.semctl(group->semid, 0, IPC_RMID, (union ym_semun){0}) < 0 && ym_gone(errno) != EIDRM)
 		return ym_fail_sys(err, errno, "semctl(id %d, IPC_RMID) of a group without participants", group->semid);
 	return 0;
 }
@@ -125,7 +108,7 @@ int ym_collect_group(int semid, key_t key, const struct ym_collect_spec *spec, e
 		return 0;
 	}
 	sys = claim(semid, spec->dry);
-	if (ym_generation_gone(sys) || sys == EAGAIN) {
+	if (ym_gone(sys) == EIDRM || sys == EAGAIN) {
 		*verdict = sys == EAGAIN ? YM_COLLECT_BUSY : YM_COLLECT_GONE;
 		return 0;
 	}

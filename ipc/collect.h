@@ -39,13 +39,13 @@ struct ym_collect_spec {
  * Collect the group of the set `semid`, which has `key`, with all that its registry lists and with what an initialiser
  * left that was killed before it had made one. -1 when the salvage failed, or something could not be asked or removed.
  */
-YM_API int ym_collect_group(int semid, key_t key, const struct ym_collect_spec *spec, enum ym_collect_verdict *verdict,
-                            struct ym_err *err);
+int ym_collect_group(int semid, key_t key, const struct ym_collect_spec *spec, enum ym_collect_verdict *verdict,
+                     struct ym_err *err);
 
 /* Collect the registry `regid` behind `key`, whose set was removed by hand, with all that it lists. */
-YM_API int ym_collect_registry(int regid, key_t key, const struct ym_collect_spec *spec,
-                               enum ym_collect_verdict *verdict, struct ym_err *err);
+int ym_collect_registry(int regid, key_t key, const struct ym_collect_spec *spec, enum ym_collect_verdict *verdict,
+                        struct ym_err *err);
 
-YM_API const char *ym_collect_word(enum ym_collect_verdict verdict);
+const char *ym_collect_word(enum ym_collect_verdict verdict);
 
 #endif

@@ -19,11 +19,6 @@
 /* How often to look at what cannot be waited for: a file lock with a deadline, processes of an older generation. */
 #define YM_LOOK_NS 10000000
 
-bool ym_generation_gone(int sys)
-{
-	return sys == EIDRM || sys == EINVAL;
-}
-
 /* ---- whose is the set behind our key? -------------------------------------------------------- */
 
 enum set_kind ym_generation_find(key_t key, int *semid, unsigned *capacity)
@@ -35,7 +30,7 @@ enum set_kind ym_generation_find(key_t key, int *semid, unsigned *capacity)
 	if (*semid < 0)
 		return errno == ENOENT ? SET_NONE : SET_FOREIGN;
 	if (ym_sys.semctl(*semid, 0, IPC_STAT, (union ym_semun){.buf = &ds}) < 0)
-		return ym_generation_gone(errno) ? SET_NONE : SET_FOREIGN;
+		return ym_gone(errno) == EIDRM ? SET_NONE : SET_FOREIGN;
 	n = ds.sem_nsems;
 	/* cuid cannot be changed, not even by the owner: it tells who really made the set. */
 	if (ds.sem_perm.cuid != geteuid())
@@ -60,29 +55,23 @@ static bool registry_is_ours(int id)
 	return true;
 }
 
-/*
- * Killed between shmget and the end of the header: our uid, a registry's size, and a head that is empty or only begun.
- * *busy: somebody is attached, or was until a moment ago (the count lags behind a death).
- */
-static bool unfinished_registry(int id, bool *busy)
+bool ym_generation_unfinished(int id, bool *busy)
 {
 	static const char zeroes[sizeof(struct ym_seg_head_sh)];
 	struct shmid_ds ds = {0};
-	bool empty;
+	bool begun;
 	void *addr;
 
-	if (ym_sys.shmctl(id, IPC_STAT, &ds) < 0 || ds.shm_perm.cuid != geteuid() ||
-	    ds.shm_segsz <= sizeof(struct ym_registry_sh) ||
-	    (ds.shm_segsz - sizeof(struct ym_registry_sh)) % sizeof(struct ym_member_sh) != 0)
+	if (ym_sys.shmctl(id, IPC_STAT, &ds) < 0 || ds.shm_perm.cuid != geteuid() || !ym_registry_fits(ds.shm_segsz))
 		return false;
 	*busy = ds.shm_nattch != 0;
 	addr = ym_sys.shmat(id, NULL, SHM_RDONLY);
 	if (addr == (void *)-1)
 		return false;
-	empty = memcmp(addr, zeroes, sizeof(zeroes)) == 0 ||
+	begun = memcmp(addr, zeroes, sizeof(zeroes)) == 0 ||
 	        atomic_load(&((struct ym_seg_head_sh *)addr)->magic) == YM_SEG_BEGUN;
 	ym_sys.shmdt(addr);
-	return empty;
+	return begun;
 }
 
 static bool key_taken(key_t key, void *arg)
@@ -98,7 +87,7 @@ static bool key_taken(key_t key, void *arg)
 	if (kind == SET_OURS)
 		return false;
 	return ym_object_behind(YM_OBJECT_SEGMENT, key, &id) && !registry_is_ours(id) &&
-	       !unfinished_registry(id, &busy);
+	       !ym_generation_unfinished(id, &busy);
 }
 
 /* The lock file of the directory: -1 with err when another process has held it for too long. Closing unlocks. */
@@ -157,7 +146,7 @@ int ym_generation_salvage(struct ym_group *group, struct ym_err *err)
 	/* Whoever still has it mapped need not do it again. */
 	atomic_store(&group->reg->complete, 2);
 	ym_registry_remove_all(group->reg);
-	if (ym_sys.shmctl(id, IPC_RMID, NULL) < 0 && !ym_generation_gone(errno))
+	if (ym_sys.shmctl(id, IPC_RMID, NULL) < 0 && ym_gone(errno) != EIDRM)
 		return ym_fail_sys(err, errno, "shmctl(id %d, IPC_RMID) of a registry", id);
 	return 0;
 }
@@ -200,7 +189,7 @@ static int clear_leftovers(struct ym_group *group, struct ym_err *err)
 
 	if (!ym_object_behind(YM_OBJECT_SEGMENT, group->key, &id))
 		return 0;
-	while (unfinished_registry(id, &busy)) {
+	while (ym_generation_unfinished(id, &busy)) {
 		if (!busy) {
 			ym_sys.shmctl(id, IPC_RMID, NULL);
 			return 0;
@@ -298,7 +287,7 @@ int ym_generation_remove(struct ym_group *group, struct ym_err *err)
 		ym_group_unlock(group);
 		return ym_err_prefix(err, "the IPC objects stay for the next start");
 	}
-	if (ym_sys.semctl(group->semid, 0, IPC_RMID, (union ym_semun){0}) < 0 && !ym_generation_gone(errno)) {
+	if (ym_sys.semctl(group->semid, 0, IPC_RMID, (union ym_semun){0}) < 0 && ym_gone(errno) != EIDRM) {
 		ym_fail_sys(err, errno, "semctl(id %d, IPC_RMID) of a group without participants", group->semid);
 		ym_group_unlock(group);
 		return -1;

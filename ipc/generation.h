@@ -15,8 +15,12 @@ enum set_kind { SET_NONE, SET_OURS, SET_PHP /* three members: a script came firs
 /* Look; for SET_OURS *capacity is set. cuid tells who made a set: nobody can change it. */
 enum set_kind ym_generation_find(key_t key, int *semid, unsigned *capacity);
 
-/* Does this errno of a call on a known id mean that the generation was removed? */
-bool ym_generation_gone(int sys);
+/*
+ * A registry whose maker was killed between shmget and the end of its head: our uid, a registry's size, and a head that
+ * is empty or only begun; nothing was made after it. *busy: somebody is attached, or was until a moment ago (the count
+ * lags behind a death).
+ */
+bool ym_generation_unfinished(int id, bool *busy);
 
 /* The key of the group: the key file is made or replaced if the process may make groups (spec->capacity > 0). */
 int ym_generation_key(const struct ym_group_spec *spec, key_t *key, struct ym_err *err);

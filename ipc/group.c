@@ -50,7 +50,7 @@ static int replace_php_set(struct ym_group *group, int semid, uint64_t deadline,
 		    err, YM_ERR_TIMEOUT,
 		    "a script (last seen pid %d) holds the group's key 0x%x with sem_get(): end it, then try again",
 		    user, (unsigned)group->key);
-	if (sys && !ym_generation_gone(sys))
+	if (sys && ym_gone(sys) != EIDRM)
 		return ym_fail_sys(err, sys, "semop(id %d) to replace a script's semaphore", semid);
 	if (!sys)
 		ym_sys.semctl(semid, 0, IPC_RMID, (union ym_semun){0});
@@ -223,7 +223,7 @@ static int enter_set(struct ym_group *group, uint64_t deadline, struct ym_err *e
 	};
 	int sys = ym_semop_until(group->semid, join, 3, deadline), ready, result;
 
-	if (ym_generation_gone(sys))
+	if (ym_gone(sys) == EIDRM)
 		return 1;
 	if (sys == EAGAIN)
 		return ym_fail(err, YM_ERR_TIMEOUT,
@@ -398,7 +398,7 @@ int ym_group_leave(struct ym_group *group, bool *last, struct ym_err *err)
 	if (group->pid == getpid() && sys == EAGAIN)
 		return ym_fail(err, YM_ERR_TIMEOUT, "could not leave the group in time: process %d holds its lock",
 		               ym_sem_pid(group->semid, YM_GROUP_LOCK));
-	if (group->pid == getpid() && sys && !ym_generation_gone(sys))
+	if (group->pid == getpid() && sys && ym_gone(sys) != EIDRM)
 		return ym_fail_sys(err, sys, "semop(id %d) to leave the group", group->semid);
 	if (final)
 		result = remove_as_last(group, err);
@@ -481,10 +481,7 @@ int ym_group_dead(struct ym_group *group, bool *dead, struct ym_err *err)
 		int sys = errno;
 
 		free(values);
-		ym_fail_sys(err, sys, "semctl(id %d, GETALL) of the group", group->semid);
-		if (err && ym_generation_gone(sys))
-			err->class = YM_ERR_GONE;
-		return -1;
+		return ym_fail_sys(err, ym_gone(sys), "semctl(id %d, GETALL) of the group", group->semid);
 	}
 	for (unsigned i = 0; i < group->capacity; i++) {
 		dead[i] = values[YM_GROUP_ALIVE(i)] == 0 && values[YM_GROUP_DIRTY(i)] > 0;

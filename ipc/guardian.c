@@ -41,7 +41,7 @@ int ym_group_guard(int semid, const struct ym_group_spec *spec, struct ym_err *e
 		return 0;
 	group.reg = registry_of(&group);
 	sys = ym_semop_until(semid, all_gone, 3, YM_NEVER);
-	if (sys && !ym_generation_gone(sys))
+	if (sys && ym_gone(sys) != EIDRM)
 		result = ym_fail_sys(err, sys, "semop(id %d) to guard the group", semid);
 	if (sys == 0) {
 		/* Should the guardian be killed from here on, READY tells newcomers that there is something to repair. */

@@ -29,8 +29,8 @@ struct ym_sysv_row {
  * SEMAPHORE. *rows is to be freed. -1: YM_ERR_CORRUPT when it does not look like that, YM_ERR_SYSTEM when the kernel has
  * no such table.
  */
-YM_API int ym_sysv_parse(FILE *from, const char *path, struct ym_sysv_row **rows, size_t *count, struct ym_err *err);
-YM_API int ym_sysv_read(enum ym_object_kind kind, struct ym_sysv_row **rows, size_t *count, struct ym_err *err);
+int ym_sysv_parse(FILE *from, const char *path, struct ym_sysv_row **rows, size_t *count, struct ym_err *err);
+int ym_sysv_read(enum ym_object_kind kind, struct ym_sysv_row **rows, size_t *count, struct ym_err *err);
 
 struct ym_process {
 	pid_t pid;
@@ -38,7 +38,7 @@ struct ym_process {
 	char state; /* as in ps: R, S, D, T, t, ... */
 	char name[16];
 };
-YM_API void ym_process_look(pid_t pid, struct ym_process *process);
+void ym_process_look(pid_t pid, struct ym_process *process);
 
 /* Does a signal or a debugger keep it from going on? */
 static inline bool ym_process_stopped(const struct ym_process *process)
@@ -47,9 +47,9 @@ static inline bool ym_process_stopped(const struct ym_process *process)
 }
 
 /* Who has the segment `id` mapped, as far as that may be seen: fills up to `max` pids, returns how many there are. */
-YM_API size_t ym_process_mapping(int id, pid_t *pids, size_t max);
+size_t ym_process_mapping(int id, pid_t *pids, size_t max);
 
 /* Replace what could disturb a terminal: shared memory may hold anything. */
-YM_API void ym_printable(char *text);
+void ym_printable(char *text);
 
 #endif

@@ -170,16 +170,11 @@ static int full_for_now(int id, size_t size, struct ym_err *err)
 	return 1;
 }
 
-static int try_send(int id, const void *msg, size_t size, struct ym_err *err)
+int ym_queue_send(int id, const void *msg, size_t size, struct ym_err *err)
 {
 	int result = send_now(id, msg, size, IPC_NOWAIT, err);
 
 	return result == 1 ? full_for_now(id, size, err) : result;
-}
-
-int ym_queue_send(int id, const void *msg, size_t size, struct ym_err *err)
-{
-	return try_send(id, msg, size, err);
 }
 
 static int still_full(int id, size_t size, struct ym_err *err)
@@ -198,7 +193,7 @@ static int still_full(int id, size_t size, struct ym_err *err)
 
 static int send_until(int id, const void *msg, size_t size, uint64_t deadline, struct ym_err *err)
 {
-	int result = try_send(id, msg, size, err);
+	int result = ym_queue_send(id, msg, size, err);
 	uint64_t nap = FIRST_NAP_NS;
 
 	if (result == 1 && deadline == YM_NEVER)

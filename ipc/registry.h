@@ -71,6 +71,13 @@ static inline size_t ym_registry_size(unsigned capacity)
 	return sizeof(struct ym_registry_sh) + capacity * sizeof(struct ym_member_sh);
 }
 
+/* Can a segment of so many bytes be a registry? */
+static inline bool ym_registry_fits(uint64_t size)
+{
+	return size > sizeof(struct ym_registry_sh) &&
+	       (size - sizeof(struct ym_registry_sh)) % sizeof(struct ym_member_sh) == 0;
+}
+
 /*
  * Make an object and enter it, under LOCK. Its key comes from the file DIRECTORY/NAME, which is replaced while its
  * key belongs to something else. Segments are zeroed and published with `version`. *addr may be NULL for the rest.

@@ -84,12 +84,8 @@ int ym_seg_attach(int id, const char *name, uint32_t version, int semid, bool re
 	struct shmid_ds ds;
 	uid_t me = geteuid();
 
-	if (ym_sys.shmctl(id, IPC_STAT, &ds) < 0) {
-		ym_fail_sys(err, errno, "shmctl(id %d, IPC_STAT) of segment \"%s\"", id, name);
-		if (err && (err->sys == EINVAL || err->sys == EIDRM))
-			err->class = YM_ERR_GONE;
-		return -1;
-	}
+	if (ym_sys.shmctl(id, IPC_STAT, &ds) < 0)
+		return ym_fail_sys(err, ym_gone(errno), "shmctl(id %d, IPC_STAT) of segment \"%s\"", id, name);
 	/* Who writes must own it; who only looks trusts nothing in it anyway. */
 	if (!readonly && ds.shm_perm.cuid != me)
 		return ym_fail(err, YM_ERR_FOREIGN,
@@ -99,12 +95,8 @@ int ym_seg_attach(int id, const char *name, uint32_t version, int semid, bool re
 		return ym_fail(err, YM_ERR_FOREIGN, "segment id %d (\"%s\") has only %zu bytes: not used", id, name,
 		               (size_t)ds.shm_segsz);
 	*addr = ym_sys.shmat(id, NULL, readonly ? SHM_RDONLY : 0);
-	if (*addr == (void *)-1) {
-		ym_fail_sys(err, errno, "shmat(id %d) of segment \"%s\"", id, name);
-		if (err && (err->sys == EINVAL || err->sys == EIDRM))
-			err->class = YM_ERR_GONE;
-		return -1;
-	}
+	if (*addr == (void *)-1)
+		return ym_fail_sys(err, ym_gone(errno), "shmat(id %d) of segment \"%s\"", id, name);
 	if (check(*addr, id, &ds, name, version, semid, err) < 0) {
 		ym_sys.shmdt(*addr);
 		return -1;

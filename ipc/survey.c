@@ -114,12 +114,6 @@ bool ym_survey_peek(int id, void *to, size_t size)
 	return n == (ssize_t)size;
 }
 
-static bool registry_size(uint64_t size)
-{
-	return size > sizeof(struct ym_registry_sh) &&
-	       (size - sizeof(struct ym_registry_sh)) % sizeof(struct ym_member_sh) == 0;
-}
-
 /* The first bytes of a segment say what it is. */
 static void look_into_segment(const struct ym_survey *survey, struct ym_survey_object *object)
 {
@@ -147,7 +141,7 @@ static void look_into_segment(const struct ym_survey *survey, struct ym_survey_o
 		memcpy(object->name, head.seg.name, sizeof(head.seg.name));
 		ym_printable(object->name);
 		if (magic == YM_SEG_MAGIC && head.seg.version == YM_REGISTRY_VERSION &&
-		    strcmp(object->name, YM_REGISTRY_NAME) == 0 && registry_size((uint64_t)object->row.size))
+		    strcmp(object->name, YM_REGISTRY_NAME) == 0 && ym_registry_fits((uint64_t)object->row.size))
 			object->kind = YM_SURVEY_REGISTRY;
 	}
 }

@@ -98,28 +98,26 @@ struct ym_survey {
 	bool rmid_forced; /* kernel.shm_rmid_forced: unattached segments were not looked into */
 };
 
-YM_API const char *ym_survey_word(enum ym_survey_kind kind);
+const char *ym_survey_word(enum ym_survey_kind kind);
 
 /*
  * Look. `directories` (`ndirectories` of them) are where groups may have their key files: a set without a registry is
  * known to be a group's only by such a file. Free it with ym_survey_free(), also after an error.
  */
-YM_API int ym_survey_take(struct ym_survey *survey, const char *const *directories, size_t ndirectories,
-                          struct ym_err *err);
-YM_API void ym_survey_free(struct ym_survey *survey);
+int ym_survey_take(struct ym_survey *survey, const char *const *directories, size_t ndirectories, struct ym_err *err);
+void ym_survey_free(struct ym_survey *survey);
 
 /* An object by kind and id, or by kind and key; NULL if there is none. Removed segments have no key. */
-YM_API const struct ym_survey_object *ym_survey_by_id(const struct ym_survey *survey, enum ym_object_kind type, int id);
-YM_API const struct ym_survey_object *ym_survey_by_key(const struct ym_survey *survey, enum ym_object_kind type,
-                                                       key_t key);
+const struct ym_survey_object *ym_survey_by_id(const struct ym_survey *survey, enum ym_object_kind type, int id);
+const struct ym_survey_object *ym_survey_by_key(const struct ym_survey *survey, enum ym_object_kind type, key_t key);
 
 /* The entry of a group by name, or NULL. */
-YM_API const struct ym_survey_entry *ym_survey_entry(const struct ym_survey_group *group, const char *name);
+const struct ym_survey_entry *ym_survey_entry(const struct ym_survey_group *group, const char *name);
 
 /*
  * Copy `size` bytes from the start of a segment, wherever it comes from: pages that cannot be had are an error, not a
  * signal. False if it is shorter, gone or may not be read.
  */
-YM_API bool ym_survey_peek(int id, void *to, size_t size);
+bool ym_survey_peek(int id, void *to, size_t size);
 
 #endif
