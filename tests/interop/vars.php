@@ -131,14 +131,12 @@ function random_value(int $depth = 0): mixed
 
 function room(array $model, int $size): int { return $size - HEAD - array_sum(array_map('chunk', $model)); }
 
-function mixed_put(SysvSharedMemory $segment, array &$model, int $size): string
+function put_by(bool $php, SysvSharedMemory $segment, int $variable, mixed $value, array &$model, int $size): void
 {
-	$variable = random_name();
-	$value = random_value();
 	$bytes = serialize($value);
 	$room = room($model, $size) + (isset($model[$variable]) ? chunk($model[$variable]) : 0);
 	$expected = chunk($bytes) <= $room ? 'ok' : 'full';
-	if (mt_rand(0, 1)) {
+	if ($php) {
 		same($expected, php_put($segment, $variable, $value), 'put by PHP');
 		if ($expected === 'full')
 			unset($model[$variable]);
@@ -147,7 +145,6 @@ function mixed_put(SysvSharedMemory $segment, array &$model, int $size): string
 	}
 	if ($expected === 'ok')
 		$model[$variable] = $bytes;
-	return $expected;
 }
 
 function mixed_drop(SysvSharedMemory $segment, array &$model): void
@@ -190,7 +187,6 @@ function mixed(int $key, int $operations): void
 	global $step;
 	$size = 1500 + 8 * mt_rand(0, 100) + mt_rand(0, 7);
 	$model = [];
-	$full = 0;
 	/* Either side makes it; the other one's size does not matter. */
 	if (mt_rand(0, 1)) {
 		$segment = shm_attach($key, $size);
@@ -203,12 +199,15 @@ function mixed(int $key, int $operations): void
 		match (mt_rand(0, 9)) {
 			0, 1 => mixed_drop($segment, $model),
 			2, 3, 4 => mixed_look($segment, $model),
-			default => $full += mixed_put($segment, $model, $size) === 'full' ? 1 : 0,
+			default => put_by((bool)mt_rand(0, 1), $segment, random_name(), random_value(), $model, $size),
 		};
 		if ($step % 20 === 0)
 			check_all($segment, $model, $key, $size);
 	}
-	$full > 0 || fail('the segment never was full');
+	/* Chance alone does not always fill it. */
+	foreach ([false, true] as $php)
+		put_by($php, $segment, 7, str_repeat('x', $size), $model, $size);
+	check_all($segment, $model, $key, $size);
 	shm_remove($segment);
 }
 
