@@ -12,7 +12,7 @@
 
 #include "declared.h"
 #include "key.h"
-#include "pid.h"
+#include "procfs.h"
 #include "sem.h"
 #include "sys.h"
 

@@ -10,7 +10,7 @@
 #include "generation.h"
 #include "key.h"
 #include "limits.h"
-#include "pid.h"
+#include "procfs.h"
 #include "sem.h"
 #include "sys.h"
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "generation.h"
-#include "pid.h"
+#include "procfs.h"
 #include "sys.h"
 
 /* The registry behind the group's key, NULL if there is none: made later, or removed by a remover that was killed. */

@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -167,27 +169,73 @@ void ym_printable(char *text)
 			*text = '?';
 }
 
+/* The line of /proc/PID/stat: PID (NAME) STATE ...; the name may hold anything, so *end is the last bracket. */
+static bool read_stat(pid_t pid, char *text, size_t max, char **end)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+	fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	if (fd < 0)
+		return false;
+	n = read(fd, text, max - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	*end = strrchr(text, ')');
+	return *end && (*end)[1] == ' ';
+}
+
+/* A zombie has ended; it only waits for its parent to hear of it. */
+static bool lives(char state)
+{
+	return state != 'Z' && state != 'X';
+}
+
+static uint64_t look_up_start(pid_t pid)
+{
+	char text[1024], *at;
+
+	if (!read_stat(pid, text, sizeof(text), &at) || !lives(at[2]))
+		return 0;
+	for (int field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	return at ? strtoull(at, NULL, 10) : 0;
+}
+
+uint64_t ym_process_started(pid_t pid)
+{
+	/* Our own start is asked for at every join, and making that line costs the kernel more than the rest of the join. */
+	static _Atomic uint64_t own;
+	static _Atomic pid_t of;
+	uint64_t started;
+
+	if (pid != getpid())
+		return look_up_start(pid);
+	if (atomic_load(&of) == pid)
+		return atomic_load(&own);
+	started = look_up_start(pid);
+	if (started) {
+		atomic_store(&own, started);
+		atomic_store(&of, pid);
+	}
+	return started;
+}
+
 void ym_process_look(pid_t pid, struct ym_process *process)
 {
-	char path[64], text[1024], *open, *close;
-	size_t n = 0, length;
-	FILE *from;
+	char text[1024], *open, *close;
+	size_t length;
 
 	*process = (struct ym_process){.pid = pid};
-	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-	from = pid > 0 ? fopen(path, "re") : NULL;
-	if (!from)
+	if (!read_stat(pid, text, sizeof(text), &close))
 		return;
-	n = fread(text, 1, sizeof(text) - 1, from);
-	fclose(from);
-	text[n] = '\0';
-	/* PID (NAME) STATE: the name may hold anything, brackets too. */
 	open = strchr(text, '(');
-	close = strrchr(text, ')');
-	if (!open || !close || close < open || close[1] != ' ')
+	if (!open || close < open)
 		return;
 	process->state = close[2];
-	process->alive = process->state != 'Z' && process->state != 'X';
+	process->alive = lives(process->state);
 	length = (size_t)(close - open - 1);
 	if (length >= sizeof(process->name))
 		length = sizeof(process->name) - 1;

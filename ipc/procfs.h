@@ -32,6 +32,12 @@ struct ym_sysv_row {
 int ym_sysv_parse(FILE *from, const char *path, struct ym_sysv_row **rows, size_t *count, struct ym_err *err);
 int ym_sysv_read(enum ym_object_kind kind, struct ym_sysv_row **rows, size_t *count, struct ym_err *err);
 
+/*
+ * Field 22 of /proc/PID/stat, 0 if there is no such process or it has ended: with the pid it names one for good. Our own is
+ * looked up once.
+ */
+uint64_t ym_process_started(pid_t pid);
+
 struct ym_process {
 	pid_t pid;
 	bool alive; /* no zombie */

@@ -8,7 +8,7 @@
 
 #include "generation.h"
 #include "key.h"
-#include "pid.h"
+#include "procfs.h"
 #include "sys.h"
 #include "vars.h"
 

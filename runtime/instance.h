@@ -9,7 +9,7 @@
 #define YM_RUNTIME_INSTANCE_H
 
 #include "../ipc/group.h"
-#include "../ipc/pid.h"
+#include "../ipc/procfs.h"
 #include "../ipc/registry.h"
 #include "board.h"
 #include "table.h"

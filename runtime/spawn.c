@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "../ipc/group.h"
-#include "../ipc/pid.h"
+#include "../ipc/procfs.h"
 #include "brief.h"
 
 #define SELF "/proc/self/exe"

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../ipc/pid.h"
+#include "../../ipc/procfs.h"
 #include "../../ipc/sys.h"
 #include "../brief.h"
 #include "../spawn.h"

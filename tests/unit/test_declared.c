@@ -7,7 +7,7 @@
 
 #include "../../ipc/group.h"
 #include "../../ipc/key.h"
-#include "../../ipc/pid.h"
+#include "../../ipc/procfs.h"
 #include "../../ipc/queue.h"
 #include "../../ipc/registry.h"
 #include "support.h"

@@ -13,7 +13,7 @@
 #include "../../ipc/group.h"
 #include "../../ipc/guardian.h"
 #include "../../ipc/key.h"
-#include "../../ipc/pid.h"
+#include "../../ipc/procfs.h"
 #include "../../ipc/registry.h"
 #include "../../ipc/sem.h"
 #include "faults.h"
