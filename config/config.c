@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "array.h"
+#include "crosscheck.h"
 #include "document.h"
 #include "nearest.h"
 #include "options.h"
@@ -19,8 +20,8 @@ struct loader {
 	char *directory;      /* of the INI file */
 	bool lost;            /* a section could not be told, perhaps the very one that seems to be missing */
 	bool full[CFG_KINDS]; /* "too many" has been said */
-	const struct cfg_section *instance;                    /* the first [yardmaster] */
-	const struct cfg_section *pool_section[CFG_POOLS_MAX]; /* in the order of out->pools */
+	const struct cfg_section *instance; /* the first [yardmaster] */
+	struct cfg_origin origin;
 };
 
 /* path made absolute, without following links: a link that moves to another file must keep working. */
@@ -135,17 +136,56 @@ static void check_pairs(struct loader *load, const struct cfg_section *section, 
 	free(pairs);
 }
 
-/* Report what must be set and is not, unless it may stand in a line or section that could not be read. */
-static void check_required(struct loader *load, const struct cfg_section *section, enum cfg_kind kind,
-                           const struct cfg_entry *const *seen)
+/* One of two options is required, and of some pairs one only. Called for each of the two, so half of it each. */
+static void check_either(struct loader *load, const struct cfg_section *section, const struct cfg_option *option,
+                         const struct cfg_entry *entry, const struct cfg_entry *other_entry)
+{
+	const struct cfg_option *other = cfg_option_find(option->kind, option->other);
+
+	if (!entry && !other_entry && option < other)
+		cfg_problems_add(load->problems, section->line, "[%s] needs `%s` (%s) or `%s` (%s)", section->name,
+		                 option->name, option->help, other->name, other->help);
+	else if (option->alone && entry && other_entry && entry->line > other_entry->line)
+		cfg_problems_add(load->problems, entry->line,
+		                 "`%s` here and `%s` in line %d: [%s] takes one of the two, remove the other",
+		                 option->name, other->name, other_entry->line, section->name);
+}
+
+/* Is the option set, and is it not a plain no? One whose value was refused is told already. */
+static bool in_force(const struct cfg_option *option, const struct cfg_entry *entry, const void *target)
+{
+	const int64_t *number = (const void *)((const char *)target + option->offset);
+
+	return entry && (entry->refused || option->type != CFG_BOOLEAN || *number);
+}
+
+/*
+ * What must be set beside what. Nothing is said about a section with a line that could not be read: what seems to be
+ * missing may stand there.
+ */
+static void check_company(struct loader *load, const struct cfg_section *section, enum cfg_kind kind,
+                          const struct cfg_entry *const *seen, const void *target)
 {
 	size_t count;
 	const struct cfg_option *options = cfg_options(&count);
+	char needs[64];
 
 	for (size_t i = 0; i < count && !section->damaged; i++) {
-		if (options[i].kind == kind && options[i].required && !seen[i])
-			cfg_problems_add(load->problems, section->line, "[%s] needs `%s`: %s", section->name,
-			                 options[i].name, options[i].help);
+		const struct cfg_option *option = &options[i], *other;
+
+		if (option->kind != kind)
+			continue;
+		if (option->other)
+			check_either(load, section, option, seen[i],
+			             seen[cfg_option_find(kind, option->other) - options]);
+		if (!option->needs || !seen[i])
+			continue;
+		other = cfg_option_find(kind, option->needs);
+		if (!in_force(other, seen[other - options], target))
+			cfg_problems_add(load->problems, seen[i]->line,
+			                 "`%s` has a meaning only with `%s`, which [%s] does not have: add it, or "
+			                 "remove this line",
+			                 option->name, cfg_option_needs(option, needs, sizeof(needs)), section->name);
 	}
 }
 
@@ -162,7 +202,7 @@ static void fill(struct loader *load, const struct cfg_section *section, enum cf
 		return;
 	}
 	for (size_t i = 0; i < section->count; i++) {
-		const struct cfg_entry *entry = &section->entries[i];
+		struct cfg_entry *entry = &section->entries[i];
 
 		option = cfg_option_find(kind, entry->name);
 		if (!option) {
@@ -174,12 +214,13 @@ static void fill(struct loader *load, const struct cfg_section *section, enum cf
 			set_twice(load, option->name, seen[option - options], entry);
 		} else {
 			seen[option - options] = entry;
-			if (cfg_option_set(option, target, load->directory, entry->value, why))
+			entry->refused = cfg_option_set(option, target, load->directory, entry->value, why) != 0;
+			if (entry->refused)
 				cfg_problems_add(load->problems, entry->line, "%s = %s: %s", entry->name,
 				                 cfg_excerpt(entry->value, excerpt), why);
 		}
 	}
-	check_required(load, section, kind, seen);
+	check_company(load, section, kind, seen, target);
 	check_pairs(load, section, kind);
 	free(seen);
 }
@@ -282,7 +323,7 @@ static void read_pool(struct loader *load, struct cfg_section *section, const ch
 			break;
 		}
 	}
-	load->pool_section[out->npools++] = section;
+	load->origin.pools[out->npools++] = section;
 	preset(load, CFG_POOL, pool);
 	fill(load, section, CFG_POOL, pool);
 }
@@ -309,7 +350,7 @@ static void read_limit(struct loader *load, struct cfg_section *section, const c
 			break;
 		}
 	}
-	out->nlimits++;
+	load->origin.limits[out->nlimits++] = section;
 	preset(load, CFG_LIMIT, limit);
 	fill(load, section, CFG_LIMIT, limit);
 }
@@ -346,62 +387,6 @@ static void read_sections(struct loader *load)
 	}
 }
 
-/* The line that sets the field at `offset` of a pool, else the line of its header. */
-static int line_of(const struct cfg_section *section, size_t offset)
-{
-	for (size_t i = 0; i < section->count; i++) {
-		const struct cfg_option *option = cfg_option_find(CFG_POOL, section->entries[i].name);
-
-		if (option && option->offset == offset)
-			return section->entries[i].line;
-	}
-	return section->line;
-}
-
-static void check_limits(struct loader *load, const struct cfg_pool *pool, const struct cfg_section *section)
-{
-	int line = line_of(section, offsetof(struct cfg_pool, limits));
-	const struct config *out = load->out;
-	char excerpt[CFG_EXCERPT_MAX];
-
-	for (size_t i = 0; i < pool->limits.count; i++) {
-		struct cfg_nearest nearest = {.word = pool->limits.items[i]};
-		size_t j = 0;
-
-		while (j < out->nlimits && strcmp(out->limits[j].name, nearest.word))
-			cfg_nearest_offer(&nearest, out->limits[j++].name);
-		if (j < out->nlimits)
-			continue;
-		cfg_excerpt(nearest.word, excerpt);
-		if (nearest.best)
-			cfg_problems_add(load->problems, line, "unknown limit `%s`: did you mean `%s`?", excerpt,
-			                 nearest.best);
-		else
-			cfg_problems_add(load->problems, line,
-			                 "unknown limit `%s`: no [limit:NAME] section has this name", excerpt);
-	}
-}
-
-/* What no single section can tell. */
-static void check_together(struct loader *load)
-{
-	const struct config *out = load->out;
-	int64_t workers = 0;
-	int line = 0;
-
-	for (size_t i = 0; i < out->npools; i++) {
-		check_limits(load, &out->pools[i], load->pool_section[i]);
-		workers += out->pools[i].workers;
-		if (workers > CFG_WORKERS_MAX && !line)
-			line = line_of(load->pool_section[i], offsetof(struct cfg_pool, workers));
-	}
-	if (line)
-		cfg_problems_add(load->problems, line, "%lld workers in all pools together: at most %d are possible",
-		                 (long long)workers, CFG_WORKERS_MAX);
-	if (!out->npools && !load->lost)
-		cfg_problems_add(load->problems, 0, "no pool: add a [pool:NAME] section with `plugin = PATH`");
-}
-
 int config_load(const char *path, struct config *out, struct cfg_problems *problems)
 {
 	struct loader load = {.out = out, .problems = problems};
@@ -410,7 +395,11 @@ int config_load(const char *path, struct config *out, struct cfg_problems *probl
 	*problems = (struct cfg_problems){0};
 	if (!set_paths(&load, path) && !cfg_document_read(path, &load.document, problems)) {
 		read_sections(&load);
-		check_together(&load);
+		if (!out->npools && !load.lost)
+			cfg_problems_add(
+			    problems, 0,
+			    "no pool: add a [pool:NAME] section with `plugin = PATH` or `command = WORDS`");
+		cfg_crosscheck(out, &load.origin, problems);
 	}
 	cfg_document_free(&load.document);
 	free(load.directory);

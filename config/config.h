@@ -17,14 +17,46 @@
 #define CFG_POOLS_MAX   64   /* pools of a file */
 #define CFG_LIMITS_MAX  64   /* limits of a file */
 #define CFG_WORKERS_MAX 1000 /* workers of all pools together */
+#define CFG_USES_MAX    8    /* limits of a pool */
+#define CFG_EXIT_CODES  256
 
-/* A list of strings: `limits = cpu, db`. */
-struct cfg_list {
-	char **items;
-	size_t count;
+/* What an option may choose from: name and word in the file. */
+#define CFG_ON_CRASH_MAP(X)                                                                                            \
+	X(RETRY, "retry")                                                                                              \
+	X(BURY, "bury")                                                                                                \
+	X(POOL, "pool:NAME")
+#define CFG_ON_FAIL_MAP(X)                                                                                             \
+	X(FAIL, "fail")                                                                                                \
+	X(BURY, "bury")
+#define CFG_TIMEOUT_FROM_MAP(X)                                                                                        \
+	X(START, "start")                                                                                              \
+	X(PROGRESS, "progress")
+
+enum cfg_on_crash {
+#define X(name, word) CFG_ON_CRASH_##name,
+	CFG_ON_CRASH_MAP(X)
+#undef X
 };
 
-/* `option.KEY = VALUE`, handed to the plugin as it stands. */
+enum cfg_on_fail {
+#define X(name, word) CFG_ON_FAIL_##name,
+	CFG_ON_FAIL_MAP(X)
+#undef X
+};
+
+enum cfg_timeout_from {
+#define X(name, word) CFG_TIMEOUT_FROM_##name,
+	CFG_TIMEOUT_FROM_MAP(X)
+#undef X
+};
+
+/* `limits = cpu:2, db`: how much of a limit each job of a pool holds while it runs. */
+struct cfg_use {
+	char *name;    /* of a [limit:NAME] of the same file */
+	int64_t units; /* 1 to its `max`, 1 if it has none */
+};
+
+/* `option.KEY = VALUE`, handed to the task as it stands. */
 struct cfg_pair {
 	char *key;
 	char *value;
@@ -32,18 +64,40 @@ struct cfg_pair {
 
 struct cfg_pool {
 	char name[CFG_NAME_MAX];
-	int line;     /* of the section header */
-	char *plugin; /* absolute path: a relative one is taken from the INI's directory */
+	int line; /* of the section header */
+	/*
+	 * The task, one of the two; the other is NULL. A relative path to a plugin or a program is taken from the INI's
+	 * directory: absolute here. A program without a slash is to be looked up in PATH.
+	 */
+	char *plugin;
+	char *command;        /* as written */
+	char **command_words; /* ends with NULL; one allocation */
 	int64_t workers;
 	int64_t attempts;
+	int64_t crashes; /* that make a job buried, attempts or not */
 	int64_t backoff_ms;
+	int64_t backoff_max_ms;
+	int64_t backoff_factor;
+	int64_t backoff_jitter; /* percent */
+	enum cfg_on_crash on_crash;
+	char *on_crash_pool; /* CFG_ON_CRASH_POOL: name of another pool of the file; else NULL */
+	enum cfg_on_fail on_fail;
 	int64_t timeout_ms; /* 0: none */
 	int64_t timeout_grace_ms;
+	enum cfg_timeout_from timeout_from;
+	int64_t priority; /* level 0..9 of jobs that were submitted without one */
+	int64_t ageing_ms;
+	int64_t rate_ns; /* from one start of a job to the next; 0: none */
+	int64_t inbox;   /* 0 or 1 */
+	char *inbox_key; /* NULL: a key of the instance's own; else like that of a limit */
+	int64_t output_max;
+	unsigned char retry_codes[CFG_EXIT_CODES]; /* 1: this exit code of a command means "try again" */
 	int64_t stopwaitsecs_ms;
 	int64_t startsecs_ms;
 	int64_t restart_delay_ms;
 	int64_t restart_max_delay_ms;
-	struct cfg_list limits; /* each names a [limit:NAME] of the same file */
+	struct cfg_use *limits;
+	size_t nlimits;
 	struct cfg_pair *options;
 	size_t noptions;
 };
@@ -51,7 +105,8 @@ struct cfg_pool {
 struct cfg_limit {
 	char name[CFG_NAME_MAX];
 	int line;
-	int64_t max;
+	int64_t max;     /* 0: no semaphore, only a rate */
+	int64_t rate_ns; /* from one start of a job to the next, of all pools with this limit; 0: none */
 	/*
 	 * NULL: a key of the instance's own; else as written: number, 0xHEX, PATH:c, name:TEXT. Only a relative
 	 * PATH is changed: like any path it is taken from the INI's directory and absolute here.

@@ -202,7 +202,7 @@ static bool add_entry(struct cfg_section *section, const char *name, const char 
 		section->entries = entries;
 	if (!copy)
 		return false;
-	entries[section->count++] = (struct cfg_entry){copy, value, line};
+	entries[section->count++] = (struct cfg_entry){.name = copy, .value = value, .line = line};
 	return true;
 }
 
@@ -282,7 +282,9 @@ static int load_text(const char *path, struct cfg_document *document, struct cfg
 		cfg_problems_add(problems, 0, "larger than %u MiB: surely not a configuration", FILE_MAX >> 20);
 		failed = -1;
 	} else if (strspn(document->text, BLANK "\n") == document->size) {
-		cfg_problems_add(problems, 0, "the file is empty: it needs a [pool:NAME] section with `plugin = PATH`");
+		cfg_problems_add(problems, 0,
+		                 "the file is empty: it needs a [pool:NAME] section with `plugin = PATH` or "
+		                 "`command = WORDS`");
 		failed = -1;
 	}
 	close(fd);

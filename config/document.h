@@ -24,6 +24,7 @@ struct cfg_entry {
 	char *name;
 	const char *value; /* in the document's text */
 	int line;
+	bool refused; /* said by who reads the value: what it should have been is not known */
 };
 
 struct cfg_section {

@@ -1,15 +1,12 @@
 /* options.c - the table of options and everything that follows from it. */
 #include "options.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "array.h"
 #include "config.h"
 #include "nearest.h"
-#include "problems.h"
+#include "types.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -22,6 +19,9 @@
 
 /* clang-format off */
 #define WORDS(...) (const char *const[]) {__VA_ARGS__, NULL}
+#define CHOICE_WORD(name, word) word,
+#define CHOICES(map) (const char *const[]) {map(CHOICE_WORD) NULL}
+#define LEVEL_WORD(name, level) " " #name "=" #level
 
 /* One option, one paragraph; 0 is the lowest value where no `min` stands. */
 static const struct cfg_option options[] = {
@@ -42,18 +42,51 @@ static const struct cfg_option options[] = {
 	{CFG_YARDMASTER, "log_level", {"loglevel"}, .type = CFG_ENUM, AT(cfg_instance, log_level), .preset = "info",
 	 .choices = WORDS("debug", "info", "warn", "error"), .help = "least important message that is logged"},
 
-	{CFG_POOL, "plugin", .type = CFG_PATH, AT(cfg_pool, plugin), .required = true,
+	{CFG_POOL, "plugin", .type = CFG_PATH, AT(cfg_pool, plugin), .other = "command", .alone = true,
 	 .help = "shared object with the task that the workers run"},
+	{CFG_POOL, "command", .type = CFG_COMMAND, AT(cfg_pool, command), .other = "plugin", .alone = true,
+	 .help = "program and arguments that the workers run for each job; quotes as in a shell, but no shell"},
 	{CFG_POOL, "workers", {"numprocs", "pm.max_children"}, .type = CFG_INTEGER, AT(cfg_pool, workers),
 	 .min = 1, .max = CFG_WORKERS_MAX, .preset = "1", .help = "worker processes; each runs one job at a time"},
 	{CFG_POOL, "attempts", .type = CFG_INTEGER, AT(cfg_pool, attempts), .min = 1, .max = 255, .preset = "3",
 	 .help = "how often a job is tried before it has failed"},
+	{CFG_POOL, "on_fail", .type = CFG_CHOICE, AT(cfg_pool, on_fail), .choices = CHOICES(CFG_ON_FAIL_MAP),
+	 .preset = "fail", .help = "what becomes of a job whose attempts are used up"},
+	{CFG_POOL, "crashes", .type = CFG_INTEGER, AT(cfg_pool, crashes), .min = 1, .max = 255, .preset = "3",
+	 .help = "how often a job may kill its worker before it is buried"},
+	{CFG_POOL, "on_crash", .type = CFG_ON_CRASH, AT(cfg_pool, on_crash), .choices = CHOICES(CFG_ON_CRASH_MAP),
+	 .preset = "retry", .help = "what becomes of a job that killed its worker: tried again, buried, moved there"},
 	{CFG_POOL, "backoff", .type = CFG_DURATION, AT(cfg_pool, backoff_ms), .max = DAYS, .preset = "1s",
 	 .help = "wait before a job is tried again"},
+	{CFG_POOL, "backoff_factor", .type = CFG_INTEGER, AT(cfg_pool, backoff_factor), .min = 1, .max = 10,
+	 .preset = "2", .help = "how many times longer that wait is after each further attempt"},
+	{CFG_POOL, "backoff_max", .type = CFG_DURATION, AT(cfg_pool, backoff_max_ms), .max = DAYS, .preset = "1h",
+	 .help = "longest such wait"},
+	{CFG_POOL, "backoff_jitter", .type = CFG_PERCENT, AT(cfg_pool, backoff_jitter), .max = 100, .preset = "10",
+	 .help = "part of the wait that is left to chance, so that jobs do not return all at once"},
 	{CFG_POOL, "timeout", {"request_terminate_timeout"}, .type = CFG_DURATION, AT(cfg_pool, timeout_ms),
 	 .max = 365 * DAYS, .preset = "0", .help = "longest run of a job; 0: no limit"},
+	{CFG_POOL, "timeout_from", .type = CFG_CHOICE, AT(cfg_pool, timeout_from),
+	 .choices = CHOICES(CFG_TIMEOUT_FROM_MAP), .preset = "start",
+	 .help = "progress: each progress report or ym_touch() starts the timeout anew"},
 	{CFG_POOL, "timeout_grace", .type = CFG_DURATION, AT(cfg_pool, timeout_grace_ms), .max = DAYS,
 	 .preset = "5s", .help = "time between asking a job to end at its timeout and killing it"},
+	{CFG_POOL, "priority", .type = CFG_LEVEL, AT(cfg_pool, priority), .preset = "normal",
+	 .help = "of jobs submitted without one, 0 is the most urgent:" CFG_LEVEL_MAP(LEVEL_WORD)},
+	{CFG_POOL, "ageing", .type = CFG_DURATION, AT(cfg_pool, ageing_ms), .min = 1, .max = 365 * DAYS,
+	 .preset = "1m", .help = "a waiting job gains one level of priority each time this has passed"},
+	{CFG_POOL, "rate", .type = CFG_RATE, AT(cfg_pool, rate_ns),
+	 .help = "most starts of jobs: 10/s, 0.5/h; at most 1000000/s"},
+	{CFG_POOL, "limits", .type = CFG_USES, AT(cfg_pool, limits),
+	 .help = "the [limit:NAME]s of which each job holds UNITS (or 1) while it runs, separated by commas"},
+	{CFG_POOL, "inbox", .type = CFG_BOOLEAN, AT(cfg_pool, inbox), .preset = "no",
+	 .help = "whether any program may submit jobs by a message to a queue"},
+	{CFG_POOL, "inbox_key", .type = CFG_KEY, AT(cfg_pool, inbox_key), .needs = "inbox",
+	 .help = "key of that queue: number, 0xHEX, PATH:c (ftok) or name:TEXT (crc32)"},
+	{CFG_POOL, "output_max", .type = CFG_SIZE, AT(cfg_pool, output_max), .max = GIB, .preset = "64kb",
+	 .needs = "command", .help = "how much of a command's standard output is kept as its result"},
+	{CFG_POOL, "retry_codes", .type = CFG_CODES, AT(cfg_pool, retry_codes), .preset = "75", .needs = "command",
+	 .help = "exit codes of a command that mean: try again; separated by commas"},
 	{CFG_POOL, "stopwaitsecs", {"process_control_timeout"}, .type = CFG_DURATION, AT(cfg_pool, stopwaitsecs_ms),
 	 .max = DAYS, .preset = "10s", .help = "time a worker has to stop before it is killed"},
 	{CFG_POOL, "startsecs", .type = CFG_DURATION, AT(cfg_pool, startsecs_ms), .max = DAYS, .preset = "1s",
@@ -62,14 +95,14 @@ static const struct cfg_option options[] = {
 	 .preset = "500ms", .help = "wait before a worker that failed to start is started again; grows each time"},
 	{CFG_POOL, "restart_max_delay", .type = CFG_DURATION, AT(cfg_pool, restart_max_delay_ms), .max = DAYS,
 	 .preset = "30s", .help = "longest such wait"},
-	{CFG_POOL, "limits", .type = CFG_LIST, AT(cfg_pool, limits),
-	 .help = "the [limit:NAME]s that each job of the pool holds while it runs, separated by commas"},
 	{CFG_POOL, "option.", .type = CFG_PAIRS, AT(cfg_pool, options),
-	 .help = "handed to the plugin as KEY and value, in the order of the file; may be empty"},
+	 .help = "handed to the task as KEY and value, in the order of the file; may be empty"},
 
-	{CFG_LIMIT, "max", .type = CFG_INTEGER, AT(cfg_limit, max), .min = 1, .max = 32767, .required = true,
-	 .help = "jobs and foreign scripts that can hold the limit at the same time"},
-	{CFG_LIMIT, "key", .type = CFG_KEY, AT(cfg_limit, key),
+	{CFG_LIMIT, "max", .type = CFG_INTEGER, AT(cfg_limit, max), .min = 1, .max = 32767, .other = "rate",
+	 .help = "units that jobs and foreign scripts can hold at the same time"},
+	{CFG_LIMIT, "rate", .type = CFG_RATE, AT(cfg_limit, rate_ns), .other = "max",
+	 .help = "most starts of jobs of all pools with this limit: 10/s, 0.5/h; at most 1000000/s"},
+	{CFG_LIMIT, "key", .type = CFG_KEY, AT(cfg_limit, key), .needs = "max",
 	 .help = "semaphore key to share with other programs: number, 0xHEX, PATH:c (ftok) or name:TEXT (crc32)"},
 };
 /* clang-format on */
@@ -82,203 +115,6 @@ static const struct {
     CFG_KIND_MAP(X)
 #undef X
 };
-
-/* What a setter gets besides the option. */
-struct input {
-	const char *text;
-	const char *directory;
-	char *why; /* CFG_WHY_MAX bytes */
-};
-
-static int no_memory(const struct input *in)
-{
-	snprintf(in->why, CFG_WHY_MAX, "out of memory");
-	return -1;
-}
-
-/* Put an allocated string into a char * field. */
-static int replace(void *field, char *string, const struct input *in)
-{
-	char **to = field;
-
-	if (!string)
-		return no_memory(in);
-	free(*to);
-	*to = string;
-	return 0;
-}
-
-static int set_name(const struct cfg_option *option, const struct input *in, void *field)
-{
-	(void)option;
-	if (cfg_check_name(in->text, in->why))
-		return -1;
-	return replace(field, strdup(in->text), in);
-}
-
-static int set_path(const struct cfg_option *option, const struct input *in, void *field)
-{
-	char *path = cfg_resolve_path(in->directory, in->text);
-
-	(void)option;
-	if (path && strlen(path) >= PATH_MAX) {
-		free(path);
-		snprintf(in->why, CFG_WHY_MAX, "the path is too long: at most %d bytes", PATH_MAX - 1);
-		return -1;
-	}
-	return replace(field, path, in);
-}
-
-static int set_key(const struct cfg_option *option, const struct input *in, void *field)
-{
-	size_t path_length;
-	char *key;
-
-	(void)option;
-	if (cfg_check_key(in->text, &path_length, in->why))
-		return -1;
-	key = path_length ? cfg_resolve_path(in->directory, in->text) : strdup(in->text);
-	if (key && path_length && strlen(key) - strlen(":c") >= PATH_MAX) {
-		free(key);
-		snprintf(in->why, CFG_WHY_MAX, "the path is too long: at most %d bytes", PATH_MAX - 1);
-		return -1;
-	}
-	return replace(field, key, in);
-}
-
-/* "must be 0600, 0640 or 0644", and the nearest one when that is a word. */
-static int not_a_choice(const struct cfg_option *option, const struct input *in)
-{
-	struct cfg_nearest nearest = {.word = in->text};
-	size_t used = (size_t)snprintf(in->why, CFG_WHY_MAX, "must be ");
-
-	for (size_t i = 0; option->choices[i]; i++) {
-		const char *before = !i ? "" : option->choices[i + 1] ? ", " : " or ";
-
-		used += (size_t)snprintf(in->why + used, CFG_WHY_MAX - used, "%s%s", before, option->choices[i]);
-		cfg_nearest_offer(&nearest, option->choices[i]);
-	}
-	if (option->type == CFG_ENUM && nearest.best)
-		snprintf(in->why + used, CFG_WHY_MAX - used, "; did you mean `%s`?", nearest.best);
-	return -1;
-}
-
-static int set_enum(const struct cfg_option *option, const struct input *in, void *field)
-{
-	for (size_t i = 0; option->choices[i]; i++) {
-		if (!strcasecmp(in->text, option->choices[i]))
-			return replace(field, strdup(option->choices[i]), in);
-	}
-	return not_a_choice(option, in);
-}
-
-static int set_mode(const struct cfg_option *option, const struct input *in, void *field)
-{
-	int64_t mode, choice;
-
-	if (cfg_parse_mode(in->text, &mode, in->why))
-		return -1;
-	for (size_t i = 0; option->choices[i]; i++) {
-		if (!cfg_parse_mode(option->choices[i], &choice, in->why) && mode == choice) {
-			*(int64_t *)field = mode;
-			return 0;
-		}
-	}
-	return not_a_choice(option, in);
-}
-
-static void free_list(struct cfg_list *list)
-{
-	for (size_t i = 0; i < list->count; i++)
-		free(list->items[i]);
-	free(list->items);
-	*list = (struct cfg_list){0};
-}
-
-/* One item, from `start` to before `end`, behind the others. */
-static int add_item(struct cfg_list *list, const char *start, const char *end, const struct input *in)
-{
-	char excerpt[CFG_EXCERPT_MAX], **items, *item;
-
-	start += strspn(start, " \t");
-	while (end > start && (end[-1] == ' ' || end[-1] == '\t'))
-		end--;
-	if (start >= end) {
-		snprintf(in->why, CFG_WHY_MAX, "an empty name in the list: write NAME or NAME, NAME");
-		return -1;
-	}
-	if (list->count == CFG_LIMITS_MAX) {
-		snprintf(in->why, CFG_WHY_MAX, "more than %d names in the list", CFG_LIMITS_MAX);
-		return -1;
-	}
-	item = strndup(start, (size_t)(end - start));
-	items = item ? cfg_room(list->items, list->count, sizeof(*items)) : NULL;
-	if (!items) {
-		free(item);
-		return no_memory(in);
-	}
-	list->items = items;
-	items[list->count++] = item;
-	for (size_t i = 0; i + 1 < list->count; i++) {
-		if (!strcmp(items[i], item)) {
-			snprintf(in->why, CFG_WHY_MAX, "`%s` is twice in the list", cfg_excerpt(item, excerpt));
-			return -1;
-		}
-	}
-	return 0;
-}
-
-static int set_list(const struct cfg_option *option, const struct input *in, void *field)
-{
-	struct cfg_list list = {0};
-	const char *at = in->text;
-
-	(void)option;
-	for (;;) {
-		const char *end = at + strcspn(at, ",");
-
-		if (add_item(&list, at, end, in)) {
-			free_list(&list);
-			return -1;
-		}
-		if (!*end)
-			break;
-		at = end + 1;
-	}
-	free_list(field);
-	*(struct cfg_list *)field = list;
-	return 0;
-}
-
-static int set_number(const struct cfg_option *option, const struct input *in, void *field);
-
-static const struct {
-	const char *word;
-	int (*set)(const struct cfg_option *option, const struct input *in, void *field);
-	cfg_parser *parse;
-	cfg_formatter *format;
-} types[] = {
-#define X(name, word, set, parse, format) [CFG_##name] = {word, set, parse, format},
-    CFG_TYPE_MAP(X)
-#undef X
-};
-
-static int set_number(const struct cfg_option *option, const struct input *in, void *field)
-{
-	cfg_formatter *format = types[option->type].format;
-	char low[CFG_NUMBER_MAX], high[CFG_NUMBER_MAX];
-	int64_t value;
-
-	if (types[option->type].parse(in->text, &value, in->why))
-		return -1;
-	if (format && (value < option->min || value > option->max)) {
-		snprintf(in->why, CFG_WHY_MAX, "out of range: allowed is %s..%s", format(option->min, low),
-		         format(option->max, high));
-		return -1;
-	}
-	*(int64_t *)field = value;
-	return 0;
-}
 
 const char *cfg_kind_word(enum cfg_kind kind)
 {
@@ -355,16 +191,24 @@ bool cfg_option_suggest(enum cfg_kind kind, const char *name, char *out, size_t 
 	return family.best || whole.best;
 }
 
+const char *cfg_option_needs(const struct cfg_option *option, char *out, size_t size)
+{
+	const struct cfg_option *needed = cfg_option_find(option->kind, option->needs);
+
+	snprintf(out, size, "%s%s", needed->name, needed->type == CFG_BOOLEAN ? " = yes" : "");
+	return out;
+}
+
 int cfg_option_set(const struct cfg_option *option, void *target, const char *directory, const char *text,
                    char why[CFG_WHY_MAX])
 {
-	struct input in = {text, directory, why};
+	struct cfg_input in = {text, directory, target, why};
 
 	if (!*text) {
 		snprintf(why, CFG_WHY_MAX, "no value: write one, or remove the line");
 		return -1;
 	}
-	return types[option->type].set(option, &in, (char *)target + option->offset);
+	return cfg_type_of(option)->set(option, &in);
 }
 
 int cfg_options_preset(enum cfg_kind kind, void *target, const char *directory, char why[CFG_WHY_MAX])
@@ -380,26 +224,29 @@ int cfg_options_preset(enum cfg_kind kind, void *target, const char *directory, 
 void cfg_options_free(enum cfg_kind kind, void *target)
 {
 	for (size_t i = 0; i < COUNT(options); i++) {
-		void *field = (char *)target + options[i].offset;
+		const struct cfg_type_row *type = cfg_type_of(&options[i]);
 
-		if (options[i].kind != kind || types[options[i].type].parse || options[i].type == CFG_PAIRS)
-			continue;
-		if (options[i].type == CFG_LIST)
-			free_list(field);
-		else
-			free(*(char **)field);
+		if (options[i].kind == kind && type->forget)
+			type->forget(&options[i], target);
 	}
 }
 
-/* "integer 1..1000", "mode 0600|0640|0644", "path". */
-static void print_type(const struct cfg_option *option, char *out, size_t size)
-{
-	cfg_formatter *format = types[option->type].format;
-	char low[CFG_NUMBER_MAX], high[CFG_NUMBER_MAX];
-	size_t used = (size_t)snprintf(out, size, "%s", types[option->type].word);
+/* Columns of the help text in front of the last one, which is as wide as it likes. */
+struct columns {
+	char name[64], type[64];
+	const char *preset;
+};
 
-	if (format)
-		snprintf(out + used, size - used, " %s..%s", format(option->min, low), format(option->max, high));
+/* "integer 1..1000", "mode 0600|0640|0644", "path". */
+static void put_type(const struct cfg_option *option, char *out, size_t size)
+{
+	const struct cfg_type_row *type = cfg_type_of(option);
+	char low[CFG_NUMBER_MAX], high[CFG_NUMBER_MAX];
+	size_t used = (size_t)snprintf(out, size, "%s", type->word);
+
+	if (type->format)
+		snprintf(out + used, size - used, " %s..%s", type->format(option->min, low),
+		         type->format(option->max, high));
 	for (size_t i = 0; option->choices && option->choices[i]; i++)
 		used += (size_t)snprintf(out + used, size - used, "%s%s",
 		                         i      ? "|"
@@ -408,26 +255,53 @@ static void print_type(const struct cfg_option *option, char *out, size_t size)
 		                         option->choices[i]);
 }
 
+static void fill_columns(const struct cfg_option *option, struct columns *out)
+{
+	snprintf(out->name, sizeof(out->name), "%s%s", option->name, option->type == CFG_PAIRS ? "KEY" : "");
+	put_type(option, out->type, sizeof(out->type));
+	out->preset = option->other ? "required" : option->preset ? option->preset : "-";
+}
+
+static int wider(int width, const char *text)
+{
+	int length = (int)strlen(text);
+
+	return length > width ? length : width;
+}
+
+/* Help and what else there is to know, to the end of the line. */
+static void print_help(const struct cfg_option *option, FILE *to)
+{
+	char needs[64];
+
+	fprintf(to, "%s", option->help);
+	if (option->other)
+		fprintf(to, " (or %s%s)", option->other, option->alone ? "" : ", or both");
+	if (option->needs)
+		fprintf(to, " (only with %s)", cfg_option_needs(option, needs, sizeof(needs)));
+	for (size_t i = 0; i < CFG_ALIASES_MAX && option->aliases[i]; i++)
+		fprintf(to, "%s%s", i ? ", " : " (also: ", option->aliases[i]);
+	fprintf(to, "%s\n", option->aliases[0] ? ")" : "");
+}
+
 void config_print_options(FILE *to)
 {
 	enum cfg_kind kind = CFG_KINDS;
-	char name[64], type[64];
+	int name = 0, type = 0, preset = 0;
+	struct columns columns;
 
 	for (size_t i = 0; i < COUNT(options); i++) {
-		const struct cfg_option *option = &options[i];
-
-		if (option->kind != kind)
-			fprintf(to, "%s%s\n", i ? "\n" : "", cfg_kind_header(option->kind));
-		kind = option->kind;
-		snprintf(name, sizeof(name), "%s%s", option->name, option->type == CFG_PAIRS ? "KEY" : "");
-		print_type(option, type, sizeof(type));
-		fprintf(to, "  %-18s %-22s %-9s %s", name, type,
-		        option->required ? "required"
-		        : option->preset ? option->preset
-		                         : "-",
-		        option->help);
-		for (size_t j = 0; j < CFG_ALIASES_MAX && option->aliases[j]; j++)
-			fprintf(to, "%s%s", j ? ", " : " (also: ", option->aliases[j]);
-		fprintf(to, "%s\n", option->aliases[0] ? ")" : "");
+		fill_columns(&options[i], &columns);
+		name = wider(name, columns.name);
+		type = wider(type, columns.type);
+		preset = wider(preset, columns.preset);
+	}
+	for (size_t i = 0; i < COUNT(options); i++) {
+		fill_columns(&options[i], &columns);
+		if (options[i].kind != kind)
+			fprintf(to, "%s%s\n", i ? "\n" : "", cfg_kind_header(options[i].kind));
+		kind = options[i].kind;
+		fprintf(to, "  %-*s  %-*s  %-*s  ", name, columns.name, type, columns.type, preset, columns.preset);
+		print_help(&options[i], to);
 	}
 }

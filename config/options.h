@@ -24,25 +24,34 @@ enum cfg_kind {
 };
 
 /*
- * Types of values: name, word in the help text, function that stores a value, parser and formatter of the
- * types that are numbers (a formatter means that min and max apply). Numbers go to an int64_t, lists to a
- * struct cfg_list, the rest to a char *. PAIRS stands for a family, `option.KEY`, which the caller collects.
+ * Types of values: name, word in the help text, function that stores a value, function that frees it, parser and
+ * formatter of the types that are numbers (a formatter means that min and max apply). Numbers go to an int64_t,
+ * CHOICE to an enum whose values are the indices of the choices, texts to a char *. USES, CODES, COMMAND and
+ * ON_CRASH belong to one option of a pool each and may fill several of its fields. PAIRS stands for a family,
+ * `option.KEY`, which the caller collects. The functions are in types.c.
  */
 #define CFG_TYPE_MAP(X)                                                                                                \
-	X(NAME, "name", set_name, NULL, NULL)                                                                          \
-	X(PATH, "path", set_path, NULL, NULL)                                                                          \
-	X(KEY, "key", set_key, NULL, NULL)                                                                             \
-	X(ENUM, "", set_enum, NULL, NULL)                                                                              \
-	X(LIST, "names", set_list, NULL, NULL)                                                                         \
-	X(INTEGER, "integer", set_number, cfg_parse_integer, cfg_format_integer)                                       \
-	X(SIZE, "size", set_number, cfg_parse_size, cfg_format_size)                                                   \
-	X(DURATION, "duration", set_number, cfg_parse_duration, cfg_format_duration)                                   \
-	X(BOOLEAN, "yes|no", set_number, cfg_parse_boolean, NULL)                                                      \
-	X(MODE, "mode", set_mode, cfg_parse_mode, NULL)                                                                \
-	X(PAIRS, "string", NULL, NULL, NULL)
+	X(NAME, "name", set_name, forget_text, NULL, NULL)                                                             \
+	X(PATH, "path", set_path, forget_text, NULL, NULL)                                                             \
+	X(KEY, "key", set_key, forget_text, NULL, NULL)                                                                \
+	X(ENUM, "", set_enum, forget_text, NULL, NULL)                                                                 \
+	X(CHOICE, "", set_choice, NULL, NULL, NULL)                                                                    \
+	X(ON_CRASH, "", set_on_crash, forget_on_crash, NULL, NULL)                                                     \
+	X(COMMAND, "words", set_command, forget_command, NULL, NULL)                                                   \
+	X(USES, "NAME or NAME:UNITS", set_uses, forget_uses, NULL, NULL)                                               \
+	X(CODES, "exit codes 1..255", set_codes, NULL, NULL, NULL)                                                     \
+	X(INTEGER, "integer", set_number, NULL, cfg_parse_integer, cfg_format_integer)                                 \
+	X(SIZE, "size", set_number, NULL, cfg_parse_size, cfg_format_size)                                             \
+	X(DURATION, "duration", set_number, NULL, cfg_parse_duration, cfg_format_duration)                             \
+	X(PERCENT, "percent", set_number, NULL, cfg_parse_percent, cfg_format_integer)                                 \
+	X(LEVEL, "level 0..9 or name", set_number, NULL, cfg_parse_level, NULL)                                        \
+	X(RATE, "N/s, N/m, N/h or N/d", set_number, NULL, cfg_parse_rate, NULL)                                        \
+	X(BOOLEAN, "yes|no", set_number, NULL, cfg_parse_boolean, NULL)                                                \
+	X(MODE, "mode", set_mode, NULL, cfg_parse_mode, NULL)                                                          \
+	X(PAIRS, "string", NULL, NULL, NULL, NULL)
 
 enum cfg_type {
-#define X(name, word, set, parse, format) CFG_##name,
+#define X(name, word, set, forget, parse, format) CFG_##name,
 	CFG_TYPE_MAP(X)
 #undef X
 };
@@ -56,9 +65,11 @@ struct cfg_option {
 	enum cfg_type type;
 	size_t offset;              /* of the field in the kind's struct */
 	int64_t min, max;           /* both allowed; bytes or milliseconds for sizes and durations */
-	const char *const *choices; /* of ENUM and MODE, ends with NULL */
+	const char *const *choices; /* of ENUM, CHOICE, ON_CRASH and MODE, ends with NULL */
 	const char *preset;         /* the default, as a user would write it; NULL: none */
-	bool required;
+	const char *other;          /* required is this option or that one, which names this one */
+	bool alone;                 /* and not both */
+	const char *needs;          /* means something only beside that option; if that is yes|no, beside its yes */
 	const char *help;
 };
 
@@ -75,6 +86,9 @@ const struct cfg_option *cfg_option_find(enum cfg_kind kind, const char *name);
 
 /* What the user may have meant by an unknown name: into `out`, for a message; false when nothing is near. */
 bool cfg_option_suggest(enum cfg_kind kind, const char *name, char *out, size_t size);
+
+/* How a user would write the option that `option` needs: "command", "inbox = yes". Into `out`. */
+const char *cfg_option_needs(const struct cfg_option *option, char *out, size_t size);
 
 /*
  * Parse `text` and store it in `target`, the struct of the option's kind; what was there is freed. `directory`

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "nearest.h"
 #include "problems.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -18,6 +19,10 @@
 #define NAME_CHARACTERS LETTERS "0123456789_" /* and - . behind the first one */
 
 #define FRACTION_MAX 9 /* digits behind the point; more are finer than a millisecond of a day */
+
+#define THOUSAND    INT64_C(1000)
+#define NANOSECONDS INT64_C(1000000000)
+#define RATE_MAX    INT64_C(1000000) /* a second */
 
 struct unit {
 	const char *name;
@@ -33,6 +38,22 @@ static const struct unit sizes[] = {
 /* Largest first: the parts of 1h30m must follow this order. */
 static const struct unit durations[] = {
     {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1},
+};
+
+static const struct unit periods[] = {
+    {"s", 1},
+    {"m", 60},
+    {"h", 3600},
+    {"d", 86400},
+};
+
+static const struct {
+	const char *word;
+	int64_t level;
+} levels[] = {
+#define X(name, level) {#name, level},
+    CFG_LEVEL_MAP(X)
+#undef X
 };
 
 static const struct {
@@ -103,8 +124,8 @@ int cfg_parse_size(const char *text, int64_t *out, char why[CFG_WHY_MAX])
 }
 
 /*
- * `.25` at *at as a part of a unit of `factor` milliseconds; nothing there is 0. Returns the milliseconds, or
- * -1 when no digit follows the point or they are finer than a millisecond.
+ * `.25` at *at as a part of a unit that has `factor` smaller ones; nothing there is 0. Returns how many of the
+ * smaller ones, or -1 when no digit follows the point or they are finer than that.
  */
 static int64_t fraction(const char **at, int64_t factor)
 {
@@ -209,6 +230,85 @@ int cfg_parse_mode(const char *text, int64_t *out, char why[CFG_WHY_MAX])
 		return -1;
 	}
 	*out = strtol(text, NULL, 8);
+	return 0;
+}
+
+int cfg_parse_percent(const char *text, int64_t *out, char why[CFG_WHY_MAX])
+{
+	const char *at = text;
+
+	if (digits(&at, out) && !strcmp(at + (*at == '%'), ""))
+		return 0;
+	snprintf(why, CFG_WHY_MAX, "not a percentage: write a whole number, such as 10 or 10%%");
+	return -1;
+}
+
+int cfg_parse_level(const char *text, int64_t *out, char why[CFG_WHY_MAX])
+{
+	struct cfg_nearest nearest = {.word = text};
+	size_t used;
+
+	if (isdigit((unsigned char)text[0]) && !text[1]) {
+		*out = text[0] - '0';
+		return 0;
+	}
+	used = (size_t)snprintf(why, CFG_WHY_MAX, "not a level: write 0 (the most urgent) to %d", CFG_LEVEL_MAX);
+	for (size_t i = 0; i < COUNT(levels); i++) {
+		if (!strcasecmp(text, levels[i].word)) {
+			*out = levels[i].level;
+			return 0;
+		}
+		cfg_nearest_offer(&nearest, levels[i].word);
+		used += (size_t)snprintf(why + used, CFG_WHY_MAX - used, "%s%s", i + 1 < COUNT(levels) ? ", " : " or ",
+		                         levels[i].word);
+	}
+	if (nearest.best)
+		snprintf(why + used, CFG_WHY_MAX - used, "; did you mean `%s`?", nearest.best);
+	return -1;
+}
+
+const char *cfg_level_word(int64_t level)
+{
+	static const char *const plain[CFG_LEVEL_MAX + 1] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+
+	if (level < 0 || level > CFG_LEVEL_MAX)
+		return "?";
+	for (size_t i = 0; i < COUNT(levels); i++) {
+		if (levels[i].level == level)
+			return levels[i].word;
+	}
+	return plain[level];
+}
+
+/* Counts in thousandths, so that 0.5/h is a whole number; the result is rounded up: rather late than too often. */
+int cfg_parse_rate(const char *text, int64_t *out, char why[CFG_WHY_MAX])
+{
+	const char *at = text;
+	int64_t count, part, span;
+	size_t i = 0;
+
+	if (!digits(&at, &count)) {
+		snprintf(why, CFG_WHY_MAX, "not a rate: write a number and a period, such as 10/s, 90/m or 0.5/h");
+		return -1;
+	}
+	part = fraction(&at, THOUSAND);
+	if (part < 0) {
+		snprintf(why, CFG_WHY_MAX, "a fraction has one to three digits, such as 0.5/h");
+		return -1;
+	}
+	while (i < COUNT(periods) && (*at != '/' || strcmp(at + 1, periods[i].name)))
+		i++;
+	if (i == COUNT(periods)) {
+		snprintf(why, CFG_WHY_MAX, "no known period: end the rate in /s, /m, /h or /d, such as 10/s");
+		return -1;
+	}
+	count = add(multiply(count, THOUSAND), part);
+	if (!count || count > RATE_MAX * THOUSAND * periods[i].factor) {
+		snprintf(why, CFG_WHY_MAX, "out of range: allowed is 0.001/d..%lld/s", (long long)RATE_MAX);
+		return -1;
+	}
+	span = periods[i].factor * NANOSECONDS * THOUSAND;
+	*out = (span + count - 1) / count;
 	return 0;
 }
 

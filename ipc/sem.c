@@ -165,59 +165,99 @@ static int not_open(const struct ym_sem *sem, struct ym_err *err)
 	               (unsigned)sem->key);
 }
 
-int ym_sem_try(struct ym_sem *sem, struct ym_err *err)
+/* May `units` be taken through this handle? The operation that takes them. */
+static int prepare(const struct ym_sem *sem, unsigned units, short flags, struct sembuf *take, struct ym_err *err)
 {
-	struct sembuf take = {YM_SEM_VALUE, -1, SEM_UNDO | IPC_NOWAIT};
-	int sys;
-
 	if (sem->id < 0)
 		return not_open(sem, err);
-	sys = ym_semop_until(sem->id, &take, 1, YM_NEVER);
-	if (sys == EAGAIN)
-		return 1;
-	if (sys)
-		return call_failed(sem, sys, "take a unit of", err);
-	sem->held++;
+	if (units < 1 || units > YM_SEM_MAX)
+		return ym_fail(err, YM_ERR_USAGE, "semaphore 0x%x: 1 to %d units can be taken at once, not %u",
+		               (unsigned)sem->key, YM_SEM_MAX, units);
+	*take = (struct sembuf){YM_SEM_VALUE, (short)-(int)units, (short)(SEM_UNDO | flags)};
 	return 0;
 }
 
-int ym_sem_acquire(struct ym_sem *sem, uint64_t deadline, struct ym_err *err)
+static int taken(struct ym_sem *sem, unsigned units, int sys, struct ym_err *err)
 {
-	struct sembuf take = {YM_SEM_VALUE, -1, SEM_UNDO};
+	if (sys)
+		return ym_fail_sys(err, ym_gone(sys), "semop(id %d) to take %u of the units of semaphore 0x%x", sem->id,
+		                   units, (unsigned)sem->key);
+	sem->held += units;
+	return 0;
+}
+
+int ym_sem_try_units(struct ym_sem *sem, unsigned units, struct ym_err *err)
+{
+	struct sembuf take;
 	int sys;
 
-	if (sem->id < 0)
-		return not_open(sem, err);
-	/* A free unit need not cost a look at the clock. */
+	if (prepare(sem, units, IPC_NOWAIT, &take, err) < 0)
+		return -1;
+	sys = ym_semop_until(sem->id, &take, 1, YM_NEVER);
+	return sys == EAGAIN ? 1 : taken(sem, units, sys, err);
+}
+
+int ym_sem_wait_units(struct ym_sem *sem, unsigned units, uint64_t deadline, struct ym_err *err)
+{
+	struct sembuf take;
+	int sys;
+
+	if (prepare(sem, units, 0, &take, err) < 0)
+		return -1;
+	/* Free units need not cost a look at the clock. */
 	if (deadline != YM_NEVER) {
-		int result = ym_sem_try(sem, err);
+		int result = ym_sem_try_units(sem, units, err);
 
 		if (result != 1)
 			return result;
 	}
-	sys = ym_semop_until(sem->id, &take, 1, deadline);
+	sys = ym_semop_or_signal(sem->id, &take, 1, deadline);
+	if (sys == EINTR)
+		return 1;
 	if (sys == EAGAIN)
-		return ym_fail(err, YM_ERR_TIMEOUT, "no unit of semaphore 0x%x became free in time",
-		               (unsigned)sem->key);
+		return ym_fail(err, YM_ERR_TIMEOUT, "%u unit%s of semaphore 0x%x did not become free in time", units,
+		               units == 1 ? "" : "s", (unsigned)sem->key);
+	return taken(sem, units, sys, err);
+}
+
+int ym_sem_acquire_units(struct ym_sem *sem, unsigned units, uint64_t deadline, struct ym_err *err)
+{
+	int result;
+
+	do
+		result = ym_sem_wait_units(sem, units, deadline, err);
+	while (result == 1);
+	return result;
+}
+
+int ym_sem_release_units(struct ym_sem *sem, unsigned units, struct ym_err *err)
+{
+	struct sembuf give = {YM_SEM_VALUE, (short)units, SEM_UNDO};
+	int sys;
+
+	if (units < 1 || units > sem->held)
+		return ym_fail(err, YM_ERR_USAGE, "semaphore 0x%x: this handle holds %u units, it cannot release %u",
+		               (unsigned)sem->key, sem->held, units);
+	sys = ym_semop_until(sem->id, &give, 1, YM_NEVER);
 	if (sys)
-		return call_failed(sem, sys, "take a unit of", err);
-	sem->held++;
+		return call_failed(sem, sys, "give back units of", err);
+	sem->held -= units;
 	return 0;
+}
+
+int ym_sem_try(struct ym_sem *sem, struct ym_err *err)
+{
+	return ym_sem_try_units(sem, 1, err);
+}
+
+int ym_sem_acquire(struct ym_sem *sem, uint64_t deadline, struct ym_err *err)
+{
+	return ym_sem_acquire_units(sem, 1, deadline, err);
 }
 
 int ym_sem_release(struct ym_sem *sem, struct ym_err *err)
 {
-	struct sembuf give = {YM_SEM_VALUE, 1, SEM_UNDO};
-	int sys;
-
-	if (sem->held == 0)
-		return ym_fail(err, YM_ERR_USAGE, "semaphore 0x%x: this handle holds no unit to release",
-		               (unsigned)sem->key);
-	sys = ym_semop_until(sem->id, &give, 1, YM_NEVER);
-	if (sys)
-		return call_failed(sem, sys, "give back a unit of", err);
-	sem->held--;
-	return 0;
+	return ym_sem_release_units(sem, 1, err);
 }
 
 void ym_sem_close(struct ym_sem *sem)

@@ -17,6 +17,11 @@
  * takes the unit back then, so that the parent's own release or death leaves the right number.
  * Handles are not safe to share between threads without a lock.
  *
+ * Several units can be taken in one step, all or none. The kernel hands units that come back to the processes that wait,
+ * in the order in which they began; but one that wants few may pass one that wants more than are free, so a request for
+ * many can wait long behind a stream of small ones. A process can have at most 32767 units of one semaphore, all its
+ * handles together (its undo is a short): more is YM_ERR_LIMIT.
+ *
  * Whatever is done with a set that was removed fails with YM_ERR_GONE, except removing it once more.
  */
 #ifndef YM_IPC_SEM_H
@@ -61,12 +66,26 @@ struct ym_sem_stat {
 YM_API int ym_sem_get(struct ym_sem *sem, key_t key, int max, mode_t mode, uint64_t deadline, struct ym_err *err);
 
 /*
- * Take one unit (PHP: sem_acquire). try: 0 taken, 1 none free, -1 error. until: 0 taken, -1 with YM_ERR_TIMEOUT or
+ * Take one unit (PHP: sem_acquire). try: 0 taken, 1 none free, -1 error. acquire: 0 taken, -1 with YM_ERR_TIMEOUT or
  * another error. release (PHP: sem_release): error if this handle holds no unit.
  */
 YM_API int ym_sem_try(struct ym_sem *sem, struct ym_err *err);
 YM_API int ym_sem_acquire(struct ym_sem *sem, uint64_t deadline, struct ym_err *err);
 YM_API int ym_sem_release(struct ym_sem *sem, struct ym_err *err);
+
+/*
+ * The same with 1 to 32767 units at once, all or none. How many there are in all is not known here: to wait for more
+ * than that is to wait until the deadline, or until somebody adds some.
+ */
+YM_API int ym_sem_try_units(struct ym_sem *sem, unsigned units, struct ym_err *err);
+YM_API int ym_sem_acquire_units(struct ym_sem *sem, unsigned units, uint64_t deadline, struct ym_err *err);
+YM_API int ym_sem_release_units(struct ym_sem *sem, unsigned units, struct ym_err *err);
+
+/*
+ * acquire for those who have to look at something when a signal comes: 1 then, and nothing was taken. A signal that
+ * comes just before the call is slept over, so it has to be sent again and again until it is heard.
+ */
+YM_API int ym_sem_wait_units(struct ym_sem *sem, unsigned units, uint64_t deadline, struct ym_err *err);
 
 /* Leave: give back held units and the USAGE count. Does nothing in a forked child. The set stays. */
 YM_API void ym_sem_close(struct ym_sem *sem);

@@ -22,21 +22,25 @@ struct ym_sys ym_sys = {
     .msgctl = msgctl,
 };
 
+int ym_semop_or_signal(int id, struct sembuf *ops, size_t nops, uint64_t deadline)
+{
+	struct timespec left, *timeout = NULL;
+
+	if (deadline != YM_NEVER) {
+		uint64_t now = ym_now_ns(), ns = deadline > now ? deadline - now : 0;
+
+		left = (struct timespec){.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+		timeout = &left;
+	}
+	return ym_sys.semtimedop(id, ops, nops, timeout) == 0 ? 0 : errno;
+}
+
 int ym_semop_until(int id, struct sembuf *ops, size_t nops, uint64_t deadline)
 {
-	for (;;) {
-		struct timespec left, *timeout = NULL;
+	int sys;
 
-		if (deadline != YM_NEVER) {
-			uint64_t now = ym_now_ns(), ns = deadline > now ? deadline - now : 0;
-
-			left = (struct timespec){.tv_sec = (time_t)(ns / 1000000000u),
-			                         .tv_nsec = (long)(ns % 1000000000u)};
-			timeout = &left;
-		}
-		if (ym_sys.semtimedop(id, ops, nops, timeout) == 0)
-			return 0;
-		if (errno != EINTR)
-			return errno;
-	}
+	do
+		sys = ym_semop_or_signal(id, ops, nops, deadline);
+	while (sys == EINTR);
+	return sys;
 }

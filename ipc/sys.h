@@ -75,4 +75,7 @@ static inline void ym_nap(long ns)
  */
 int ym_semop_until(int id, struct sembuf *ops, size_t nops, uint64_t deadline);
 
+/* The same, but a signal ends it: EINTR. */
+int ym_semop_or_signal(int id, struct sembuf *ops, size_t nops, uint64_t deadline);
+
 #endif

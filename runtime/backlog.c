@@ -9,18 +9,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../ipc/sys.h"
-#include "dispatch.h"
-#include "payload.h"
+#include "submit.h"
+#include "text.h"
+#include "transfer.h"
 
 #define NEXT_ID_NAME   "next-id"
 #define BACKLOG_PREFIX "backlog-"
-#define BACKLOG_MAGIC  UINT64_C(0x32474f4c42414d59) /* "YMABLOG2" */
-
-/* No payload is larger: the option payload_max ends there. */
-#define PAYLOAD_LIMIT (UINT64_C(1) << 30)
+#define BACKLOG_MAGIC  UINT64_C(0x33474f4c42414d59) /* "YMABLOG3" */
 
 struct backlog_head {
 	uint64_t magic;
@@ -30,15 +30,30 @@ struct backlog_head {
 struct backlog_job {
 	uint64_t id;
 	uint64_t size;
-	int64_t due_in_ms;
+	int64_t due_ms;     /* unix time before which it is not started, 0: none */
+	int64_t timeout_ms; /* of an attempt, 0: none */
+	int64_t reply_type;
+	int32_t reply_key;
+	uint32_t reply_form;
+	uint32_t fixed; /* 1: `due_ms` was asked for; 0: it follows from a delay */
 	uint32_t taken; /* 0 -> 1 when the job is in a table again */
 	uint32_t keep;
 	uint32_t attempt, attempts, crashes;
-	uint32_t
-	    used_up; /* its last allowed attempt was cut short: it comes back as failed, so that somebody sees it */
+	uint32_t level;
+	uint32_t state; /* JOB_READY, JOB_FAILED (so that somebody sees it) or JOB_BURIED */
 	char pool[TABLE_NAME_MAX];
 	char tag[JOB_TAG_MAX];
+	char unique[JOB_UNIQUE_MAX];
+	char error[JOB_ERROR_MAX];
 };
+
+static int64_t unix_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 /* ---- save ------------------------------------------------------------------------------------ */
 
@@ -46,38 +61,88 @@ static bool unfinished(uint64_t word, const struct job_sh *job, unsigned arg)
 {
 	(void)job;
 	(void)arg;
+	if (word_state(word) == JOB_BURIED)
+		return true;
 	return word_state(word) != JOB_FILLING && !job_state_over(word_state(word)) && !(word_flags(word) & JOB_CANCEL);
+}
+
+/*
+ * The payload behind the record that was just written; within the kernel when it is long. 1 written, 0 it cannot be
+ * read: the record is taken back; -1 the file cannot be written.
+ */
+static int write_payload(FILE *file, struct payload *payload, size_t record)
+{
+	enum transfer_end end;
+	uint64_t copied;
+	off_t at;
+
+	if (!payload_path(payload))
+		return fwrite(payload->data, 1, payload->size, file) == payload->size ? 1 : -1;
+	/* Between these two calls the descriptor may be used beside the stream. */
+	at = fflush(file) == 0 ? ftello(file) : -1;
+	if (at < 0)
+		return -1;
+	end = transfer(fileno(file), payload_fd(payload, NULL), payload->size, &copied);
+	if (end == TRANSFER_NO_WRITE)
+		return -1;
+	if (end == TRANSFER_DONE && copied == payload->size)
+		return fseeko(file, 0, SEEK_END) == 0 ? 1 : -1;
+	at -= (off_t)record;
+	return ftruncate(fileno(file), at) == 0 && fseeko(file, at, SEEK_SET) == 0 ? 0 : -1;
+}
+
+static void describe(struct backlog_job *record, const struct table_sh *table, const struct job_sh *job, uint64_t word)
+{
+	enum job_state state = word_state(word);
+	bool running = state == JOB_CLAIMED || state == JOB_FINISHING;
+	bool used_up = (running || state == JOB_FIXING) && word_attempt(word) >= job->attempts;
+	uint64_t now = ym_now_ns();
+
+	*record = (struct backlog_job){
+	    .id = job->id,
+	    .timeout_ms = job->timeout_ms,
+	    .reply_type = job->reply_type,
+	    .reply_key = job->reply_key,
+	    .reply_form = job->reply_form,
+	    .fixed = state == JOB_DELAYED && job->at_ms > 0,
+	    .keep = word_flags(word) & JOB_KEEP ? 1 : 0,
+	    .attempt = word_attempt(word),
+	    .attempts = job->attempts,
+	    .crashes = job->crashes + (running ? 1u : 0u),
+	    .level = job->level,
+	    .state = state == JOB_BURIED ? JOB_BURIED
+	             : used_up           ? JOB_FAILED
+	                                 : JOB_READY,
+	};
+	if (record->fixed)
+		record->due_ms = job->at_ms;
+	else if (state == JOB_DELAYED && job->due > now)
+		record->due_ms = unix_ms() + (int64_t)((job->due - now) / 1000000u);
+	memcpy(record->pool, table->pools[job_pool(job)].name, sizeof(record->pool));
+	memcpy(record->tag, job->tag, sizeof(record->tag));
+	memcpy(record->unique, job->unique, sizeof(record->unique));
+	if (used_up)
+		text_copy(record->error, sizeof(record->error),
+		          "its last attempt was cut short when Yardmaster was killed");
+	else
+		memcpy(record->error, job->error, sizeof(record->error));
 }
 
 /* 1 written, 0 left out because its payload is gone, -1 the file cannot be written. */
 static int write_job(FILE *file, struct table_sh *table, const char *directory, uint32_t slot)
 {
-	uint64_t word = atomic_load(&table->words[slot]), now = ym_now_ns();
 	const struct job_sh *job = table_job(table, slot);
-	enum job_state state = word_state(word);
-	bool running = state == JOB_CLAIMED || state == JOB_FINISHING;
-	struct backlog_job record = {
-	    .id = job->id,
-	    .keep = word_flags(word) & JOB_KEEP ? 1 : 0,
-	    .attempt = word_attempt(word),
-	    .attempts = job->attempts,
-	    .crashes = job->crashes + (running ? 1u : 0u),
-	    .used_up = (running || state == JOB_FIXING) && word_attempt(word) >= job->attempts,
-	};
-	size_t size;
-	void *payload = payload_load(directory, job, slot, &size, NULL);
-	bool good;
+	struct backlog_job record;
+	struct payload payload;
+	int result = payload_open(directory, job, slot, &payload, NULL) < 0 ? 0 : 1;
 
-	if (!payload)
-		return 0;
-	if (state == JOB_DELAYED && job->due > now)
-		record.due_in_ms = (int64_t)((job->due - now) / 1000000u);
-	record.size = size;
-	memcpy(record.pool, table->pools[job_pool(job)].name, sizeof(record.pool));
-	memcpy(record.tag, job->tag, sizeof(record.tag));
-	good = fwrite(&record, sizeof(record), 1, file) == 1 && fwrite(payload, 1, size, file) == size;
-	free(payload);
-	return good ? 1 : -1;
+	describe(&record, table, job, atomic_load(&table->words[slot]));
+	record.size = payload.size;
+	if (result == 1)
+		result =
+		    fwrite(&record, sizeof(record), 1, file) == 1 ? write_payload(file, &payload, sizeof(record)) : -1;
+	payload_close(&payload);
+	return result;
 }
 
 static bool write_all(FILE *file, struct table_sh *table, const char *directory, const struct table_place *found,
@@ -183,22 +248,34 @@ static void raise_next_id(struct table_sh *table, uint64_t id)
 }
 
 /* True when it is in the table; else `result` says why not. */
-static bool load_job(struct instance *instance, const struct backlog_job *record, const void *payload,
+static bool load_job(struct instance *instance, const struct backlog_job *record, const struct payload_source *payload,
                      struct backlog_result *result)
 {
 	int pool = table_pool(instance->table, record->pool);
-	struct job_request request = {
-	    .pool = (unsigned)pool,
-	    .payload = payload,
-	    .size = record->size,
-	    .tag = record->tag[0] ? record->tag : NULL,
-	    .keep = record->keep,
+	int64_t wait = record->due_ms - unix_ms();
+	const struct job_past past = {
 	    .id = record->id,
 	    .attempt = record->attempt,
 	    .attempts = record->attempts,
 	    .crashes = record->crashes,
-	    .delay_ms = record->due_in_ms,
-	    .failed = record->used_up ? "its last attempt was cut short when Yardmaster was killed" : NULL,
+	    .state =
+		record->state == JOB_FAILED || record->state == JOB_BURIED ? (enum job_state)record->state : JOB_READY,
+	    .error = record->error,
+	};
+	struct job_request request = {
+	    .pool = (unsigned)pool,
+	    .payload = *payload,
+	    .tag = record->tag[0] ? record->tag : NULL,
+	    .unique = record->unique[0] ? record->unique : NULL,
+	    .level = record->level < INDEX_LEVELS ? (int)record->level : JOB_LEVEL_DEFAULT,
+	    .keep = record->keep,
+	    .delay_ms = !record->fixed && wait > 0 ? wait : 0,
+	    .at_ms = record->fixed ? record->due_ms : 0,
+	    .timeout_ms = record->timeout_ms,
+	    .reply_key = record->reply_key,
+	    .reply_type = record->reply_type,
+	    .reply_form = (uint8_t)record->reply_form,
+	    .past = &past,
 	};
 	struct job_ref ref;
 
@@ -208,7 +285,7 @@ static bool load_job(struct instance *instance, const struct backlog_job *record
 	}
 	raise_next_id(instance->table, record->id);
 	/* The order of jobs is kept: behind one that found no room, none is tried. */
-	if (result->full || dispatch_submit(instance, &request, &ref, NULL) < 0) {
+	if (result->full || submit_job(instance, &request, &ref, NULL) < 0) {
 		result->full++;
 		return false;
 	}
@@ -216,21 +293,32 @@ static bool load_job(struct instance *instance, const struct backlog_job *record
 	return true;
 }
 
-/* Read the next record; its payload is allocated. */
-static void *read_job(FILE *file, struct backlog_job *record)
+/*
+ * Read the next record: short bytes into `buffer`; before long ones the descriptor of the file stands then, and they are
+ * all there: *next is where the record behind them begins.
+ */
+static bool read_job(FILE *file, struct backlog_job *record, struct payload_source *payload, char *buffer, off_t *next)
 {
-	char *payload;
+	struct stat st;
+	off_t at;
 
-	if (fread(record, sizeof(*record), 1, file) != 1 || record->size > PAYLOAD_LIMIT)
-		return NULL;
+	if (fread(record, sizeof(*record), 1, file) != 1)
+		return false;
 	record->pool[sizeof(record->pool) - 1] = '\0';
 	record->tag[sizeof(record->tag) - 1] = '\0';
-	payload = malloc(record->size + 1);
-	if (payload && fread(payload, 1, record->size, file) != record->size) {
-		free(payload);
-		return NULL;
+	record->unique[sizeof(record->unique) - 1] = '\0';
+	record->error[sizeof(record->error) - 1] = '\0';
+	*payload = (struct payload_source){.size = record->size, .fd = fileno(file)};
+	if (record->size <= JOB_PAYLOAD_MAX) {
+		payload->data = buffer;
+		return fread(buffer, 1, record->size, file) == record->size;
 	}
-	return payload;
+	/* Flushing a stream that is read puts the descriptor where the stream is. */
+	at = fflush(file) == 0 ? ftello(file) : -1;
+	if (at < 0 || fstat(fileno(file), &st) < 0 || st.st_size < at || record->size > (uint64_t)(st.st_size - at))
+		return false;
+	*next = at + (off_t)record->size;
+	return true;
 }
 
 /* Noted at once: a master that is killed while it loads leaves no job to be loaded twice but the last one. */
@@ -278,16 +366,18 @@ static bool load_jobs(struct instance *instance, FILE *file, const struct known 
 	if (fread(&head, sizeof(head), 1, file) != 1 || head.magic != BACKLOG_MAGIC)
 		return false;
 	for (uint64_t i = 0; i < head.jobs; i++) {
+		char buffer[JOB_PAYLOAD_MAX];
+		struct payload_source payload;
 		struct backlog_job record;
 		long at = ftell(file);
-		void *payload = read_job(file, &record);
-		bool good = payload && at >= 0;
+		off_t next = 0;
+		bool good = at >= 0 && read_job(file, &record, &payload, buffer, &next);
 
 		if (good && !record.taken &&
-		    (is_known(known, record.id) || load_job(instance, &record, payload, result)))
+		    (is_known(known, record.id) || load_job(instance, &record, &payload, result)))
 			good = note_taken(file, at);
-		free(payload);
-		if (!good)
+		/* Long bytes were read, or passed over, without the stream knowing of it. */
+		if (!good || (!payload.data && fseeko(file, next, SEEK_SET) < 0))
 			return false;
 	}
 	return true;

@@ -68,3 +68,15 @@ bool board_retire(struct board_worker_sh *row)
 	atomic_thread_fence(memory_order_seq_cst);
 	return !board_read_work(row, &work) || work.state != BOARD_WORKER_BUSY;
 }
+
+int board_held(const struct board_sh *board, unsigned pool)
+{
+	for (uint32_t i = 0; i < board->instance.rows; i++) {
+		struct board_work work;
+
+		if (atomic_load(&board->workers[i].used) && board_read_work(&board->workers[i], &work) &&
+		    work.state == BOARD_WORKER_HELD && work.pool == pool && work.limit)
+			return work.limit - 1;
+	}
+	return -1;
+}

@@ -28,7 +28,7 @@
 #include "table.h"
 
 #define BOARD_NAME    "board"
-#define BOARD_VERSION 1
+#define BOARD_VERSION 2
 
 #define BOARD_NOTE_MAX 80
 
@@ -39,11 +39,12 @@
 	X(STOPPING, "stopping")                                                                                        \
 	X(STOPPED, "stopped")
 
-/* Worker states: name, word. */
+/* Worker states: name, word. HELD: there are jobs, but it waits for a limit or a rate. */
 #define BOARD_WORKER_MAP(X)                                                                                            \
 	X(NONE, "-")                                                                                                   \
 	X(STARTING, "starting")                                                                                        \
 	X(IDLE, "idle")                                                                                                \
+	X(HELD, "held")                                                                                                \
 	X(BUSY, "busy")                                                                                                \
 	X(STOPPING, "stopping")                                                                                        \
 	X(ENDED, "ended")                                                                                              \
@@ -65,7 +66,7 @@ struct board_instance_sh {
 	_Atomic uint32_t master_state;
 	_Atomic uint64_t master_since;
 	_Atomic uint64_t beat;      /* last round of the master's sweep */
-	_Atomic uint64_t resent;    /* lost tokens sent again */
+	_Atomic uint64_t resent;    /* jobs and tokens that had been lost on their way */
 	_Atomic uint64_t recovered; /* jobs taken back from dead workers */
 	uint32_t rows;
 	char zeroes[180];
@@ -78,10 +79,11 @@ struct board_pool_sh {
 	_Atomic uint32_t wanted;                            /* workers */
 	_Atomic uint32_t actual;                            /* workers alive */
 	_Atomic uint32_t failing;                           /* worker starts that failed in a row */
-	_Atomic uint64_t waiting, running, parked, delayed; /* jobs, counted by the master's sweep */
+	_Atomic uint64_t waiting, running, buried, delayed; /* jobs, counted by the master's sweep */
 	_Atomic uint64_t crashes;                           /* workers that died */
-	char plugin[80];                                    /* end of the path */
-	char zeroes[24];
+	char task[80];                                      /* end of the plugin's path, or start of the command */
+	_Atomic uint32_t mode;                              /* enum table_pool_mode, at the last sweep */
+	char zeroes[20];
 };
 _Static_assert(sizeof(struct board_pool_sh) == 192, "layout above");
 
@@ -90,12 +92,15 @@ struct board_limit_sh {
 	_Atomic uint32_t used;
 	int32_t key;
 	_Atomic int32_t id;
-	_Atomic int32_t max;
-	_Atomic int32_t free;    /* at the last sweep */
-	_Atomic uint32_t parked; /* jobs waiting for it at the last sweep */
-	char zeroes[72];
+	_Atomic int32_t max;  /* 0: no semaphore, only a rate */
+	_Atomic int32_t free; /* at the last sweep */
+	char zeroes[4];
+	_Atomic uint64_t rate_ns; /* from one start to the next, 0: no rate */
+	char zeroes2[64];
 };
 _Static_assert(sizeof(struct board_limit_sh) == 128, "layout above");
+
+#define BOARD_POOL_RATE UINT16_MAX
 
 /* What a worker is doing: changes at the start and the end of a job. */
 struct board_work {
@@ -110,7 +115,9 @@ struct board_work {
 	uint32_t job_slot; /* where in the table */
 	uint16_t attempt, attempts;
 	char tag[JOB_TAG_MAX];
-	char zeroes[24];
+	int32_t group;  /* process group of the command it runs, 0: none */
+	uint16_t limit; /* HELD: index of the limit it waits for + 1; BOARD_POOL_RATE: the pool's own rate */
+	char zeroes[18];
 };
 _Static_assert(sizeof(struct board_work) == 128, "layout above");
 
@@ -135,11 +142,9 @@ struct board_worker_sh {
 	_Atomic uint64_t work_version; /* the low bit says which copy is current; goes up by 1 */
 	_Atomic uint64_t progress_version;
 	_Atomic uint64_t done, failed, retried, cancelled; /* jobs, go up; kept when the row gets a new worker */
-	_Atomic uint64_t last_ready; /* `ready` time of the newest job it took: see sweep.c on lost tokens */
-	_Atomic uint32_t order;      /* enum board_order, written by the master */
-	_Atomic uint32_t used;       /* written by the master */
-	_Atomic uint64_t rejected;   /* tokens that matched no ready job: duplicates, normal after recovery */
-	char zeroes[56];
+	_Atomic uint32_t order;                            /* enum board_order, written by the master */
+	_Atomic uint32_t used;                             /* written by the master */
+	char zeroes[72];
 	struct board_record_sh work;
 	struct board_record_sh progress;
 };
@@ -161,6 +166,12 @@ _Static_assert(offsetof(struct board_sh, workers) == 20800, "layout above");
  * it looks at its orders between jobs, and a signal would cut the sleeps of its task short.
  */
 bool board_retire(struct board_worker_sh *row);
+
+/*
+ * What holds the jobs of a pool up: index of the limit that one of its workers waits for, BOARD_POOL_RATE - 1 for the
+ * pool's own rate, -1: nothing.
+ */
+int board_held(const struct board_sh *board, unsigned pool);
 
 size_t board_size(uint32_t rows);
 int board_check(const struct board_sh *board, size_t size, struct ym_err *err);

@@ -14,6 +14,12 @@
 
 #define BRIEF_FD 3
 
+/* Options of a command. What begins with a dot cannot come from a file, where each key has `option.` before it. */
+#define BRIEF_WORD        ".word"        /* once a word, in order: the program and its arguments */
+#define BRIEF_OUTPUT_MAX  ".output_max"  /* bytes of stdout that are kept as the result */
+#define BRIEF_RETRY_CODES ".retry_codes" /* exit codes that ask for another attempt: "75,111" */
+#define BRIEF_STOP_MS     ".stop_ms"     /* from SIGTERM to SIGKILL when the job is to end early */
+
 struct brief_option {
 	const char *key;
 	const char *value;
@@ -23,7 +29,7 @@ struct brief {
 	const char *instance;
 	const char *directory;
 	const char *pool;
-	const char *plugin; /* path */
+	const char *plugin; /* path, or "": the task is a command, which the options describe */
 	struct brief_option *options;
 	size_t noptions;
 	void *memory; /* brief_read(): everything above points into it */

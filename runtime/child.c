@@ -3,7 +3,7 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <sys/wait.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "../ipc/sys.h"
@@ -11,6 +11,7 @@
 #include "master.h"
 #include "pool.h"
 #include "spawn.h"
+#include "text.h"
 
 /* From SIGTERM to SIGKILL: time for a task that looks at ym_cancelled() to clean up. */
 #define KILL_AFTER_MS 5000
@@ -31,39 +32,65 @@ static struct board_worker_sh *board_row(const struct child *child)
 
 /* ---- the end of a worker --------------------------------------------------------------------- */
 
+/* The job's last words: what the board says, how far it was. */
+static void keep_progress(const struct child *child, const struct board_work *work, struct sweep_death *death)
+{
+	struct board_progress progress;
+
+	if (!work->job || !board_read_progress(board_row(child), &progress) || progress.job != work->job)
+		return;
+	death->done = progress.done;
+	death->total = progress.total;
+	text_copy(death->unit, sizeof(death->unit), progress.unit);
+	text_copy(death->process.note, sizeof(death->process.note), progress.note);
+	if (child->tail_job == work->job)
+		memcpy(death->process.output, child->tail, sizeof(death->process.output));
+}
+
+static void say_cause(const struct child *child, struct sweep_death *death, const char *how)
+{
+	char text[2 * JOB_ERROR_MAX];
+
+	if (child->killed)
+		snprintf(text, sizeof(text), "the instance was stopped before it was done");
+	else if (death->done > 0)
+		snprintf(text, sizeof(text), "worker %ld %s at %llu/%llu%s%.11s %.60s", (long)death->pid, how,
+		         (unsigned long long)death->done, (unsigned long long)death->total, death->unit[0] ? " " : "",
+		         death->unit, death->process.note);
+	else
+		snprintf(text, sizeof(text), "worker %ld %s", (long)death->pid, how);
+	text_copy(death->cause, sizeof(death->cause), text);
+}
+
 /* Keep the reason for the sweep, which finds the job by the participant slot of its dead owner. */
-static void keep_cause(struct child *child, pid_t pid, const char *how)
+static void keep_cause(struct child *child, pid_t pid, int status, const struct rusage *usage)
 {
 	struct master *master = child->pool->master;
 	struct board_work work;
-	struct board_progress progress;
-	struct master_death *death;
+	struct sweep_death *death;
+	char how[80];
 
 	if (!board_read_work(board_row(child), &work) || work.pid != pid ||
 	    work.slot >= master->instance.group.capacity)
 		return;
 	death = &master->deaths[work.slot];
-	death->blameless = child->killed;
-	if (child->killed)
-		snprintf(death->cause, sizeof(death->cause), "the instance was stopped before it was done");
-	else if (work.job && board_read_progress(board_row(child), &progress) && progress.job == work.job &&
-	         progress.done > 0)
-		snprintf(death->cause, sizeof(death->cause), "worker %ld %s at %llu/%llu%s%.11s %.60s", (long)pid, how,
-		         (unsigned long long)progress.done, (unsigned long long)progress.total,
-		         progress.unit[0] ? " " : "", progress.unit, progress.note);
-	else
-		snprintf(death->cause, sizeof(death->cause), "worker %ld %s", (long)pid, how);
+	*death = (struct sweep_death){
+	    .blameless = child->killed, .pid = pid, .process = {.status = status, .usage = *usage}};
+	keep_progress(child, &work, death);
+	spawn_status_text(status, how, sizeof(how));
+	say_cause(child, death, how);
+	/* A command outlives the worker that is killed only if it has children of its own. */
+	if (work.group > 0)
+		kill(-work.group, SIGKILL);
 }
 
 void child_note_death(struct child *child)
 {
-	char how[80];
+	struct rusage usage;
 	int status;
 
-	if (!child->process || !process_ended(child->process, &status))
-		return;
-	spawn_status_text(status, how, sizeof(how));
-	keep_cause(child, process_pid(child->process), how);
+	if (child->process && process_ended(child->process, &status, &usage))
+		keep_cause(child, process_pid(child->process), status, &usage);
 }
 
 /* Did the worker `pid` get as far as waiting for jobs? */
@@ -107,7 +134,7 @@ static void come_back(struct child *child, pid_t pid, const char *how)
 	uv_timer_start(&child->timer, timer_fired, restart_delay(child), 0);
 }
 
-static void ended(void *arg, pid_t pid, int status)
+static void ended(void *arg, pid_t pid, int status, const struct rusage *usage)
 {
 	struct child *child = arg;
 	struct master *master = child->pool->master;
@@ -118,7 +145,8 @@ static void ended(void *arg, pid_t pid, int status)
 	child->process = NULL;
 	uv_timer_stop(&child->timer);
 	spawn_status_text(status, how, sizeof(how));
-	keep_cause(child, pid, how);
+	keep_cause(child, pid, status, usage);
+	child->tail_job = 0;
 	if (!peaceful)
 		atomic_fetch_add(&row->crashes, 1);
 	log_line(peaceful ? LOG_INFO : LOG_WARN, "pool %s: worker %u (pid %ld) %s", child->pool->config->name,
@@ -134,10 +162,39 @@ static void ended(void *arg, pid_t pid, int status)
 	master_sweep_soon(master);
 }
 
+/* Keep the last lines of the running job, as many as fit. */
+static void keep_line(struct child *child, const char *text, size_t length)
+{
+	size_t used, most = sizeof(child->tail) - 1;
+	struct board_work work;
+
+	if (!board_read_work(board_row(child), &work) || work.job == 0)
+		return;
+	if (work.job != child->tail_job)
+		child->tail[0] = '\0';
+	child->tail_job = work.job;
+	if (length + 1 > most) {
+		text += length + 1 - most;
+		length = most - 1;
+	}
+	used = strlen(child->tail);
+	while (used + length + 1 > most) {
+		const char *second = strchr(child->tail, '\n');
+
+		second = second ? second + 1 : child->tail + used;
+		used -= (size_t)(second - child->tail);
+		memmove(child->tail, second, used + 1);
+	}
+	memcpy(child->tail + used, text, length);
+	child->tail[used + length] = '\n';
+	child->tail[used + length + 1] = '\0';
+}
+
 static void line(void *arg, const char *text, size_t length)
 {
 	struct child *child = arg;
 
+	keep_line(child, text, length);
 	log_child(child->pool->config->name, child->row, text, length);
 }
 
@@ -250,10 +307,10 @@ void child_press(struct child *child)
 	process_signal(child->process, SIGKILL);
 }
 
-void child_kill(struct child *child)
+void child_signal(struct child *child, int signo)
 {
 	if (child->process)
-		process_signal(child->process, SIGKILL);
+		process_signal(child->process, signo);
 }
 
 static void timer_fired(uv_timer_t *timer)

@@ -20,6 +20,7 @@
 #include <uv.h>
 
 #include "process.h"
+#include "story.h"
 
 struct pool;
 
@@ -42,9 +43,11 @@ struct child {
 	bool extra;   /* adopted above the pool's size: not replaced */
 	struct process *process;
 	uint64_t started;
-	unsigned failing; /* starts in a row that failed */
-	unsigned pressed; /* while STOPPING: how far we went */
-	bool killed;      /* by us, because it did not stop: its job is not to blame */
+	unsigned failing;            /* starts in a row that failed */
+	unsigned pressed;            /* while STOPPING: how far we went */
+	bool killed;                 /* by us, because it did not stop: its job is not to blame */
+	uint64_t tail_job;           /* during which job `tail` was printed */
+	char tail[STORY_OUTPUT_MAX]; /* last lines of its worker, for the story of a job that kills it */
 	uv_timer_t timer;
 };
 
@@ -55,8 +58,8 @@ bool child_adopt(struct child *child);
 void child_stop(struct child *child);
 /* The next step of a stop, now: SIGTERM, then SIGKILL. */
 void child_press(struct child *child);
-/* Its job was revoked: away with it. */
-void child_kill(struct child *child);
+/* Its job has no more time. */
+void child_signal(struct child *child, int signo);
 
 /* If its worker has ended and nobody has heard of it yet: keep the reason for the sweep. */
 void child_note_death(struct child *child);

@@ -1,241 +1,163 @@
-/* dispatch.c - submit, receive, claim, finish, cancel, wait; every step may be the last one of the process. */
+/* dispatch.c - finish, give back, cancel, bury, kick, wait; every step may be the last one of the process. */
 #include "dispatch.h"
 
-#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../ipc/sys.h"
 #include "bell.h"
 #include "payload.h"
-
-#define BACKOFF_MAX_MS 3600000
-
-/* Copy a text into a fixed field, cut at a character boundary. */
-static void copy_text(char *to, size_t max, const char *from)
-{
-	size_t n = from ? strnlen(from, max - 1) : 0;
-
-	while (from && n > 0 && from[n] && ((unsigned char)from[n] & 0xc0) == 0x80)
-		n--;
-	memcpy(to, from ? from : "", n);
-	memset(to + n, 0, max - n);
-}
-
-/* ---- submit ---------------------------------------------------------------------------------- */
-
-static int check_request(const struct instance *instance, const struct job_request *request, struct ym_err *err)
-{
-	if (request->size > instance->table->payload_max)
-		return ym_fail(err, YM_ERR_USAGE, "the payload has %zu bytes, payload_max allows %llu", request->size,
-		               (unsigned long long)instance->table->payload_max);
-	if (request->tag && strlen(request->tag) >= JOB_TAG_MAX)
-		return ym_fail(err, YM_ERR_USAGE, "the tag \"%.20s...\" is longer than %d bytes", request->tag,
-		               JOB_TAG_MAX - 1);
-	return 0;
-}
-
-static int64_t take_slot(struct instance *instance, const struct job_request *request, uint64_t *word,
-                         struct ym_err *err)
-{
-	struct table_sh *table = instance->table;
-	int64_t slot = table_take(table, instance->group.slot, word);
-
-	while (slot < 0 && ym_now_ns() < request->deadline) {
-		/* At most a second at once: a waker may have been killed between giving the slot and waking. */
-		uint64_t nap = ym_deadline(1000);
-
-		table_want_space(table);
-		slot = table_take(table, instance->group.slot, word);
-		if (slot < 0)
-			table_sleep_for_space(table, nap < request->deadline ? nap : request->deadline);
-	}
-	if (slot < 0)
-		return ym_fail(err, YM_ERR_FULL,
-		               "the job table is full (%u jobs): wait, or raise `jobs` in [yardmaster] and start anew",
-		               table->slots);
-	if (request->keep && table_cas(table, (uint32_t)slot, word, *word | JOB_KEEP))
-		*word |= JOB_KEEP;
-	return slot;
-}
-
-static void describe(struct table_sh *table, struct job_sh *job, const struct job_request *request)
-{
-	const struct table_pool_sh *pool = &table->pools[request->pool];
-
-	job->id = request->id ? request->id : atomic_fetch_add_explicit(&table->next_id, 1, memory_order_relaxed);
-	job->pool = (uint16_t)request->pool;
-	job->attempts = (uint8_t)(request->attempts ? request->attempts : (unsigned)atomic_load(&pool->attempts));
-	job->crashes = (uint8_t)request->crashes;
-	job->timeout_ms = atomic_load(&pool->timeout_ms);
-	copy_text(job->tag, sizeof(job->tag), request->tag);
-	job->submitted = job->ready = ym_now_ns();
-	job->due = job->ready + (uint64_t)request->delay_ms * 1000000u;
-	job->finished = job->ready;
-	copy_text(job->error, sizeof(job->error), request->failed);
-}
-
-static enum job_state first_state(const struct job_request *request)
-{
-	if (request->failed)
-		return JOB_FAILED;
-	return request->delay_ms > 0 ? JOB_DELAYED : JOB_READY;
-}
-
-int dispatch_submit(struct instance *instance, const struct job_request *request, struct job_ref *ref,
-                    struct ym_err *err)
-{
-	struct table_sh *table = instance->table;
-	struct job_sh *job;
-	uint64_t word;
-	int64_t slot;
-
-	if (check_request(instance, request, err) < 0)
-		return -1;
-	slot = take_slot(instance, request, &word, err);
-	if (slot < 0)
-		return -1;
-	job = table_job(table, (uint32_t)slot);
-	if (job->files)
-		payload_discard(instance->directory, job, (uint32_t)slot);
-	memset(job, 0, offsetof(struct job_sh, payload));
-	if (payload_store(instance->directory, job, (uint32_t)slot, word_gen(word), request->payload, request->size,
-	                  err) < 0) {
-		payload_discard(instance->directory, job, (uint32_t)slot);
-		table_cas(table, (uint32_t)slot, &word, word_make(word_gen(word), JOB_FREE, 0, 0, 0));
-		table_space(table);
-		return -1;
-	}
-	describe(table, job, request);
-	*ref = (struct job_ref){job->id, (uint32_t)slot, word_gen(word)};
-	/* Accepted here: from this swap on the job is done at least once, whatever becomes of us. */
-	if (!table_change(table, (uint32_t)slot, &word, first_state(request), 0, request->attempt))
-		return ym_fail(err, YM_ERR_GONE,
-		               "the slot of a job being submitted was taken away: was this process stopped for "
-		               "long and taken for dead?");
-	if (request->delay_ms > 0)
-		bell_ring(instance->directory);
-	dispatch_announce(instance, (uint32_t)slot, word);
-	return 0;
-}
-
-/* ---- receive and claim ----------------------------------------------------------------------- */
-
-int dispatch_receive(struct instance *instance, unsigned pool, struct dispatch_token *token, struct ym_err *err)
-{
-	struct table_pool_sh *row = &instance->table->pools[pool];
-	struct dispatch_message message;
-	/* With a backlog nobody sends: sleeping on an empty queue could be for ever, so look first, then feed. */
-	bool feed = atomic_load(&row->backlog) != 0;
-
-	for (;;) {
-		ssize_t n = ym_sys.msgrcv(row->queue, &message, sizeof(message.token), 0,
-		                          MSG_NOERROR | (feed ? IPC_NOWAIT : 0));
-		int sys = errno;
-
-		if (n == (ssize_t)sizeof(message.token)) {
-			*token = message.token;
-			return 0;
-		}
-		if (n >= 0)
-			continue;
-		if (sys == EINTR)
-			return 1;
-		if (sys == ENOMSG) {
-			dispatch_feed(instance, pool);
-			feed = false;
-			continue;
-		}
-		ym_fail_sys(err, sys, "msgrcv(id %d) for pool %s", row->queue, row->name);
-		if (err && sys == EINVAL)
-			err->class = YM_ERR_GONE;
-		return -1;
-	}
-}
-
-bool dispatch_claim(struct instance *instance, struct dispatch_token token, uint64_t *word)
-{
-	struct table_sh *table = instance->table;
-	uint64_t seen;
-
-	if (token.slot >= table->slots)
-		return false;
-	seen = atomic_load(&table->words[token.slot]);
-	while (word_state(seen) == JOB_READY && word_gen(seen) == token.gen) {
-		unsigned attempt = word_attempt(seen) + 1;
-		uint64_t mine = word_next(seen, JOB_CLAIMED, instance->group.slot, attempt, 0);
-
-		if (table_cas(table, token.slot, &seen, mine)) {
-			struct job_sh *job = table_job(table, token.slot);
-
-			job->started = ym_now_ns();
-			job->deadline = job->timeout_ms > 0 ? job->started + (uint64_t)job->timeout_ms * 1000000u : 0;
-			*word = mine;
-			return true;
-		}
-	}
-	return false;
-}
+#include "text.h"
 
 /* ---- the end of an attempt ------------------------------------------------------------------- */
 
-void dispatch_return(struct instance *instance, uint32_t slot, uint64_t word)
+int64_t dispatch_backoff_ms(const struct table_pool_sh *pool, unsigned attempt, uint64_t dice)
+{
+	int64_t ms = atomic_load(&pool->backoff_ms), most = atomic_load(&pool->backoff_max_ms);
+	int64_t factor = atomic_load(&pool->backoff_factor), jitter;
+
+	for (unsigned i = 1; i < attempt && ms < most; i++)
+		ms = factor > 1 && ms > most / factor ? most : ms * factor;
+	if (ms > most)
+		ms = most;
+	/* Earlier or later by up to so much: jobs that failed together do not come back together. */
+	jitter = ms / 100 * atomic_load(&pool->backoff_jitter) + ms % 100 * atomic_load(&pool->backoff_jitter) / 100;
+	return jitter > 0 ? ms - jitter + (int64_t)(dice % (uint64_t)(2 * jitter + 1)) : ms;
+}
+
+static enum job_state without_attempts(const struct table_pool_sh *pool)
+{
+	return atomic_load(&pool->bury_failed) ? JOB_BURIED : JOB_FAILED;
+}
+
+static enum job_state after_crash(struct instance *instance, struct job_sh *job, unsigned attempt)
+{
+	const struct table_pool_sh *pool = &instance->table->pools[job_pool(job)];
+	unsigned target = atomic_load(&pool->crash_pool);
+
+	if (job->crashes < UINT8_MAX)
+		job->crashes++;
+	if (atomic_load(&pool->on_crash) == TABLE_CRASH_BURY || job->crashes >= atomic_load(&pool->crashes))
+		return JOB_BURIED;
+	if (attempt >= job->attempts)
+		return without_attempts(pool);
+	if (atomic_load(&pool->on_crash) == TABLE_CRASH_MOVE && target < TABLE_POOLS)
+		job->pool = (uint16_t)target;
+	return JOB_READY;
+}
+
+enum job_state dispatch_verdict(struct instance *instance, uint32_t slot, enum story_end end, unsigned attempt)
+{
+	struct job_sh *job = table_job(instance->table, slot);
+	const struct table_pool_sh *pool = &instance->table->pools[job_pool(job)];
+	uint64_t now = ym_now_ns();
+
+	switch (end) {
+	case STORY_DONE:
+		return JOB_DONE;
+	case STORY_CANCELLED:
+		return JOB_CANCELLED;
+	case STORY_STOPPED:
+		return JOB_READY;
+	case STORY_CRASHED:
+		return after_crash(instance, job, attempt);
+	case STORY_RETRY:
+	case STORY_TIMED_OUT:
+		if (attempt >= job->attempts)
+			return without_attempts(pool);
+		job->due = now + (uint64_t)dispatch_backoff_ms(pool, attempt, now ^ job->id) * 1000000u;
+		job->at_ms = 0;
+		return JOB_DELAYED;
+	default:
+		return without_attempts(pool);
+	}
+}
+
+void dispatch_tell(struct instance *instance, uint32_t slot, uint64_t word, const struct job_report *report,
+                   int32_t pid)
+{
+	struct job_sh *job = table_job(instance->table, slot);
+	struct story_sh *story = table_story(instance->table, slot);
+	struct story_attempt attempt = {
+	    .started = job->started,
+	    .ended = ym_now_ns(),
+	    .done = report->done,
+	    .total = report->total,
+	    .pid = pid,
+	    .attempt = (uint8_t)word_attempt(word),
+	    .end = (uint8_t)report->end,
+	};
+
+	job->told = 1;
+	text_copy(job->error, sizeof(job->error), report->error);
+	job->done = report->done;
+	job->total = report->total;
+	text_copy(job->unit, sizeof(job->unit), report->unit);
+	text_copy(attempt.unit, sizeof(attempt.unit), report->unit);
+	text_copy(attempt.error, sizeof(attempt.error), report->error);
+	job->deadline = 0;
+	/* A job that succeeds at once has no story. */
+	if (report->end != STORY_DONE || atomic_load(&story->gen) == word_gen(word))
+		story_tell(story, word_gen(word), &attempt, report->process);
+}
+
+bool dispatch_settle(struct instance *instance, uint32_t slot, uint64_t *word, enum job_state state, unsigned attempt,
+                     bool first)
 {
 	struct table_sh *table = instance->table;
 	struct job_sh *job = table_job(table, slot);
 
-	/* Its fields are ours only behind this swap. */
-	if (!table_change(table, slot, &word, JOB_FINISHING, word_owner(word), word_attempt(word)))
-		return;
-	job->ready = job->finished = ym_now_ns();
-	job->deadline = 0;
-	if (!table_change(table, slot, &word, JOB_READY, 0, word_attempt(word) - 1))
-		return;
-	if (word_state(word) == JOB_READY)
-		dispatch_announce(instance, slot, word);
+	job->finished = ym_now_ns();
+	if (state == JOB_READY && !first)
+		job->ready = job->finished;
+	if (!table_change(table, slot, word, state, 0, attempt))
+		return false;
+	state = word_state(*word);
+	if (state == JOB_READY)
+		ready_push(instance, slot, *word, first);
+	else if (state == JOB_DELAYED)
+		bell_ring(instance->directory);
 	else
-		table_over(table, slot, word);
+		table_over(table, slot, *word);
+	if (job_state_over(state) && (word_flags(*word) & JOB_REPLY))
+		bell_ring(instance->directory);
+	return true;
 }
 
-int64_t dispatch_backoff_ms(int64_t backoff_ms, unsigned attempt)
+void dispatch_return(struct instance *instance, uint32_t slot, uint64_t word)
 {
-	int64_t ms = backoff_ms;
+	unsigned attempt = word_attempt(word) - 1;
 
-	for (unsigned i = 1; i < attempt && ms < BACKOFF_MAX_MS; i++)
-		ms *= 2;
-	return ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS;
+	/* Its fields are ours only behind this swap. */
+	if (!table_change(instance->table, slot, &word, JOB_FINISHING, word_owner(word), word_attempt(word)))
+		return;
+	table_job(instance->table, slot)->deadline = 0;
+	dispatch_settle(instance, slot, &word, JOB_READY, attempt, true);
 }
 
 /* True when the attempt ended without anything to write down: then one swap is enough. */
 static bool nothing_to_say(const struct job_sh *job, const struct job_report *report)
 {
-	return !job->told && report->state == JOB_DONE && !report->error && report->result_size == 0 &&
+	return !job->told && report->end == STORY_DONE && !report->error && report->result_size == 0 &&
 	       report->done == 0 && report->total == 0;
 }
 
-static void write_report(struct instance *instance, uint32_t slot, uint64_t word, const struct job_report *report,
-                         enum job_state *state)
+/* FINISHING is ours. */
+static enum job_state write_report(struct instance *instance, uint32_t slot, uint64_t word,
+                                   const struct job_report *given)
 {
-	struct job_sh *job = table_job(instance->table, slot);
-	const struct table_pool_sh *pool = &instance->table->pools[job_pool(job)];
+	struct job_report report = *given;
+	struct payload_source result = {.data = report.result ? report.result : "", .size = report.result_size};
 	struct ym_err err;
 
-	*state = report->state;
-	job->told = 1;
-	copy_text(job->error, sizeof(job->error), report->error);
-	job->done = report->done;
-	job->total = report->total;
-	copy_text(job->unit, sizeof(job->unit), report->unit);
-	job->deadline = 0;
-	if (report->state == JOB_DELAYED && word_attempt(word) >= job->attempts)
-		*state = JOB_FAILED;
-	if (*state == JOB_DONE && payload_store_result(instance->directory, job, slot, word_gen(word), report->result,
-	                                               report->result_size, &err) < 0) {
-		*state = JOB_FAILED;
-		copy_text(job->error, sizeof(job->error), err.text);
+	if (report.end == STORY_DONE &&
+	    payload_store_result(instance->directory, table_job(instance->table, slot), slot, word_gen(word), &result,
+	                         instance->table->payload_max, &err) < 0) {
+		report.end = STORY_FAILED;
+		report.error = err.text;
 	}
-	if (*state == JOB_DELAYED)
-		job->due = ym_now_ns() +
-		           (uint64_t)dispatch_backoff_ms(atomic_load(&pool->backoff_ms), word_attempt(word)) * 1000000u;
+	dispatch_tell(instance, slot, word, &report, getpid());
+	return dispatch_verdict(instance, slot, report.end, word_attempt(word));
 }
 
 bool dispatch_finish(struct instance *instance, uint32_t slot, uint64_t word, const struct job_report *report,
@@ -243,25 +165,45 @@ bool dispatch_finish(struct instance *instance, uint32_t slot, uint64_t word, co
 {
 	struct table_sh *table = instance->table;
 
-	*state = report->state;
+	*state = JOB_DONE;
 	if (!nothing_to_say(table_job(table, slot), report)) {
 		if (!table_change(table, slot, &word, JOB_FINISHING, word_owner(word), word_attempt(word)))
 			return false;
-		write_report(instance, slot, word, report, state);
+		*state = write_report(instance, slot, word, report);
 	}
-	/* Without the fence above this store may hit the next attempt of a revoked job: it is set anew when that ends. */
-	table_job(table, slot)->finished = ym_now_ns();
-	if (!table_change(table, slot, &word, *state, 0, word_attempt(word)))
+	/* Without the fence a store to `finished` may hit the next attempt of a revoked job: it is set anew when that ends. */
+	if (!dispatch_settle(instance, slot, &word, *state, word_attempt(word), false))
 		return false;
 	*state = word_state(word);
-	if (*state == JOB_DELAYED)
-		bell_ring(instance->directory);
-	else
-		table_over(table, slot, word);
 	return true;
 }
 
-/* ---- cancel and wait ------------------------------------------------------------------------- */
+/* ---- cancel, bury, kick, delete -------------------------------------------------------------- */
+
+static bool is_running(enum job_state state)
+{
+	return state == JOB_CLAIMED || state == JOB_FINISHING || state == JOB_FIXING;
+}
+
+static int gone(struct job_ref ref, struct ym_err *err)
+{
+	return ym_fail(err, YM_ERR_GONE, "job %llu is no longer in the table", (unsigned long long)ref.id);
+}
+
+/* Its place in a list, if it has one, is dropped by who comes across it. */
+static bool put_aside(struct instance *instance, uint32_t slot, uint64_t *word, enum job_state state)
+{
+	uint64_t next = word_next(*word, state, 0, word_attempt(*word), 0);
+
+	/* Before the swap: a slot whose job is over may be used again at once. */
+	table_job(instance->table, slot)->finished = ym_now_ns();
+	if (!table_cas(instance->table, slot, word, next))
+		return false;
+	table_over(instance->table, slot, next);
+	if (word_flags(next) & JOB_REPLY)
+		bell_ring(instance->directory);
+	return true;
+}
 
 int dispatch_cancel(struct instance *instance, struct job_ref ref, struct ym_err *err)
 {
@@ -270,23 +212,118 @@ int dispatch_cancel(struct instance *instance, struct job_ref ref, struct ym_err
 
 	while (word_gen(word) == ref.gen) {
 		enum job_state state = word_state(word);
-		bool running = state == JOB_CLAIMED || state == JOB_FINISHING || state == JOB_FIXING;
-		uint64_t next = running ? word | JOB_CANCEL : word_next(word, JOB_CANCELLED, 0, word_attempt(word), 0);
 
 		/* FILLING: over, and just being cleared away; who submits does not know the generation before the end. */
 		if (job_state_over(state) || state == JOB_FILLING)
 			return 1;
-		/* Before the swap: a slot whose job is over may be used again at once. */
-		if (!running)
-			table_job(table, ref.slot)->finished = ym_now_ns();
-		if (!table_cas(table, ref.slot, &word, next))
+		if (is_running(state) ? table_cas(table, ref.slot, &word, word | JOB_CANCEL)
+		                      : put_aside(instance, ref.slot, &word, JOB_CANCELLED))
+			return 0;
+	}
+	return gone(ref, err);
+}
+
+int dispatch_bury(struct instance *instance, struct job_ref ref, struct ym_err *err)
+{
+	uint64_t word = atomic_load(&instance->table->words[ref.slot]);
+
+	while (word_gen(word) == ref.gen) {
+		if (word_state(word) != JOB_READY && word_state(word) != JOB_DELAYED)
+			return 1;
+		if (put_aside(instance, ref.slot, &word, JOB_BURIED))
+			return 0;
+	}
+	return gone(ref, err);
+}
+
+/* Make it ours for a moment, whatever it waited for. */
+static bool seize(struct instance *instance, uint32_t slot, uint64_t *word, enum job_state state)
+{
+	uint64_t mine = word_next(*word, state, instance->group.slot, word_attempt(*word), 0);
+
+	if (!table_cas(instance->table, slot, word, mine))
+		return false;
+	*word = mine;
+	return true;
+}
+
+/* FIXING is ours. Under the lock, so that nobody enters a job with the same key meanwhile. */
+static bool take_key_back(struct instance *instance, uint32_t slot)
+{
+	struct job_sh *job = table_job(instance->table, slot);
+	int64_t other;
+
+	if (!job->unique[0])
+		return true;
+	index_lock(instance);
+	/* FIXING counts as live, so this one may be found itself. */
+	other = index_find(instance, job_pool(job), job->unique);
+	if (other < 0)
+		index_add_key(instance, slot);
+	index_unlock(instance);
+	return other < 0 || other == slot;
+}
+
+int dispatch_kick(struct instance *instance, struct job_ref ref, struct ym_err *err)
+{
+	struct table_sh *table = instance->table;
+	uint64_t word = atomic_load(&table->words[ref.slot]);
+
+	while (word_gen(word) == ref.gen) {
+		enum job_state state = word_state(word);
+		struct job_sh *job = table_job(table, ref.slot);
+
+		if (state != JOB_BURIED && state != JOB_FAILED && state != JOB_CANCELLED && state != JOB_DELAYED)
+			return 1;
+		if (!seize(instance, ref.slot, &word, JOB_FIXING))
 			continue;
-		if (!running)
-			table_over(table, ref.slot, next);
+		if (state != JOB_DELAYED && !take_key_back(instance, ref.slot)) {
+			dispatch_settle(instance, ref.slot, &word, state, word_attempt(word), false);
+			return ym_fail(err, YM_ERR_NO, "another job with the unique key \"%.*s\" waits or runs",
+			               JOB_UNIQUE_MAX, job->unique);
+		}
+		if (state != JOB_DELAYED)
+			job->crashes = 0;
+		dispatch_settle(instance, ref.slot, &word, JOB_READY, state == JOB_DELAYED ? word_attempt(word) : 0,
+		                false);
 		return 0;
 	}
-	return ym_fail(err, YM_ERR_GONE, "job %llu is no longer in the table", (unsigned long long)ref.id);
+	return gone(ref, err);
 }
+
+bool dispatch_free(struct instance *instance, uint32_t slot, uint64_t word)
+{
+	struct table_sh *table = instance->table;
+	uint64_t mine = word_make(word_gen(word), JOB_FILLING, instance->group.slot, 0, 0);
+
+	if (!table_cas(table, slot, &word, mine))
+		return false;
+	payload_discard(instance->directory, table_job(table, slot), slot);
+	table_cas(table, slot, &mine, word_make(word_gen(mine), JOB_FREE, 0, 0, 0));
+	table_space(table);
+	return true;
+}
+
+int dispatch_delete(struct instance *instance, struct job_ref ref, struct ym_err *err)
+{
+	uint64_t word = atomic_load(&instance->table->words[ref.slot]);
+
+	while (word_gen(word) == ref.gen) {
+		if (is_running(word_state(word)))
+			return 1;
+		if (word_state(word) == JOB_FREE || word_state(word) == JOB_FILLING)
+			break;
+		if (dispatch_free(instance, ref.slot, word)) {
+			if (word_flags(word) & JOB_WAITED)
+				table_wake(instance->table, ref.slot);
+			return 0;
+		}
+		word = atomic_load(&instance->table->words[ref.slot]);
+	}
+	return gone(ref, err);
+}
+
+/* ---- wait ------------------------------------------------------------------------------------ */
 
 void dispatch_forget(struct instance *instance, struct job_ref ref)
 {
@@ -306,7 +343,7 @@ int dispatch_wait(struct instance *instance, struct job_ref ref, uint64_t deadli
 	uint64_t seen = atomic_load(&table->words[ref.slot]);
 
 	for (;;) {
-		if (word_gen(seen) != ref.gen)
+		if (word_gen(seen) != ref.gen || word_state(seen) == JOB_FREE)
 			return ym_fail(err, YM_ERR_GONE, "job %llu is over, but its result is no longer kept",
 			               (unsigned long long)ref.id);
 		*word = seen;
@@ -322,4 +359,16 @@ int dispatch_wait(struct instance *instance, struct job_ref ref, uint64_t deadli
 		table_sleep(table, ref.slot, seen, deadline);
 		seen = atomic_load(&table->words[ref.slot]);
 	}
+}
+
+/* ---- pools ----------------------------------------------------------------------------------- */
+
+void dispatch_mode(struct instance *instance, unsigned pool, uint32_t set, uint32_t clear)
+{
+	struct table_pool_sh *row = &instance->table->pools[pool];
+
+	atomic_fetch_or(&row->mode, set);
+	atomic_fetch_and(&row->mode, ~clear);
+	if (ready_any(instance, pool))
+		ready_wake(instance, pool, UINT32_MAX);
 }

@@ -20,11 +20,12 @@ static void line(void *arg, const char *text, size_t length)
 	log_line(LOG_INFO, "guardian: %.*s", (int)length, text);
 }
 
-static void ended(void *arg, pid_t pid, int status)
+static void ended(void *arg, pid_t pid, int status, const struct rusage *usage)
 {
 	struct guard *guard = arg;
 	char how[80];
 
+	(void)usage;
 	spawn_status_text(status, how, sizeof(how));
 	guard->process = NULL;
 	if (guard->off)

@@ -192,6 +192,9 @@ int instance_join(struct instance *instance, const char *role, const struct inst
 	}
 	instance->table = table;
 	instance->board = board;
+	/* Our number is that of a dead participant: what he locked would wait for us. */
+	if (instance->group.inherited)
+		index_break(instance, instance->group.slot);
 	return 0;
 }
 

@@ -6,52 +6,227 @@
 /* Others hold a semaphore's attach lock for microseconds, unless they are stopped. */
 #define ATTACH_PATIENCE_MS 10000
 
+/* ---- attaching ------------------------------------------------------------------------------- */
+
+static int attach(struct limit_use *use, const struct table_limit_sh *limit, unsigned units, struct ym_err *err)
+{
+	int max = atomic_load(&limit->max), turn = atomic_load(&limit->turn);
+
+	if (max == 0)
+		return 0;
+	if (ym_sem_get(&use->sem, limit->key, max, 0600, ym_deadline(ATTACH_PATIENCE_MS), err) < 0)
+		return -1;
+	use->units = units;
+	return turn == 0 ? 0 : ym_sem_get(&use->turn, turn, 1, 0600, ym_deadline(ATTACH_PATIENCE_MS), err);
+}
+
+static struct limit_use *add_use(struct limit_set *set, unsigned limit, struct rate_sh *rate)
+{
+	struct limit_use *use = &set->uses[set->count];
+
+	*use = (struct limit_use){.limit = limit, .rate = rate, .sem.id = -1, .turn.id = -1};
+	return use;
+}
+
 int limit_set_open(struct limit_set *set, struct table_sh *table, unsigned pool, struct ym_err *err)
 {
-	const struct table_pool_sh *row = &table->pools[pool];
+	struct table_pool_sh *row = &table->pools[pool];
 	unsigned n = atomic_load(&row->nlimits);
 
+	set->table = table;
 	set->count = 0;
 	for (unsigned i = 0; i < n && i < TABLE_POOL_LIMITS; i++) {
-		unsigned index = atomic_load(&row->limits[i]) % TABLE_LIMITS;
-		const struct table_limit_sh *limit = &table->limits[index];
+		unsigned index = atomic_load(&row->limits[i].limit) % TABLE_LIMITS;
+		struct table_limit_sh *limit = &table->limits[index];
+		struct limit_use *use = add_use(set, index, &limit->rate);
 
-		if (ym_sem_get(&set->sems[set->count], limit->key, atomic_load(&limit->max), 0600,
-		               ym_deadline(ATTACH_PATIENCE_MS), err) < 0) {
+		set->count++;
+		if (attach(use, limit, atomic_load(&row->limits[i].units), err) < 0) {
 			limit_set_close(set);
 			return ym_err_prefix(err, "limit %s", limit->name);
 		}
-		set->index[set->count++] = index;
 	}
+	add_use(set, LIMIT_POOL_RATE, &row->rate);
 	return 0;
 }
 
 void limit_set_close(struct limit_set *set)
 {
-	while (set->count > 0)
-		ym_sem_close(&set->sems[--set->count]);
+	while (set->count > 0) {
+		struct limit_use *use = &set->uses[--set->count];
+
+		ym_sem_close(&use->turn);
+		ym_sem_close(&use->sem);
+	}
 }
 
-int limit_set_take(struct limit_set *set, unsigned *lacking, struct ym_err *err)
+/* ---- saying what is waited for --------------------------------------------------------------- */
+
+struct wait {
+	limit_waiting *tell;
+	void *arg;
+	const struct limit_use *told;
+};
+
+static void wait_for(struct wait *wait, const struct limit_use *use)
+{
+	if (wait->tell && wait->told != use)
+		wait->tell(wait->arg, use->limit);
+	wait->told = use;
+}
+
+static int use_failed(const struct limit_set *set, const struct limit_use *use, struct ym_err *err)
+{
+	return ym_err_prefix(err, "limit %s", set->table->limits[use->limit].name);
+}
+
+/* ---- units ----------------------------------------------------------------------------------- */
+
+void limit_set_give_all(struct limit_set *set)
+{
+	for (unsigned i = set->count; i > 0; i--) {
+		struct limit_use *use = &set->uses[i - 1];
+
+		/* It fails when the semaphore was removed, and then nothing is held. */
+		if (use->taken > 0)
+			ym_sem_release_units(&use->sem, use->taken, NULL);
+		use->taken = 0;
+	}
+}
+
+/* 0 taken, 1 too few are free, or it is somebody else's turn, -1 error. */
+static int try_use(struct limit_use *use, struct ym_err *err)
+{
+	int result;
+
+	/* Who takes the turn a moment after this look comes a moment after us. */
+	if (use->turn.id >= 0 && ym_sem_value(use->turn.id, YM_SEM_VALUE) == 0)
+		return 1;
+	result = ym_sem_try_units(&use->sem, use->units, err);
+	if (result == 0)
+		use->taken = use->units;
+	return result;
+}
+
+/* Take what is not taken yet. 0, or 1 and the use that lacks units, or -1 and the one that failed. */
+static int try_all(struct limit_set *set, struct limit_use **which, struct ym_err *err)
 {
 	for (unsigned i = 0; i < set->count; i++) {
-		int result = ym_sem_try(&set->sems[i], err);
+		int result;
 
-		if (result == 0)
-			continue;
-		*lacking = set->index[i];
-		while (i > 0)
-			ym_sem_release(&set->sems[--i], NULL);
-		return result;
+		*which = &set->uses[i];
+		result = (*which)->taken == (*which)->units ? 0 : try_use(*which, err);
+		if (result != 0)
+			return result;
 	}
 	return 0;
 }
 
-void limit_set_give(struct limit_set *set)
+/* Sleep until the units of this one are ours. 0, 1 a signal came, -1 error. */
+static int await_use(struct limit_use *use, struct ym_err *err)
 {
-	for (unsigned i = set->count; i > 0; i--)
-		if (set->sems[i - 1].held)
-			ym_sem_release(&set->sems[i - 1], NULL);
+	bool turns = use->turn.id >= 0;
+	int result = turns ? ym_sem_wait_units(&use->turn, 1, YM_NEVER, err) : 0;
+
+	if (result != 0)
+		return result;
+	result = ym_sem_wait_units(&use->sem, use->units, YM_NEVER, err);
+	if (result == 0)
+		use->taken = use->units;
+	if (turns && ym_sem_release(&use->turn, result < 0 ? NULL : err) < 0)
+		return -1;
+	return result;
+}
+
+/* Nothing is held while it sleeps, and nothing unless it returns 0. */
+static int take_units(struct limit_set *set, struct wait *wait, struct ym_err *err)
+{
+	struct limit_use *use;
+	int result;
+
+	while ((result = try_all(set, &use, err)) == 1) {
+		limit_set_give_all(set);
+		wait_for(wait, use);
+		result = await_use(use, err);
+		if (result != 0)
+			break;
+	}
+	if (result == 0)
+		return 0;
+	limit_set_give_all(set);
+	return result < 0 ? use_failed(set, use, err) : 1;
+}
+
+/* ---- rates ----------------------------------------------------------------------------------- */
+
+/* Sleep until every rate may allow a start. 0, or 1: a signal came. */
+static int await_rates(struct limit_set *set, struct wait *wait)
+{
+	for (;;) {
+		uint64_t now = ym_now_ns(), until = now;
+		struct limit_use *last = NULL;
+
+		for (unsigned i = 0; i <= set->count; i++) {
+			struct limit_use *use = &set->uses[i];
+			uint64_t when = rate_is_set(use->rate) ? rate_when(use->rate, &use->place, now) : now;
+
+			if (when > until) {
+				until = when;
+				last = use;
+			}
+		}
+		if (!last)
+			return 0;
+		wait_for(wait, last);
+		if (rate_sleep(last->rate, &last->place, until))
+			return 1;
+	}
+}
+
+static void unclaim_rates(struct limit_set *set, unsigned count)
+{
+	while (count > 0) {
+		struct limit_use *use = &set->uses[--count];
+
+		rate_unclaim(use->rate, &use->place);
+	}
+}
+
+static bool claim_rates(struct limit_set *set)
+{
+	uint64_t now = ym_now_ns();
+
+	for (unsigned i = 0; i <= set->count; i++)
+		if (!rate_claim(set->uses[i].rate, &set->uses[i].place, now)) {
+			unclaim_rates(set, i);
+			return false;
+		}
+	return true;
+}
+
+/* ---- both ------------------------------------------------------------------------------------ */
+
+int limit_set_take_all(struct limit_set *set, limit_waiting *waiting, void *arg, struct ym_err *err)
+{
+	struct wait wait = {.tell = waiting, .arg = arg};
+
+	for (;;) {
+		int result = await_rates(set, &wait);
+
+		if (result == 0)
+			result = take_units(set, &wait, err);
+		if (result != 0)
+			return result;
+		if (claim_rates(set))
+			return 0;
+		limit_set_give_all(set);
+	}
+}
+
+void limit_set_return(struct limit_set *set)
+{
+	unclaim_rates(set, set->count + 1);
+	limit_set_give_all(set);
 }
 
 int limit_free(const struct table_limit_sh *limit)

@@ -22,30 +22,36 @@ static int row_for(const struct table_sh *table, const char *name)
 	return index;
 }
 
-static void object_name(const char *limit, char out[YM_OBJECT_NAME_MAX])
+static void object_name(const char *kind, const char *limit, char out[YM_OBJECT_NAME_MAX])
 {
-	snprintf(out, YM_OBJECT_NAME_MAX, "limit.%s", limit);
+	snprintf(out, YM_OBJECT_NAME_MAX, "%s.%s", kind, limit);
 }
 
-/* The key of a limit: the configured one, or that of a key file of its own. */
-static int key_for(struct limit_keeper *keeper, const struct cfg_limit *config, key_t *key, struct ym_err *err)
+/* The key of a semaphore of our own, behind a key file. */
+static int own_key(struct limit_keeper *keeper, const char *name, size_t units, key_t *key, struct ym_err *err)
 {
 	struct ym_registry_sh *reg = keeper->instance->group.reg;
-	char name[YM_OBJECT_NAME_MAX];
-	struct ym_entry_sh *entry;
+	struct ym_entry_sh *entry = ym_registry_find(reg, name);
 
-	if (config->key)
-		return ym_key_parse(config->key, key, err);
-	object_name(config->name, name);
-	entry = ym_registry_find(reg, name);
 	if (entry && !ym_registry_exists(entry)) {
 		ym_registry_drop(entry);
 		entry = NULL;
 	}
-	if (!entry && ym_registry_add(reg, YM_OBJECT_SEMAPHORE, name, (size_t)config->max, 0, 0600, NULL, err) < 0)
+	if (!entry && ym_registry_add(reg, YM_OBJECT_SEMAPHORE, name, units, 0, 0600, NULL, err) < 0)
 		return -1;
 	*key = ym_registry_find(reg, name)->key;
 	return 0;
+}
+
+/* The key of a limit: the configured one, or one of its own. */
+static int key_for(struct limit_keeper *keeper, const struct cfg_limit *config, key_t *key, struct ym_err *err)
+{
+	char name[YM_OBJECT_NAME_MAX];
+
+	if (config->key)
+		return ym_key_parse(config->key, key, err);
+	object_name("limit", config->name, name);
+	return own_key(keeper, name, (size_t)config->max, key, err);
 }
 
 /* Bring the number of units to the configured one, as far as enough of them are free. */
@@ -65,55 +71,110 @@ static void resize(struct limit_keeper *keeper, unsigned index)
 	}
 }
 
+static int attach_one(struct limit_keeper *keeper, struct ym_sem *sem, const char *kind, const char *limit, key_t key,
+                      int max, int64_t patience_ms, struct ym_err *err)
+{
+	char name[YM_OBJECT_NAME_MAX];
+
+	if (ym_sem_get(sem, key, max, 0600, ym_deadline(patience_ms), err) < 0)
+		return -1;
+	object_name(kind, limit, name);
+	if (ym_registry_note(keeper->instance->group.reg, YM_OBJECT_SEMAPHORE, name, key, sem->id, (size_t)max, err) ==
+	    0)
+		return 0;
+	ym_sem_close(sem);
+	return -1;
+}
+
 static int attach(struct limit_keeper *keeper, unsigned index, int64_t patience_ms, struct ym_err *err)
 {
 	struct table_limit_sh *limit = &keeper->instance->table->limits[index];
 	struct ym_sem *sem = &keeper->sems[index];
-	char name[YM_OBJECT_NAME_MAX];
+	key_t turn = atomic_load(&limit->turn);
 
-	if (ym_sem_get(sem, limit->key, keeper->wanted[index], 0600, ym_deadline(patience_ms), err) < 0)
+	if (attach_one(keeper, sem, "limit", limit->name, limit->key, keeper->wanted[index], patience_ms, err) < 0)
 		return -1;
+	if (turn && attach_one(keeper, &keeper->turns[index], "turn", limit->name, turn, 1, patience_ms, err) < 0) {
+		ym_sem_close(sem);
+		return -1;
+	}
 	keeper->open[index] = true;
 	if (sem->alone)
 		atomic_store(&limit->max, keeper->wanted[index]);
 	atomic_store(&limit->id, sem->id);
-	object_name(limit->name, name);
-	return ym_registry_note(keeper->instance->group.reg, YM_OBJECT_SEMAPHORE, name, limit->key, sem->id,
-	                        (size_t)keeper->wanted[index], err);
+	return 0;
 }
 
-int limit_keeper_enter(struct limit_keeper *keeper, const struct cfg_limit *config, struct ym_err *err)
+static void detach(struct limit_keeper *keeper, unsigned index)
 {
-	struct table_sh *table = keeper->instance->table;
-	struct board_sh *board = keeper->instance->board;
-	int index = row_for(table, config->name);
-	struct table_limit_sh *limit;
+	if (!keeper->open[index])
+		return;
+	keeper->open[index] = false;
+	ym_sem_close(&keeper->sems[index]);
+	if (atomic_load(&keeper->instance->table->limits[index].turn))
+		ym_sem_close(&keeper->turns[index]);
+}
+
+/* Where a pool takes several units at once, those who wait take turns (limit.h). */
+static int enter_turn(struct limit_keeper *keeper, struct table_limit_sh *limit, bool several, struct ym_err *err)
+{
+	char name[YM_OBJECT_NAME_MAX];
+	key_t key = 0;
+
+	object_name("turn", limit->name, name);
+	if (several && own_key(keeper, name, 1, &key, err) < 0)
+		return -1;
+	atomic_store(&limit->turn, key);
+	return 0;
+}
+
+/* The semaphore of a limit that has one. `known`: it was entered before, with the same key. */
+static int enter_units(struct limit_keeper *keeper, unsigned index, const struct cfg_limit *config, bool several,
+                       struct ym_err *err)
+{
+	struct table_limit_sh *limit = &keeper->instance->table->limits[index];
 	bool known;
 	key_t key;
 
-	if (index < 0)
-		return ym_fail(err, YM_ERR_LIMIT, "no row is free: at most %d limits", TABLE_LIMITS);
 	if (key_for(keeper, config, &key, err) < 0)
 		return -1;
-	limit = &table->limits[index];
 	known = atomic_load(&limit->used) && limit->key == key;
-	keeper->wanted[index] = (int)config->max;
-	memcpy(limit->name, config->name, sizeof(limit->name));
 	limit->key = key;
 	if (!known)
 		atomic_store(&limit->max, (int32_t)config->max);
-	if (attach(keeper, (unsigned)index, INSTANCE_PATIENCE_MS, err) < 0)
+	if (enter_turn(keeper, limit, several, err) < 0 || attach(keeper, index, INSTANCE_PATIENCE_MS, err) < 0)
 		return -1;
 	if (!known && !keeper->sems[index].alone)
 		log_line(LOG_INFO,
 		         "limit %s: key 0x%x is already used by another program: its number of units counts, not `max`",
 		         config->name, (unsigned)key);
-	resize(keeper, (unsigned)index);
+	resize(keeper, index);
 	if (atomic_load(&limit->max) != config->max)
 		log_line(LOG_INFO, "limit %s: still %d units, %d when those in use are given back", config->name,
 		         atomic_load(&limit->max), (int)config->max);
+	return 0;
+}
+
+int limit_keeper_enter(struct limit_keeper *keeper, const struct cfg_limit *config, bool several, struct ym_err *err)
+{
+	struct table_sh *table = keeper->instance->table;
+	struct board_sh *board = keeper->instance->board;
+	int index = row_for(table, config->name);
+	struct table_limit_sh *limit;
+
+	if (index < 0)
+		return ym_fail(err, YM_ERR_LIMIT, "no row is free: at most %d limits", TABLE_LIMITS);
+	limit = &table->limits[index];
+	keeper->wanted[index] = (int)config->max;
+	memcpy(limit->name, config->name, sizeof(limit->name));
+	rate_set(&limit->rate, (uint64_t)config->rate_ns);
+	if (config->max == 0)
+		atomic_store(&limit->max, 0);
+	else if (enter_units(keeper, (unsigned)index, config, several, err) < 0)
+		return -1;
 	memcpy(board->limits[index].name, limit->name, sizeof(limit->name));
-	board->limits[index].key = key;
+	board->limits[index].key = limit->key;
+	atomic_store(&board->limits[index].rate_ns, (uint64_t)config->rate_ns);
 	atomic_store(&limit->used, 1);
 	atomic_store(&board->limits[index].used, 1);
 	return 0;
@@ -126,8 +187,7 @@ static void repair(struct limit_keeper *keeper, unsigned index)
 	struct ym_err err;
 	int result;
 
-	ym_sem_close(&keeper->sems[index]);
-	keeper->open[index] = false;
+	detach(keeper, index);
 	if (ym_group_lock(&keeper->instance->group, &err) < 0)
 		return;
 	result = attach(keeper, index, REPAIR_PATIENCE_MS, &err);
@@ -139,7 +199,7 @@ static void repair(struct limit_keeper *keeper, unsigned index)
 		         err.text);
 }
 
-void limit_keeper_show(struct limit_keeper *keeper, const uint32_t *parked)
+void limit_keeper_show(struct limit_keeper *keeper)
 {
 	struct table_sh *table = keeper->instance->table;
 
@@ -157,13 +217,11 @@ void limit_keeper_show(struct limit_keeper *keeper, const uint32_t *parked)
 		atomic_store(&row->free, units < 0 ? 0 : units);
 		atomic_store(&row->max, atomic_load(&table->limits[i].max));
 		atomic_store(&row->id, atomic_load(&table->limits[i].id));
-		atomic_store(&row->parked, parked[i]);
 	}
 }
 
 void limit_keeper_close(struct limit_keeper *keeper)
 {
 	for (unsigned i = 0; i < TABLE_LIMITS; i++)
-		if (keeper->open[i])
-			ym_sem_close(&keeper->sems[i]);
+		detach(keeper, i);
 }

@@ -12,16 +12,19 @@
 struct limit_keeper {
 	struct instance *instance;
 	/* Attached as long as the master lives, so that no worker is ever "alone" and sets the number of units. */
-	struct ym_sem sems[TABLE_LIMITS];
+	struct ym_sem sems[TABLE_LIMITS], turns[TABLE_LIMITS];
 	bool open[TABLE_LIMITS];
 	int wanted[TABLE_LIMITS]; /* units as configured; the table's `max` is what really applies */
 };
 
-/* Enter a configured limit into table, board and registry (callers hold the group's LOCK), and attach to it. */
-int limit_keeper_enter(struct limit_keeper *keeper, const struct cfg_limit *config, struct ym_err *err);
+/*
+ * Enter a configured limit into table, board and registry (callers hold the group's LOCK), and attach to it. `several`:
+ * some pool takes more than one unit of it for a job.
+ */
+int limit_keeper_enter(struct limit_keeper *keeper, const struct cfg_limit *config, bool several, struct ym_err *err);
 
-/* Bring the board up to date; `parked` is the number of jobs waiting for each limit. Repairs what it finds broken. */
-void limit_keeper_show(struct limit_keeper *keeper, const uint32_t *parked);
+/* Bring the board up to date. Repairs what it finds broken. */
+void limit_keeper_show(struct limit_keeper *keeper);
 
 void limit_keeper_close(struct limit_keeper *keeper);
 

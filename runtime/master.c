@@ -14,7 +14,7 @@
 /* The sweep comes at least this often while jobs are in the table, and this often when there are none. */
 #define SWEEP_BUSY_MS 500
 #define SWEEP_IDLE_MS 2000
-/* While a pool has a time limit. */
+/* While a pool or a job has a time limit. */
 #define SWEEP_TIMEOUTS_MS 100
 /* ... and never more often than this. */
 #define SWEEP_GAP_NS UINT64_C(2000000)
@@ -52,15 +52,14 @@ static struct child *child_of(struct master *master, unsigned slot)
 }
 
 /* The sweep may come before the loop has heard of the death. */
-static const char *cause_of(void *arg, unsigned slot, bool *blameless)
+static const struct sweep_death *death_of(void *arg, unsigned slot)
 {
 	struct master *master = arg;
 	struct child *child = child_of(master, slot);
 
 	if (child)
 		child_note_death(child);
-	*blameless = master->deaths[slot].blameless;
-	return master->deaths[slot].cause;
+	return master->deaths[slot].pid ? &master->deaths[slot] : NULL;
 }
 
 /* The next owner of the slot dies another death. */
@@ -68,15 +67,19 @@ static void buried(void *arg, unsigned slot)
 {
 	struct master *master = arg;
 
-	master->deaths[slot] = (struct master_death){0};
+	master->deaths[slot] = (struct sweep_death){0};
 }
 
-static void kill_owner(void *arg, unsigned slot)
+static bool signal_owner(void *arg, unsigned slot, int signo)
 {
 	struct child *child = child_of(arg, slot);
 
-	if (child)
-		child_kill(child);
+	if (!child)
+		return false;
+	log_line(LOG_WARN, "pool %s: the job of worker %u has had its time: sending it %s", child->pool->config->name,
+	         child->row, signo == SIGKILL ? "SIGKILL" : "SIGTERM");
+	child_signal(child, signo);
+	return true;
 }
 
 static void show_counts(struct master *master, const struct sweep *sweep)
@@ -94,10 +97,11 @@ static void show_counts(struct master *master, const struct sweep *sweep)
 		atomic_store(&row->failing, failing);
 		atomic_store(&row->waiting, counts->waiting);
 		atomic_store(&row->running, counts->running);
-		atomic_store(&row->parked, counts->parked);
 		atomic_store(&row->delayed, counts->delayed);
+		atomic_store(&row->buried, counts->buried);
+		atomic_store(&row->mode, atomic_load(&master->instance.table->pools[pool->index].mode));
 	}
-	limit_keeper_show(&master->limits, sweep->parked_on);
+	limit_keeper_show(&master->limits);
 	atomic_fetch_add(&board(master)->recovered, sweep->recovered);
 	atomic_fetch_add(&board(master)->resent, sweep->resent);
 	atomic_store(&board(master)->beat, ym_now_ns());
@@ -157,7 +161,7 @@ static uint64_t next_sweep_ms(const struct master *master)
 	uint64_t now = ym_now_ns(), ms = master->sweep.live ? SWEEP_BUSY_MS : SWEEP_IDLE_MS;
 
 	/* Nobody tells the master that a job with a deadline was claimed. */
-	if (master->has_timeouts && ms > SWEEP_TIMEOUTS_MS)
+	if ((master->has_timeouts || master->sweep.timed) && ms > SWEEP_TIMEOUTS_MS)
 		ms = SWEEP_TIMEOUTS_MS;
 	if (master->sweep.next >= now + ms * 1000000u)
 		return ms;
@@ -267,18 +271,31 @@ static void signal_came(uv_signal_t *handle, int signo)
 
 /* ---- start ----------------------------------------------------------------------------------- */
 
+/* Does some pool take more than one unit of the limit for a job? */
+static bool takes_several(const struct config *config, const char *limit)
+{
+	for (size_t i = 0; i < config->npools; i++)
+		for (size_t j = 0; j < config->pools[i].nlimits; j++)
+			if (config->pools[i].limits[j].units > 1 && strcmp(config->pools[i].limits[j].name, limit) == 0)
+				return true;
+	return false;
+}
+
 static int enter_all(struct master *master, struct ym_err *err)
 {
 	const struct config *config = master->config;
 
 	for (size_t i = 0; i < config->nlimits; i++)
-		if (limit_keeper_enter(&master->limits, &config->limits[i], err) < 0)
+		if (limit_keeper_enter(&master->limits, &config->limits[i],
+		                       takes_several(config, config->limits[i].name), err) < 0)
 			return ym_err_prefix(err, "limit %s", config->limits[i].name);
 	for (size_t i = 0; i < config->npools; i++, master->npools++)
 		if (pool_enter(&master->pools[i], master, &config->pools[i], err) < 0)
 			return ym_err_prefix(err, "pool %s", config->pools[i].name);
-		else if (config->pools[i].timeout_ms > 0)
-			master->has_timeouts = true;
+	for (size_t i = 0; i < master->npools; i++) {
+		pool_enter_crash_rule(&master->pools[i]);
+		master->has_timeouts |= config->pools[i].timeout_ms > 0;
+	}
 	return 0;
 }
 
@@ -428,7 +445,7 @@ static int set_up(struct master *master, struct ym_err *err)
 		return -1;
 	guard_start(&master->guard);
 	master->limits.instance = &master->instance;
-	master->sweep = (struct sweep){.cause = cause_of, .kill = kill_owner, .buried = buried, .arg = master};
+	master->sweep = (struct sweep){.death = death_of, .signal = signal_owner, .buried = buried, .arg = master};
 	master->pools = calloc(master->config->npools, sizeof(*master->pools));
 	master->deaths = calloc(master->instance.group.capacity, sizeof(*master->deaths));
 	if (!master->pools || !master->deaths)

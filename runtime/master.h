@@ -16,14 +16,6 @@
 #include "pool.h"
 #include "sweep.h"
 
-#define MASTER_CAUSE_MAX 256
-
-/* How the owner of a participant slot died, for the sweep that finds his job. */
-struct master_death {
-	char cause[MASTER_CAUSE_MAX]; /* "" if not known */
-	bool blameless;               /* killed by us because the instance stops: the attempt does not count */
-};
-
 struct master {
 	uv_loop_t loop;
 	const struct config *config;
@@ -31,8 +23,8 @@ struct master {
 	struct pool *pools;
 	size_t npools;
 	struct limit_keeper limits;
-	struct sweep sweep;          /* the last one */
-	struct master_death *deaths; /* by participant slot */
+	struct sweep sweep;         /* the last one */
+	struct sweep_death *deaths; /* by participant slot: how its owner died */
 	struct guard guard;
 	uv_signal_t signals[3];
 	uv_timer_t sweep_timer;

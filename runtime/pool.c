@@ -10,6 +10,7 @@
 #include "brief.h"
 #include "log.h"
 #include "master.h"
+#include "text.h"
 
 /* ---- table and board ------------------------------------------------------------------------- */
 
@@ -48,13 +49,16 @@ void pool_check_queue(struct pool *pool)
 	struct ym_queue_stat stat;
 	struct ym_err err;
 	bool made = false;
+	int32_t queue;
 	int result;
 
-	if (ym_queue_stat(row->queue, &stat, NULL) == 0 || ym_group_lock(&instance->group, &err) < 0)
+	if (ym_queue_stat(atomic_load(&row->queue), &stat, NULL) == 0 || ym_group_lock(&instance->group, &err) < 0)
 		return;
-	result = enter_queue(pool->master, pool->config->name, &row->queue, &made, &err);
+	result = enter_queue(pool->master, pool->config->name, &queue, &made, &err);
+	if (result == 0)
+		atomic_store(&row->queue, queue);
 	ym_group_unlock(&instance->group);
-	/* The tokens that were in it are missed by the sweep, which sends them again. */
+	/* The tokens that were in it are missed by the sweep, which sends another. */
 	if (result < 0)
 		log_line(LOG_ERROR, "pool %s: its queue was removed: %s; next try at the next sweep",
 		         pool->config->name, err.text);
@@ -62,10 +66,15 @@ void pool_check_queue(struct pool *pool)
 		log_line(LOG_WARN, "pool %s: its queue had been removed by hand; made again", pool->config->name);
 }
 
+struct use {
+	unsigned limit;
+	int32_t key;
+	int64_t units;
+};
+
 static int by_key(const void *a, const void *b)
 {
-	int32_t x = ((const struct table_limit_sh *const *)a)[0]->key,
-		y = ((const struct table_limit_sh *const *)b)[0]->key;
+	int32_t x = ((const struct use *)a)->key, y = ((const struct use *)b)->key;
 
 	return x < y ? -1 : x > y;
 }
@@ -74,32 +83,115 @@ static int by_key(const void *a, const void *b)
 static int enter_limits(struct table_sh *table, struct table_pool_sh *row, const struct cfg_pool *config,
                         struct ym_err *err)
 {
-	struct table_limit_sh *limits[TABLE_POOL_LIMITS];
-	size_t n = config->limits.count;
+	struct use uses[TABLE_POOL_LIMITS];
+	size_t n = config->nlimits;
 
 	if (n > TABLE_POOL_LIMITS)
 		return ym_fail(err, YM_ERR_CONFIG, "pool %s has %zu limits, at most %d are possible", config->name, n,
 		               TABLE_POOL_LIMITS);
-	for (size_t i = 0; i < n; i++)
-		limits[i] = &table->limits[table_limit(table, config->limits.items[i])];
-	qsort(limits, n, sizeof(limits[0]), by_key); /* NOLINT(bugprone-sizeof-expression): pointers are sorted */
-	for (size_t i = 0; i < n; i++)
-		atomic_store(&row->limits[i], (uint8_t)(limits[i] - table->limits));
+	for (size_t i = 0; i < n; i++) {
+		unsigned limit = (unsigned)table_limit(table, config->limits[i].name);
+
+		uses[i] = (struct use){limit, table->limits[limit].key, config->limits[i].units};
+	}
+	qsort(uses, n, sizeof(uses[0]), by_key);
+	for (size_t i = 0; i < n; i++) {
+		atomic_store(&row->limits[i].limit, (uint8_t)uses[i].limit);
+		atomic_store(&row->limits[i].units, (uint16_t)uses[i].units);
+	}
 	atomic_store(&row->nlimits, (uint32_t)n);
+	rate_set(&row->rate, (uint64_t)config->rate_ns);
 	return 0;
+}
+
+/* What the configuration says of the pool's jobs. */
+static void enter_rules(struct table_pool_sh *row, const struct cfg_pool *config)
+{
+	atomic_store(&row->attempts, (uint8_t)config->attempts);
+	atomic_store(&row->crashes, (uint8_t)config->crashes);
+	atomic_store(&row->backoff_ms, config->backoff_ms);
+	atomic_store(&row->backoff_max_ms, config->backoff_max_ms);
+	atomic_store(&row->backoff_factor, (uint8_t)config->backoff_factor);
+	atomic_store(&row->backoff_jitter, (uint8_t)config->backoff_jitter);
+	atomic_store(&row->timeout_ms, config->timeout_ms);
+	atomic_store(&row->timeout_grace_ms, config->timeout_grace_ms);
+	atomic_store(&row->ageing_ns, (uint64_t)config->ageing_ms * 1000000u);
+	atomic_store(&row->bury_failed, config->on_fail == CFG_ON_FAIL_BURY);
+	atomic_store(&row->touch, config->timeout_from == CFG_TIMEOUT_FROM_PROGRESS);
+	atomic_store(&row->level, (uint8_t)config->priority);
+}
+
+void pool_enter_crash_rule(struct pool *pool)
+{
+	struct table_sh *table = pool->master->instance.table;
+	struct table_pool_sh *row = &table->pools[pool->index];
+
+	switch (pool->config->on_crash) {
+	case CFG_ON_CRASH_RETRY:
+		atomic_store(&row->on_crash, TABLE_CRASH_RETRY);
+		break;
+	case CFG_ON_CRASH_BURY:
+		atomic_store(&row->on_crash, TABLE_CRASH_BURY);
+		break;
+	case CFG_ON_CRASH_POOL:
+		atomic_store(&row->crash_pool, (uint8_t)table_pool(table, pool->config->on_crash_pool));
+		atomic_store(&row->on_crash, TABLE_CRASH_MOVE);
+		break;
+	}
 }
 
 static void show(struct pool *pool)
 {
 	struct board_pool_sh *row = &pool->master->instance.board->pools[pool->index];
 	const char *plugin = pool->config->plugin;
-	size_t length = strlen(plugin);
+	size_t length = plugin ? strlen(plugin) : 0;
 
 	memcpy(row->name, pool->config->name, sizeof(row->name));
-	snprintf(row->plugin, sizeof(row->plugin), "%s",
-	         length < sizeof(row->plugin) ? plugin : plugin + length - sizeof(row->plugin) + 1);
+	if (plugin)
+		text_copy(row->task, sizeof(row->task),
+		          length < sizeof(row->task) ? plugin : plugin + length - sizeof(row->task) + 1);
+	else
+		text_copy(row->task, sizeof(row->task), pool->config->command);
 	atomic_store(&row->wanted, (uint32_t)pool->config->workers);
 	atomic_store(&row->used, 1);
+}
+
+/* For the numbers among the options of a command. */
+struct command_numbers {
+	char output_max[32], stop_ms[32];
+	char retry_codes[4 * CFG_EXIT_CODES];
+};
+
+/* The options of a command's pool begin with those of the command itself. Returns how many. */
+static size_t brief_command(const struct cfg_pool *config, struct brief_option *options,
+                            struct command_numbers *numbers)
+{
+	size_t n = 0, used = 0;
+
+	if (!config->command)
+		return 0;
+	for (char **word = config->command_words; *word; word++)
+		options[n++] = (struct brief_option){BRIEF_WORD, *word};
+	snprintf(numbers->output_max, sizeof(numbers->output_max), "%lld", (long long)config->output_max);
+	snprintf(numbers->stop_ms, sizeof(numbers->stop_ms), "%lld", (long long)config->timeout_grace_ms);
+	numbers->retry_codes[0] = '\0';
+	for (int code = 1; code < CFG_EXIT_CODES; code++)
+		if (config->retry_codes[code])
+			used += (size_t)snprintf(numbers->retry_codes + used, sizeof(numbers->retry_codes) - used,
+			                         "%s%d", used ? "," : "", code);
+	options[n++] = (struct brief_option){BRIEF_OUTPUT_MAX, numbers->output_max};
+	options[n++] = (struct brief_option){BRIEF_STOP_MS, numbers->stop_ms};
+	options[n++] = (struct brief_option){BRIEF_RETRY_CODES, numbers->retry_codes};
+	return n;
+}
+
+static size_t count_words(char *const *words)
+{
+	size_t n = 0;
+
+	while (words && words[n])
+		n++;
+	return n;
 }
 
 static int write_brief(struct pool *pool, struct ym_err *err)
@@ -109,15 +201,17 @@ static int write_brief(struct pool *pool, struct ym_err *err)
 	    .instance = pool->master->instance.name,
 	    .directory = pool->master->instance.directory,
 	    .pool = config->name,
-	    .plugin = config->plugin,
-	    .noptions = config->noptions,
+	    .plugin = config->plugin ? config->plugin : "",
 	};
+	struct command_numbers numbers;
 
-	brief.options = calloc(config->noptions + 1, sizeof(*brief.options));
+	brief.options = calloc(count_words(config->command_words) + config->noptions + 8, sizeof(*brief.options));
 	if (!brief.options)
 		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
+	brief.noptions = brief_command(config, brief.options, &numbers);
 	for (size_t i = 0; i < config->noptions; i++)
-		brief.options[i] = (struct brief_option){config->options[i].key, config->options[i].value};
+		brief.options[brief.noptions++] =
+		    (struct brief_option){config->options[i].key, config->options[i].value};
 	pool->brief = brief_write(&brief, err);
 	free(brief.options);
 	return pool->brief < 0 ? -1 : 0;
@@ -128,6 +222,7 @@ int pool_enter(struct pool *pool, struct master *master, const struct cfg_pool *
 	struct table_sh *table = master->instance.table;
 	int index = table_pool(table, config->name);
 	struct table_pool_sh *row;
+	int32_t queue;
 	bool made;
 
 	*pool = (struct pool){.master = master, .config = config, .brief = -1};
@@ -137,13 +232,11 @@ int pool_enter(struct pool *pool, struct master *master, const struct cfg_pool *
 		return ym_fail(err, YM_ERR_LIMIT, "no row for pool %s: at most %d pools", config->name, TABLE_POOLS);
 	pool->index = (unsigned)index;
 	row = &table->pools[index];
-	if (enter_queue(master, config->name, &row->queue, &made, err) < 0 || enter_limits(table, row, config, err) < 0)
+	if (enter_queue(master, config->name, &queue, &made, err) < 0 || enter_limits(table, row, config, err) < 0)
 		return -1;
+	atomic_store(&row->queue, queue);
 	memcpy(row->name, config->name, sizeof(row->name));
-	atomic_store(&row->attempts, config->attempts);
-	atomic_store(&row->backoff_ms, config->backoff_ms);
-	atomic_store(&row->timeout_ms, config->timeout_ms);
-	atomic_store(&row->timeout_grace_ms, config->timeout_grace_ms);
+	enter_rules(row, config);
 	atomic_store(&row->used, 1);
 	show(pool);
 	return write_brief(pool, err);

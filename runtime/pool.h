@@ -25,6 +25,9 @@ struct pool {
 /* Enter the pool into table and board, with its queue and limits (callers hold the group's LOCK), write its brief. */
 int pool_enter(struct pool *pool, struct master *master, const struct cfg_pool *config, struct ym_err *err);
 
+/* Enter what a crash leads to: when all pools are entered, for it may name one of them. */
+void pool_enter_crash_rule(struct pool *pool);
+
 /* Make the pool's queue again if somebody has removed it by hand. */
 void pool_check_queue(struct pool *pool);
 

@@ -90,21 +90,27 @@ static void output_ready(uv_poll_t *handle, int status, int events)
 	}
 }
 
+/* What it printed before it ended; grandchildren may hold the pipe open, so do not wait for its end. */
+static void read_rest(struct process *process)
+{
+	if (process->output_fd < 0 || uv_is_closing((uv_handle_t *)&process->output))
+		return;
+	read_output(process, 64);
+	flush_lines(process, 1);
+}
+
 static void exit_ready(uv_poll_t *handle, int ignored, int events)
 {
 	struct process *process = handle->data;
+	struct rusage usage;
 	int status;
 
 	(void)ignored;
 	(void)events;
-	if (!spawn_reap(process->pidfd, &status))
+	if (!spawn_reap(process->pidfd, &status, &usage))
 		return;
-	/* What it printed before it ended; grandchildren may hold the pipe open, so do not wait for its end. */
-	if (process->output_fd >= 0 && !uv_is_closing((uv_handle_t *)&process->output)) {
-		read_output(process, 64);
-		flush_lines(process, 1);
-	}
-	process->events.ended(process->arg, process->pid, status);
+	read_rest(process);
+	process->events.ended(process->arg, process->pid, status, &usage);
 	process_forget(process);
 }
 
@@ -139,9 +145,12 @@ pid_t process_pid(const struct process *process)
 	return process->pid;
 }
 
-bool process_ended(const struct process *process, int *status)
+bool process_ended(struct process *process, int *status, struct rusage *usage)
 {
-	return spawn_peek(process->pidfd, status);
+	if (!spawn_peek(process->pidfd, status, usage))
+		return false;
+	read_rest(process);
+	return true;
 }
 
 void process_signal(struct process *process, int signo)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -122,27 +123,31 @@ void spawn_signal(int pidfd, int signo)
 	pidfd_send_signal(pidfd, signo, NULL, 0);
 }
 
-static bool look_at_end(int pidfd, int *status, int options)
+static bool look_at_end(int pidfd, int *status, struct rusage *usage, int options)
 {
 	siginfo_t info = {0};
+	struct rusage used = {0};
 	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
 
 	if (poll(&ended, 1, 0) <= 0)
 		return false;
 	*status = -1;
-	if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | options) == 0 && info.si_pid != 0)
+	/* The library's waitid() does not hand on what the kernel's says of the resources. */
+	if (syscall(SYS_waitid, P_PIDFD, pidfd, &info, WEXITED | WNOHANG | options, &used) == 0 && info.si_pid != 0)
 		*status = info.si_code == CLD_EXITED ? (info.si_status & 0xff) << 8 : info.si_status & 0x7f;
+	if (usage)
+		*usage = used;
 	return true;
 }
 
-bool spawn_reap(int pidfd, int *status)
+bool spawn_reap(int pidfd, int *status, struct rusage *usage)
 {
-	return look_at_end(pidfd, status, 0);
+	return look_at_end(pidfd, status, usage, 0);
 }
 
-bool spawn_peek(int pidfd, int *status)
+bool spawn_peek(int pidfd, int *status, struct rusage *usage)
 {
-	return look_at_end(pidfd, status, WNOWAIT);
+	return look_at_end(pidfd, status, usage, WNOWAIT);
 }
 
 void spawn_status_text(int status, char *text, size_t size)

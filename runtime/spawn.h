@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "../ipc/error.h"
@@ -31,11 +32,12 @@ void spawn_signal(int pidfd, int signo);
 
 /*
  * Has the process ended? True with *status as waitpid gives it, or -1 if it is not our child and so cannot be known.
+ * *usage (may be NULL) is what it used, zeroes if not known.
  */
-bool spawn_reap(int pidfd, int *status);
+bool spawn_reap(int pidfd, int *status, struct rusage *usage);
 
 /* The same, but leave it to be reaped later. */
-bool spawn_peek(int pidfd, int *status);
+bool spawn_peek(int pidfd, int *status, struct rusage *usage);
 
 /* "was killed by signal 9 (Killed)", "exited with code 2", "ended" */
 void spawn_status_text(int status, char *text, size_t size);

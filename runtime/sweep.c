@@ -1,38 +1,32 @@
-/* sweep.c - put right what deaths, deadlines and full queues left behind. */
+/* sweep.c - put right what deaths, deadlines and lost tokens left behind. */
 #include "sweep.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "../ipc/queue.h"
 #include "../ipc/sys.h"
 #include "dispatch.h"
-#include "limit.h"
-#include "payload.h"
 
-/*
- * When is a token lost? Tokens of a pool are received in the order in which they were sent. So when a worker has
- * already taken a job that became ready LATER_NS later than this one, or the queue is empty EMPTY_NS after this one
- * became ready, the token is not in the queue any more: its receiver was killed, or its sender before sending.
- */
-#define LATER_NS UINT64_C(1000000000)
-#define EMPTY_NS UINT64_C(20000000)
+/* Who pushes or takes a job needs microseconds: one that has been on its way for longer was left there by the dead. */
+#define ON_THE_WAY_NS UINT64_C(20000000)
 
-/* How soon to look again at a feeder's mark. */
-#define FEEDER_NS UINT64_C(20000000)
+/* How soon to try again to send an answer. */
+#define ANSWER_NS UINT64_C(200000000)
 
-/* How soon to look again while parked jobs wait for units that scripts or the dead may give back. */
-#define PARKED_NS UINT64_C(50000000)
+/* How soon to look again for a worker that was killed. */
+#define VICTIM_NS UINT64_C(5000000)
 
 struct pass {
 	struct instance *instance;
 	struct sweep *out;
 	uint64_t now;
+	int64_t unix_ms;
 	bool *dead;
-	bool feed[TABLE_POOLS];
-	uint64_t newest_taken[TABLE_POOLS]; /* `ready` of the newest job that a worker has taken */
-	int empty[TABLE_POOLS];             /* is the queue empty? -1 not asked yet */
+	uint64_t oldest[TABLE_POOLS]; /* `ready` of the oldest job in a list, YM_NEVER if none */
 };
 
 static void soon(struct pass *pass, uint64_t at)
@@ -41,93 +35,162 @@ static void soon(struct pass *pass, uint64_t at)
 		pass->out->next = at;
 }
 
-/* ---- dead owners and deadlines --------------------------------------------------------------- */
-
-/*
- * FIXING is ours: decide what becomes of the job. `text` is the reason; `attempts` is what the word says from now on:
- * it may run again only while some are left.
- */
-static void settle(struct pass *pass, uint32_t slot, uint64_t word, const char *text, unsigned attempts)
+static bool is_dead(const struct pass *pass, unsigned slot)
 {
-	struct table_sh *table = pass->instance->table;
-	struct job_sh *job = table_job(table, slot);
-	/* Cancelled: table_change() makes CANCELLED of READY. */
-	bool again = attempts < job->attempts || (word_flags(word) & JOB_CANCEL);
-
-	snprintf(job->error, sizeof(job->error), "%s", text);
-	job->told = 1;
-	job->deadline = 0;
-	job->ready = job->finished = pass->now;
-	if (!table_change(table, slot, &word, again ? JOB_READY : JOB_FAILED, 0, attempts))
-		return;
-	if (word_state(word) == JOB_READY)
-		dispatch_announce(pass->instance, slot, word);
-	else
-		table_over(table, slot, word);
+	return slot < pass->instance->group.capacity && pass->dead[slot];
 }
 
-/* Nobody's job any more: the slot is ours for a moment, so that nobody fills it while its files go. */
-static void free_slot(struct pass *pass, uint32_t slot, uint64_t word)
+/* ---- dead owners ----------------------------------------------------------------------------- */
+
+/* FIXING is ours: write down how the attempt ended, then do what the rules say. */
+static void settle(struct pass *pass, uint32_t slot, uint64_t word, enum story_end end, const char *text,
+                   const struct sweep_death *death)
 {
 	struct instance *instance = pass->instance;
-	uint64_t mine = word_make(word_gen(word), JOB_FILLING, instance->group.slot, 0, 0);
+	struct job_report report = {
+	    .end = end,
+	    .error = text,
+	    .done = death ? death->done : 0,
+	    .total = death ? death->total : 0,
+	    .unit = death ? death->unit : NULL,
+	    .process = death ? &death->process : NULL,
+	};
+	bool again = end == STORY_STOPPED;
+	enum job_state state;
 
-	if (!table_cas(instance->table, slot, &word, mine))
-		return;
-	payload_discard(instance->directory, table_job(instance->table, slot), slot);
-	table_cas(instance->table, slot, &mine, word_make(word_gen(mine), JOB_FREE, 0, 0, 0));
-	table_space(instance->table);
+	dispatch_tell(instance, slot, word, &report, death ? death->pid : 0);
+	state = dispatch_verdict(instance, slot, end, word_attempt(word));
+	if (word_flags(word) & JOB_CANCEL)
+		state = JOB_CANCELLED;
+	dispatch_settle(instance, slot, &word, state, word_attempt(word) - again, again);
+}
+
+/*
+ * A process that was clearing up (or kicking the job) died over it. What it had done of that is not known; the attempt was
+ * counted before.
+ */
+static void clear_up_again(struct pass *pass, uint32_t slot, uint64_t word)
+{
+	const struct job_sh *job = table_job(pass->instance->table, slot);
+	enum job_state state = word_attempt(word) < job->attempts ? JOB_READY : JOB_FAILED;
+
+	if (word_flags(word) & JOB_CANCEL)
+		state = JOB_CANCELLED;
+	dispatch_settle(pass->instance, slot, &word, state, word_attempt(word), false);
 }
 
 static void recover(struct pass *pass, uint32_t slot, uint64_t word)
 {
 	struct instance *instance = pass->instance;
+	const struct sweep_death *death = pass->out->death ? pass->out->death(pass->out->arg, word_owner(word)) : NULL;
 	enum job_state state = word_state(word);
-	unsigned attempts = word_attempt(word);
-	const char *cause = NULL;
-	bool blameless = false;
-	uint64_t mine;
+	enum story_end end = STORY_CRASHED;
+	uint64_t mine = word;
 
 	if (state == JOB_FILLING) {
 		/* Never accepted: its submitter has no job to ask about. */
-		free_slot(pass, slot, word);
+		dispatch_free(instance, slot, word);
 		return;
 	}
 	/* Whatever flags others set meanwhile: after this pass nobody knows any more that the owner is dead. */
-	mine = word;
-	if (!table_change(instance->table, slot, &mine, JOB_FIXING, instance->group.slot, attempts))
+	if (!table_change(instance->table, slot, &mine, JOB_FIXING, instance->group.slot, word_attempt(word)))
 		return;
 	pass->out->recovered++;
-	if (pass->out->cause)
-		cause = pass->out->cause(pass->out->arg, word_owner(word), &blameless);
-	/* FIXING: it was a master that died, while it cleared up; the worker's death was counted by then. */
-	if (state != JOB_FIXING && !blameless)
-		table_job(instance->table, slot)->crashes++;
-	if (state != JOB_FIXING && blameless)
-		attempts--;
-	settle(pass, slot, mine, cause && *cause ? cause : "the worker died", attempts);
+	if (state == JOB_FIXING) {
+		clear_up_again(pass, slot, mine);
+		return;
+	}
+	if (death && death->blameless)
+		end = STORY_STOPPED;
+	else if (word_flags(mine) & JOB_TIMED_OUT)
+		end = STORY_TIMED_OUT;
+	settle(pass, slot, mine, end, death && death->cause[0] ? death->cause : "the worker died", death);
 }
 
+/* ---- deadlines ------------------------------------------------------------------------------- */
+
 /*
- * When the attempt in the slot was asked to stop. Our own memory: in the job it would be written without a fence, perhaps
+ * What was done about the attempt in the slot. Our own memory: in the job it would be written without a fence, perhaps
  * into the next attempt. If another master asked, the grace starts anew.
  */
-static uint64_t asked_at(struct pass *pass, uint32_t slot, uint64_t word)
+static struct sweep_asked *asked_of(struct pass *pass, uint32_t slot, uint64_t word)
 {
 	struct sweep_asked *asked = &pass->out->asked[slot];
 
 	if (asked->at == 0 || asked->gen != word_gen(word) || asked->attempt != word_attempt(word))
-		*asked = (struct sweep_asked){pass->now, word_gen(word), word_attempt(word)};
-	return asked->at;
+		*asked = (struct sweep_asked){.at = pass->now, .gen = word_gen(word), .attempt = word_attempt(word)};
+	return asked;
+}
+
+/* When the time of a running job is up; where the pool allows it, progress starts the time anew. 0: never. */
+static uint64_t deadline_of(struct pass *pass, const struct job_sh *job, uint64_t word)
+{
+	const struct board_sh *board = pass->instance->board;
+	uint64_t deadline = job->deadline, timeout = (uint64_t)job->timeout_ms * 1000000u;
+
+	if (deadline == 0 || pass->now < deadline || !atomic_load(&pass->instance->table->pools[job_pool(job)].touch))
+		return deadline;
+	for (uint32_t i = 0; i < board->instance.rows; i++) {
+		struct board_work work;
+		struct board_progress progress;
+
+		if (board_read_work(&board->workers[i], &work) && work.slot == word_owner(word) &&
+		    work.job == job->id && board_read_progress(&board->workers[i], &progress) &&
+		    progress.job == job->id && progress.updated + timeout > deadline)
+			deadline = progress.updated + timeout;
+	}
+	return deadline;
+}
+
+static void say_timed_out(const struct job_sh *job, char text[JOB_ERROR_MAX])
+{
+	snprintf(text, JOB_ERROR_MAX, "timed out after %lld ms and did not stop when asked: its worker was killed",
+	         (long long)job->timeout_ms);
+}
+
+/* Revoked first, killed after: whatever the worker still reports is refused. Started again only when it is dead. */
+static void take_away(struct pass *pass, uint32_t slot, uint64_t word, struct sweep_asked *asked)
+{
+	struct instance *instance = pass->instance;
+	uint64_t mine = word;
+	char text[JOB_ERROR_MAX];
+
+	if (!table_change(instance->table, slot, &mine, JOB_FIXING, instance->group.slot, word_attempt(word)))
+		return;
+	if (pass->out->signal && pass->out->signal(pass->out->arg, word_owner(word), SIGKILL)) {
+		asked->victim = (uint16_t)(word_owner(word) + 1);
+		soon(pass, pass->now + VICTIM_NS);
+		return;
+	}
+	say_timed_out(table_job(instance->table, slot), text);
+	settle(pass, slot, mine, STORY_TIMED_OUT, text, NULL);
+}
+
+/* FIXING by us: is the worker dead that we killed because of it? */
+static void check_victim(struct pass *pass, uint32_t slot, uint64_t word)
+{
+	struct sweep_asked *asked = &pass->out->asked[slot];
+	const struct sweep_death *death;
+	char text[JOB_ERROR_MAX];
+
+	if (asked->victim == 0 || asked->gen != word_gen(word) || asked->attempt != word_attempt(word))
+		return;
+	if (!is_dead(pass, asked->victim - 1u)) {
+		soon(pass, pass->now + VICTIM_NS);
+		return;
+	}
+	death = pass->out->death ? pass->out->death(pass->out->arg, asked->victim - 1u) : NULL;
+	asked->victim = 0;
+	say_timed_out(table_job(pass->instance->table, slot), text);
+	settle(pass, slot, word, STORY_TIMED_OUT, text, death);
 }
 
 static void check_deadline(struct pass *pass, uint32_t slot, uint64_t word)
 {
-	struct instance *instance = pass->instance;
-	struct job_sh *job = table_job(instance->table, slot);
-	const struct table_pool_sh *pool = &instance->table->pools[job_pool(job)];
-	uint64_t deadline = job->deadline, final, mine;
-	char text[JOB_ERROR_MAX];
+	struct table_sh *table = pass->instance->table;
+	const struct job_sh *job = table_job(table, slot);
+	uint64_t deadline = deadline_of(pass, job, word), grace;
+	struct sweep_asked *asked;
 
 	if (deadline == 0)
 		return;
@@ -135,63 +198,62 @@ static void check_deadline(struct pass *pass, uint32_t slot, uint64_t word)
 		soon(pass, deadline);
 		return;
 	}
-	if (!(word_flags(word) & JOB_TIMED_OUT) &&
-	    !table_cas(instance->table, slot, &word, word | (uint64_t)JOB_TIMED_OUT))
+	if (!(word_flags(word) & JOB_TIMED_OUT) && !table_cas(table, slot, &word, word | (uint64_t)JOB_TIMED_OUT))
 		return;
 	/* The grace begins when the job is asked, however late that is (nobody asks while there is no master). */
-	final = asked_at(pass, slot, word) + (uint64_t)atomic_load(&pool->timeout_grace_ms) * 1000000u;
-	if (pass->now < final) {
-		soon(pass, final);
+	asked = asked_of(pass, slot, word);
+	grace = (uint64_t)atomic_load(&table->pools[job_pool(job)].timeout_grace_ms) * 1000000u;
+	if (pass->now >= asked->at + 2 * grace) {
+		take_away(pass, slot, word, asked);
 		return;
 	}
-	/* Revoked first, killed after: whatever the worker still reports is refused. */
-	mine = word;
-	if (!table_change(instance->table, slot, &mine, JOB_FIXING, instance->group.slot, word_attempt(word)))
-		return;
-	snprintf(text, sizeof(text), "timed out after %lld ms and did not stop when asked: its worker was killed",
-	         (long long)job->timeout_ms);
-	if (pass->out->kill)
-		pass->out->kill(pass->out->arg, word_owner(word));
-	settle(pass, slot, mine, text, word_attempt(mine));
+	if (pass->now >= asked->at + grace && !asked->termed) {
+		asked->termed = true;
+		if (pass->out->signal)
+			pass->out->signal(pass->out->arg, word_owner(word), SIGTERM);
+	}
+	soon(pass, asked->at + (asked->termed ? 2 : 1) * grace);
 }
 
-/* ---- ready jobs ------------------------------------------------------------------------------ */
-
-static bool queue_empty(struct pass *pass, unsigned pool)
-{
-	struct ym_queue_stat stat;
-
-	if (pass->empty[pool] < 0)
-		pass->empty[pool] =
-		    ym_queue_stat(pass->instance->table->pools[pool].queue, &stat, NULL) == 0 && stat.messages == 0;
-	return pass->empty[pool] == 1;
-}
+/* ---- waiting jobs ---------------------------------------------------------------------------- */
 
 static void check_ready(struct pass *pass, uint32_t slot, uint64_t word)
 {
-	struct table_sh *table = pass->instance->table;
-	struct job_sh *job = table_job(table, slot);
-	unsigned pool = job_pool(job);
-	bool lost;
+	const struct job_sh *job = table_job(pass->instance->table, slot);
+	uint64_t ready = job->ready;
 
-	if (!(word_flags(word) & JOB_QUEUED)) {
-		pass->feed[pool] = true;
-		return;
-	}
-	lost = pass->newest_taken[pool] > job->ready + LATER_NS ||
-	       (pass->now > job->ready + EMPTY_NS && queue_empty(pass, pool));
-	if (!lost) {
-		/* An empty queue and a young job: the token may just be on its way to a worker. */
-		if (pass->now <= job->ready + EMPTY_NS)
-			soon(pass, job->ready + EMPTY_NS + 1000000u);
-		return;
-	}
-	job->ready = pass->now;
-	if (table_cas(table, slot, &word, word & ~(uint64_t)JOB_QUEUED)) {
-		dispatch_announce(pass->instance, slot, word);
-		pass->empty[pool] = 0;
+	if (index_linked(pass->instance, slot)) {
+		if (ready < pass->oldest[job_pool(job)])
+			pass->oldest[job_pool(job)] = ready;
+	} else if (pass->now <= ready + ON_THE_WAY_NS) {
+		soon(pass, ready + ON_THE_WAY_NS + 1000000u);
+	} else {
+		ready_push(pass->instance, slot, word, false);
 		pass->out->resent++;
 	}
+}
+
+/* Jobs in a list, none taken for a while, no token in the queue: a token may have died with its receiver. */
+static void check_pace(struct pass *pass, unsigned pool)
+{
+	struct table_pool_sh *row = &pass->instance->table->pools[pool];
+	struct sweep_pace *pace = &pass->out->pace[pool];
+	uint32_t popped = atomic_load_explicit(&row->popped, memory_order_relaxed);
+	struct ym_queue_stat stat;
+
+	if (popped != pace->popped || pace->since == 0)
+		*pace = (struct sweep_pace){pass->now, popped};
+	if (pass->oldest[pool] == YM_NEVER || !ready_any(pass->instance, pool))
+		return;
+	if (pass->now <= pass->oldest[pool] + ON_THE_WAY_NS || pass->now <= pace->since + ON_THE_WAY_NS) {
+		soon(pass, pass->now + ON_THE_WAY_NS);
+		return;
+	}
+	if (ym_queue_stat(atomic_load(&row->queue), &stat, NULL) < 0 || stat.messages > 0)
+		return;
+	ready_nudge(pass->instance, pool);
+	/* Once in a while is enough: workers that are all busy do not miss it. */
+	pace->since = pass->now;
 }
 
 static void promote(struct pass *pass, uint32_t slot, uint64_t word)
@@ -203,19 +265,44 @@ static void promote(struct pass *pass, uint32_t slot, uint64_t word)
 		soon(pass, job->due);
 		return;
 	}
-	if (table_change(table, slot, &word, JOB_READY, 0, word_attempt(word))) {
-		job->ready = pass->now;
-		dispatch_announce(pass->instance, slot, word);
+	if (job->at_ms > pass->unix_ms) {
+		soon(pass, pass->now + (uint64_t)(job->at_ms - pass->unix_ms) * 1000000u);
+		return;
 	}
+	if (!table_change(table, slot, &word, JOB_READY, 0, word_attempt(word)))
+		return;
+	if (word_state(word) != JOB_READY) {
+		table_over(table, slot, word);
+		return;
+	}
+	job->ready = pass->now;
+	ready_push(pass->instance, slot, word, false);
 }
 
-static void forget_old(struct pass *pass, uint32_t slot, uint64_t word)
+/* ---- jobs that are over ---------------------------------------------------------------------- */
+
+static void check_over(struct pass *pass, uint32_t slot, uint64_t word)
 {
 	struct table_sh *table = pass->instance->table;
-	struct job_sh *job = table_job(table, slot);
+	const struct job_sh *job = table_job(table, slot);
 
+	if (word_flags(word) & JOB_REPLY) {
+		if (pass->out->answer && !pass->out->answer(pass->out->arg, slot, word)) {
+			soon(pass, pass->now + ANSWER_NS);
+			return;
+		}
+		if (!table_cas(table, slot, &word, word & ~(uint64_t)JOB_REPLY))
+			return;
+		word &= ~(uint64_t)JOB_REPLY;
+		table_space(table);
+	}
+	if (word_state(word) == JOB_BURIED) {
+		pass->out->pools[job_pool(job)].buried++;
+		pass->out->live++;
+		return;
+	}
 	if (pass->now > job->finished + atomic_load(&table->result_ttl_ns))
-		free_slot(pass, slot, word);
+		dispatch_free(pass->instance, slot, word);
 }
 
 /* ---- the pass -------------------------------------------------------------------------------- */
@@ -225,33 +312,33 @@ static void look_at(struct pass *pass, uint32_t slot)
 	uint64_t word = atomic_load(&pass->instance->table->words[slot]);
 	enum job_state state = word_state(word);
 	const struct job_sh *job = table_job(pass->instance->table, slot);
-	struct sweep_counts *counts = &pass->out->pools[job_pool(job)];
+	struct sweep_counts *counts;
 
 	if (state == JOB_FREE)
 		return;
 	if (job_state_over(state)) {
-		forget_old(pass, slot, word);
+		check_over(pass, slot, word);
 		return;
 	}
+	counts = &pass->out->pools[job_pool(job)];
 	pass->out->live++;
+	pass->out->timed |= job->timeout_ms > 0;
 	switch (state) {
 	case JOB_FILLING:
 	case JOB_FINISHING:
 	case JOB_FIXING:
 	case JOB_CLAIMED:
 		counts->running += state != JOB_FILLING;
-		if (word_owner(word) < pass->instance->group.capacity && pass->dead[word_owner(word)])
+		if (is_dead(pass, word_owner(word)))
 			recover(pass, slot, word);
 		else if (state == JOB_CLAIMED)
 			check_deadline(pass, slot, word);
+		else if (state == JOB_FIXING && word_owner(word) == pass->instance->group.slot)
+			check_victim(pass, slot, word);
 		break;
 	case JOB_READY:
 		counts->waiting++;
 		check_ready(pass, slot, word);
-		break;
-	case JOB_PARKED:
-		counts->parked++;
-		pass->out->parked_on[job->parked_on % TABLE_LIMITS]++;
 		break;
 	case JOB_DELAYED:
 		counts->delayed++;
@@ -262,38 +349,11 @@ static void look_at(struct pass *pass, uint32_t slot)
 	}
 }
 
-static void look_at_workers(struct pass *pass)
+static void break_locks(struct pass *pass)
 {
-	const struct board_sh *board = pass->instance->board;
-
-	for (uint32_t i = 0; i < board->instance.rows; i++) {
-		const struct board_worker_sh *row = &board->workers[i];
-		uint64_t taken = atomic_load_explicit(&row->last_ready, memory_order_relaxed);
-		struct board_work work;
-
-		if (taken == 0 || !board_read_work(row, &work) || work.pool >= TABLE_POOLS)
-			continue;
-		if (taken > pass->newest_taken[work.pool])
-			pass->newest_taken[work.pool] = taken;
-	}
-}
-
-static void wake_parked(struct pass *pass)
-{
-	struct table_sh *table = pass->instance->table;
-
-	for (unsigned i = 0; i < TABLE_LIMITS; i++) {
-		int units;
-
-		if (pass->out->parked_on[i] == 0)
-			continue;
-		soon(pass, pass->now + PARKED_NS);
-		units = limit_free(&table->limits[i]);
-		if (units > 0) {
-			atomic_store(&table->limits[i].parked, 1);
-			dispatch_unpark(pass->instance, i, (unsigned)units);
-		}
-	}
+	for (unsigned slot = 0; slot < pass->instance->group.capacity; slot++)
+		if (pass->dead[slot])
+			index_break(pass->instance, slot);
 }
 
 static void bury_dead(struct pass *pass)
@@ -309,20 +369,37 @@ static void bury_dead(struct pass *pass)
 	}
 }
 
-/*
- * A feeder needs a millisecond. One whose mark is still there at the next pass is dead or stopped, and the jobs it had
- * not come to are without a token.
- */
-static void check_feeder(struct pass *pass, unsigned pool)
+static void begin(struct pass *pass)
 {
-	_Atomic uint32_t *feeder = &pass->instance->table->pools[pool].feeder;
-	uint32_t mark = atomic_load(feeder);
+	struct timespec now;
 
-	if (mark && mark == pass->out->feeder[pool] && atomic_compare_exchange_strong(feeder, &mark, 0))
-		pass->feed[pool] = true;
-	pass->out->feeder[pool] = mark;
-	if (mark)
-		soon(pass, pass->now + FEEDER_NS);
+	memset(pass->out->pools, 0, sizeof(pass->out->pools));
+	memset(pass->oldest, 0xff, sizeof(pass->oldest));
+	pass->out->live = 0;
+	pass->out->timed = false;
+	pass->out->next = YM_NEVER;
+	pass->out->recovered = pass->out->resent = 0;
+	pass->now = ym_now_ns();
+	clock_gettime(CLOCK_REALTIME, &now);
+	pass->unix_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void look_at_all(struct pass *pass)
+{
+	struct instance *instance = pass->instance;
+
+	/* The pass itself may have to take the lock. */
+	break_locks(pass);
+	/* Nothing is ours yet at the first pass: what stands under our slot's number is its dead owner's. */
+	if (instance->group.inherited)
+		pass->dead[instance->group.slot] = true;
+	for (uint32_t slot = 0; slot < instance->table->slots; slot++)
+		look_at(pass, slot);
+	for (unsigned pool = 0; pool < TABLE_POOLS; pool++)
+		check_pace(pass, pool);
+	if (instance->group.inherited)
+		pass->dead[instance->group.slot] = instance->group.inherited = false;
+	bury_dead(pass);
 }
 
 void sweep_free(struct sweep *sweep)
@@ -334,13 +411,9 @@ void sweep_free(struct sweep *sweep)
 int sweep_run(struct instance *instance, struct sweep *sweep, struct ym_err *err)
 {
 	struct pass pass = {.instance = instance, .out = sweep};
+	int result;
 
-	memset(sweep->pools, 0, sizeof(sweep->pools));
-	memset(sweep->parked_on, 0, sizeof(sweep->parked_on));
-	memset(pass.empty, 0xff, sizeof(pass.empty));
-	sweep->live = 0;
-	sweep->next = YM_NEVER;
-	sweep->recovered = sweep->resent = 0;
+	begin(&pass);
 	if (!sweep->asked)
 		sweep->asked = calloc(instance->table->slots, sizeof(*sweep->asked));
 	pass.dead = calloc(instance->group.capacity, sizeof(*pass.dead));
@@ -349,26 +422,9 @@ int sweep_run(struct instance *instance, struct sweep *sweep, struct ym_err *err
 		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
 	}
 	/* Who is dead is asked before the table is read: a claim made after that belongs to somebody alive. */
-	if (ym_group_dead(&instance->group, pass.dead, err) < 0) {
-		free(pass.dead);
-		return -1;
-	}
-	/* Nothing is ours yet at the first pass: what stands under our slot's number is its dead owner's. */
-	if (instance->group.inherited)
-		pass.dead[instance->group.slot] = true;
-	pass.now = ym_now_ns();
-	look_at_workers(&pass);
-	for (uint32_t slot = 0; slot < instance->table->slots; slot++)
-		look_at(&pass, slot);
-	wake_parked(&pass);
-	if (instance->group.inherited)
-		pass.dead[instance->group.slot] = instance->group.inherited = false;
-	bury_dead(&pass);
-	for (unsigned pool = 0; pool < TABLE_POOLS; pool++) {
-		check_feeder(&pass, pool);
-		if (pass.feed[pool])
-			dispatch_feed(instance, pool);
-	}
+	result = ym_group_dead(&instance->group, pass.dead, err);
+	if (result == 0)
+		look_at_all(&pass);
 	free(pass.dead);
-	return 0;
+	return result;
 }

@@ -2,14 +2,17 @@
  * sweep.h - what the master does for the jobs: one pass over the table. All it finds, it finds in shared memory.
  *
  *   found                                        done
- *   job of a dead participant                    running: ready again at once (or failed when no attempt is left);
- *                                                being filled: the slot is free again
- *   running job past its deadline                asked to stop; past the grace: revoked, and its worker is to be killed
+ *   index lock of a dead participant             broken, index rebuilt
+ *   job of a dead participant                    running: what the pool's rules say of a crash (again at once, moved to
+ *                                                another pool, buried); being filled: the slot is free again
+ *   running job past its deadline                asked to stop; a grace later its worker gets SIGTERM; another grace
+ *                                                later the claim is revoked and the worker killed; when it is dead the
+ *                                                attempt counts as one that failed
  *   delayed job that is due                      ready
- *   parked job whose limit has free units        ready, oldest first
- *   ready job whose token must be lost           token sent again
- *   ready job without a token                    the backlog is fed
- *   job that is over, kept too long              may be forgotten
+ *   ready job that is in no list                 put there (its pusher or taker was killed)
+ *   ready jobs and a pool that does not move     a token, in case one was lost with its receiver
+ *   job that is over, kept too long              forgotten
+ *   answer that is still to be sent              sent
  *
  * A pass over 16384 slots takes some 10 us. All of it may be done twice or stop half-way without harm.
  */
@@ -19,36 +22,53 @@
 #include "instance.h"
 
 struct sweep_counts {
-	uint64_t waiting, running, parked, delayed;
+	uint64_t waiting, running, delayed, buried;
 };
 
-/* Kept for each slot of the table: when which attempt was asked to stop. */
+/* How a participant died. */
+struct sweep_death {
+	char cause[JOB_ERROR_MAX]; /* "" if not known */
+	bool blameless; /* killed for a reason that has nothing to do with its job: the attempt does not count */
+	int32_t pid;
+	uint64_t done, total; /* last progress of the job it had */
+	char unit[JOB_UNIT_MAX];
+	struct story_process process;
+};
+
+/* Kept for each slot of the table: what was done about which attempt whose time is up. */
 struct sweep_asked {
-	uint64_t at; /* 0: never */
+	uint64_t at; /* when it was asked to stop; 0: never */
 	uint32_t gen, attempt;
+	uint16_t victim; /* FIXING: participant slot + 1 of the worker that was killed and is waited for */
+	bool termed;     /* its worker got SIGTERM */
+};
+
+/* Kept for each pool: when its lists moved last. */
+struct sweep_pace {
+	uint64_t since;
+	uint32_t popped;
 };
 
 struct sweep {
-	/*
-	 * in: why a participant died, for the job's error; NULL or "" if not known. *blameless (false before): it was
-	 * killed for a reason that has nothing to do with its job, so the attempt does not count.
-	 */
-	const char *(*cause)(void *arg, unsigned slot, bool *blameless);
-	/* in: this participant holds a job whose time is up for good and must be killed */
-	void (*kill)(void *arg, unsigned slot);
+	/* in: how a participant died, NULL if not known */
+	const struct sweep_death *(*death)(void *arg, unsigned slot);
+	/* in: send a signal to the worker of this participant. False: it is not ours to kill */
+	bool (*signal)(void *arg, unsigned slot, int signo);
 	/* in: this participant is cleared up, its slot will be another's */
 	void (*buried)(void *arg, unsigned slot);
+	/* in: send the answer of a job that is over. False: not now, try again at the next pass. NULL: drop it */
+	bool (*answer)(void *arg, uint32_t slot, uint64_t word);
 	void *arg;
-	/* kept by the caller from pass to pass: who held the feeder's mark of each pool (0 nobody) */
-	uint32_t feeder[TABLE_POOLS];
-	struct sweep_asked *asked; /* made by the first pass, freed by sweep_free() */
+	/* kept by the caller from pass to pass, zeroes at first; `asked` is made by the first pass, freed by sweep_free() */
+	struct sweep_pace pace[TABLE_POOLS];
+	struct sweep_asked *asked;
 	/* out */
 	struct sweep_counts pools[TABLE_POOLS];
-	uint32_t parked_on[TABLE_LIMITS];
-	uint64_t live;      /* jobs that are not over */
+	uint64_t live;      /* jobs that are not over, or buried */
+	bool timed;         /* there are jobs with a time limit */
 	uint64_t next;      /* ym_now_ns() of the next thing that is due, YM_NEVER if none */
 	unsigned recovered; /* jobs taken back from dead participants */
-	unsigned resent;    /* lost tokens */
+	unsigned resent;    /* jobs and tokens that had been lost on their way */
 };
 
 /* One pass. 0, or -1: YM_ERR_GONE when the group was removed under us, YM_ERR_LIMIT without memory (try again). */

@@ -33,7 +33,7 @@ size_t table_size(uint32_t slots)
 {
 	if (slots == 0 || slots > TABLE_SLOTS_MAX)
 		return 0;
-	return sizeof(struct table_sh) + (size_t)slots * (sizeof(uint64_t) + sizeof(struct job_sh));
+	return table_jobs_offset(slots) + (size_t)slots * (sizeof(struct job_sh) + sizeof(struct story_sh));
 }
 
 void table_init(struct table_sh *table, uint32_t slots, uint64_t payload_max, uint64_t result_ttl_ns, uint64_t next_id)
@@ -73,7 +73,7 @@ int table_limit(const struct table_sh *table, const char *name)
 /* A finished job may make room at once, unless its result was asked for and is not old enough. */
 static bool reusable(struct table_sh *table, uint32_t slot, uint64_t word)
 {
-	if (!job_state_over(word_state(word)))
+	if (!job_state_over(word_state(word)) || word_state(word) == JOB_BURIED || (word_flags(word) & JOB_REPLY))
 		return false;
 	if (!(word_flags(word) & JOB_KEEP))
 		return true;
@@ -105,7 +105,7 @@ bool table_change(struct table_sh *table, uint32_t slot, uint64_t *word, enum jo
                   unsigned attempt)
 {
 	uint64_t seen = atomic_load(&table->words[slot]);
-	bool waiting = state == JOB_READY || state == JOB_PARKED || state == JOB_DELAYED;
+	bool waiting = state == JOB_READY || state == JOB_DELAYED;
 
 	while (word_same(seen, *word)) {
 		bool cancelled = waiting && (word_flags(seen) & JOB_CANCEL);

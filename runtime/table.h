@@ -4,10 +4,14 @@
  *   offset                  part
  *   0                       segment head (ipc/segment.h), name "table"
  *   64                      table head: counts, next job id, search position
- *   256                     64 pool rows  x 192
- *   12544                   64 limit rows x 64
- *   16640                   one 64-bit word a slot
- *   16640 + 8 * slots       one job a slot, 1024 bytes each
+ *   256                     64 pool rows  x 384
+ *   24832                   64 limit rows x 128
+ *   33024                   index: its lock, its lists (index.h)
+ *   38272                   one 64-bit word a slot
+ *   + 8 * slots             one link of the index a slot, 16 bytes
+ *   + 16 * slots            one hash bucket of unique keys a slot, 4 bytes
+ *   + 4 * slots, to 64      one job a slot, 1152 bytes each
+ *   + 1152 * slots          one story a slot, 1024 bytes each (story.h)
  *
  * A job lives in one slot. Its word says everything that matters for who may do what:
  *
@@ -20,16 +24,17 @@
  * Every change is one compare-and-swap of the whole word. The rest of the job is written only by the process that
  * the word names as its owner, in the states marked with * (the few exceptions are marked at the field):
  *
- *                      +----------------------------- PARKED <--- no unit of a limit
- *                      |  a unit is free              ^
- *                      v                              |
  *   FREE -> FILLING* -> READY -> CLAIMED* -> FINISHING* -> DONE | FAILED | CANCELLED -> (FILLING: next generation)
- *                      ^ ^          |             |
- *          it is time  | |          | owner died, or deadline passed
- *            DELAYED --+ +-- FIXING* <------------+
+ *                       ^ ^  ^      |          |  |  |
+ *           it is time  | |  |      |          |  |  +-> BURIED --> (kept until kicked: READY, or deleted: FREE)
+ *            DELAYED ---+ |  +------|----------+  |         ^
+ *               ^         |         v             |         |
+ *               +---------|--- FIXING* -----------|---------+   owner died, or its time was up
+ *               +---------+-----------------------+             try again
  *
  * FINISHING fences the report: only who wins CLAIMED -> FINISHING may write result and error, so a worker whose claim
  * was revoked cannot disturb the next attempt. FIXING does the same for the process that cleans up after a dead owner.
+ * Ready jobs are also linked in the lists of the index; the word is the truth, the index only finds it quickly.
  */
 #ifndef YM_RUNTIME_TABLE_H
 #define YM_RUNTIME_TABLE_H
@@ -40,23 +45,27 @@
 
 #include "../ipc/group.h"
 #include "../ipc/segment.h"
+#include "index.h"
+#include "rate.h"
+#include "story.h"
 
 #define TABLE_NAME    "table"
-#define TABLE_VERSION 1
+#define TABLE_VERSION 2
 
-#define TABLE_POOLS       64
+#define TABLE_POOLS       INDEX_POOLS
 #define TABLE_LIMITS      64
 #define TABLE_NAME_MAX    32
 #define TABLE_POOL_LIMITS 8
 #define TABLE_SLOTS_MAX   (1u << 20)
 
 #define JOB_TAG_MAX     48
+#define JOB_UNIQUE_MAX  64
 #define JOB_ERROR_MAX   192
 #define JOB_UNIT_MAX    12
 #define JOB_PAYLOAD_MAX 448 /* inline; longer ones lie in a file, see payload.h */
 #define JOB_RESULT_MAX  192
 
-/* State, value, word for people, is it over? */
+/* State, value, word for people, is it over? BURIED: over for who waits, but nobody may have its slot. */
 #define JOB_STATE_MAP(X)                                                                                               \
 	X(FREE, 0, "free", 1)                                                                                          \
 	X(FILLING, 1, "filling", 0)                                                                                    \
@@ -64,7 +73,7 @@
 	X(CLAIMED, 3, "running", 0)                                                                                    \
 	X(FINISHING, 4, "finishing", 0)                                                                                \
 	X(FIXING, 5, "recovering", 0)                                                                                  \
-	X(PARKED, 6, "parked", 0)                                                                                      \
+	X(BURIED, 6, "buried", 1)                                                                                      \
 	X(DELAYED, 7, "delayed", 0)                                                                                    \
 	X(DONE, 8, "done", 1)                                                                                          \
 	X(FAILED, 9, "failed", 1)                                                                                      \
@@ -78,14 +87,14 @@ enum job_state {
 };
 
 enum job_flag {
-	JOB_QUEUED = 1,    /* READY: a token was sent, or is about to be          */
 	JOB_WAITED = 2,    /* somebody may sleep on the word: wake when it is over */
 	JOB_CANCEL = 4,    /* CLAIMED: the task should stop                       */
 	JOB_TIMED_OUT = 8, /* ... because its time is up                          */
 	JOB_KEEP = 16,     /* over: keep the result until result_ttl has passed   */
+	JOB_REPLY = 32,    /* over: its answer is still to be sent                */
 };
 /* Flags that outlive every change of state, and those that stay as long as somebody works on the job. */
-#define JOB_STICKY     (JOB_WAITED | JOB_KEEP)
+#define JOB_STICKY     (JOB_WAITED | JOB_KEEP | JOB_REPLY)
 #define JOB_STOP_FLAGS (JOB_CANCEL | JOB_TIMED_OUT)
 
 #define JOB_GEN_SHIFT     32
@@ -141,67 +150,108 @@ enum job_place { JOB_PLACE_INLINE, JOB_PLACE_FILE };
 struct job_sh {
 	uint64_t id; /* counts up within a generation of the instance: also the order of jobs */
 	uint64_t submitted;
-	uint64_t ready;   /* last time it became ready; also written by who sends its token again */
-	uint64_t due;     /* DELAYED: not before */
+	uint64_t ready; /* when it became ready; with the level its place among the others; also under the index lock */
+	uint64_t due;   /* DELAYED: not before */
 	uint64_t started; /* of the current or last attempt */
 	uint64_t finished;
 	uint64_t deadline;    /* of the current attempt, 0: none */
+	int64_t at_ms;        /* DELAYED: not before this unix time; 0: none */
 	uint64_t done, total; /* last progress of a job that is over */
 	uint64_t payload_size;
 	uint64_t result_size;
 	int64_t timeout_ms; /* 0: none */
+	int64_t reply_type; /* where the answer goes, see reply.h */
+	int32_t reply_key;  /* 0: no answer wanted */
 	uint32_t file_gen;  /* generation in the names of its files */
 	uint16_t pool;
-	uint16_t parked_on; /* PARKED: index of the limit it waits for */
-	uint8_t attempts;   /* allowed */
-	uint8_t crashes;    /* attempts that ended with the death of the worker */
-	uint8_t files;      /* 1 payload, 2 result: to be unlinked when the slot is filled again */
+	uint8_t level;    /* 0 most urgent */
+	uint8_t attempts; /* allowed */
+	uint8_t crashes;  /* attempts that ended with the death of the worker, or of the command */
+	uint8_t files;    /* 1 payload, 2 result: to be unlinked when the slot is filled again */
 	uint8_t payload_place;
 	uint8_t result_place;
 	uint8_t told; /* 1: error, result or progress of an earlier attempt may stand here */
-	uint8_t zeroes[2];
+	uint8_t reply_form;
+	uint8_t zeroes[6];
 	char unit[JOB_UNIT_MAX];
+	char zeroes1[4];
 	char tag[JOB_TAG_MAX];
-	uint8_t payload[JOB_PAYLOAD_MAX + 1]; /* one more: a NUL byte always follows */
+	char unique[JOB_UNIQUE_MAX]; /* no other live job of the pool has it; "": any may */
+	/* What stands above is cleared when the slot is filled. */
+	uint8_t payload[JOB_PAYLOAD_MAX + 8]; /* a NUL byte always follows */
 	char error[JOB_ERROR_MAX];
 	uint8_t result[JOB_RESULT_MAX];
-	uint8_t zeroes2[19];
+	uint8_t zeroes2[48];
 };
-_Static_assert(sizeof(struct job_sh) == 1024, "layout above");
+_Static_assert(sizeof(struct job_sh) == 1152, "layout above");
 
 #define JOB_FILE_PAYLOAD 1
 #define JOB_FILE_RESULT  2
 
-/* A pool as clients and workers see it. Line 1 and 2: the master, under the group's LOCK. Line 3: anybody. */
+/* What a crash (the worker died under the job) leads to while the job may still run again. */
+enum table_on_crash { TABLE_CRASH_RETRY, TABLE_CRASH_BURY, TABLE_CRASH_MOVE };
+
+/* `units` of a limit that every job of a pool holds while it runs. */
+struct table_use_sh {
+	_Atomic uint8_t limit; /* index */
+	uint8_t zero;
+	_Atomic uint16_t units;
+};
+
+/* What is to be done with new jobs, and with waiting ones. */
+enum table_pool_mode {
+	POOL_PAUSED = 1,   /* workers start no job */
+	POOL_DRAINING = 2, /* no job is accepted */
+};
+
+/* A pool as clients and workers see it. Written by the master under the group's LOCK, unless the field says otherwise. */
 struct table_pool_sh {
 	char name[TABLE_NAME_MAX];
 	_Atomic uint32_t used; /* 0 -> 1 when the row is filled */
-	int32_t queue;
-	_Atomic int64_t attempts;
+	_Atomic int32_t queue;
 	_Atomic int64_t backoff_ms;
+	_Atomic int64_t backoff_max_ms;
 	_Atomic int64_t timeout_ms;
 	_Atomic int64_t timeout_grace_ms;
+	_Atomic uint64_t ageing_ns; /* a job gains a level each time this has passed */
+	_Atomic uint8_t attempts;
+	_Atomic uint8_t crashes; /* allowed */
+	_Atomic uint8_t backoff_factor;
+	_Atomic uint8_t backoff_jitter; /* percent */
+	_Atomic uint8_t on_crash;       /* enum table_on_crash */
+	_Atomic uint8_t crash_pool;     /* TABLE_CRASH_MOVE: where to */
+	_Atomic uint8_t bury_failed;    /* 1: a job without attempts left is buried */
+	_Atomic uint8_t touch;          /* 1: progress starts the timeout anew */
+	_Atomic uint8_t level;          /* of jobs submitted without one */
+	uint8_t zeroes[3];
 	_Atomic uint32_t nlimits;
-	_Atomic uint32_t zeroes;
-	_Atomic uint8_t limits[TABLE_POOL_LIMITS]; /* indices, in the order of their keys */
-	uint8_t zeroes2[40];
-	_Atomic uint32_t backlog; /* 1: there may be ready jobs without a token, so nobody sends tokens but a feeder */
-	_Atomic uint32_t feeder;  /* participant slot + 1 of who feeds right now, 0 nobody */
-	uint8_t zeroes3[56];
+	struct table_use_sh limits[TABLE_POOL_LIMITS]; /* in the order of the limits' keys */
+	char zeroes2[64];
+	struct rate_sh rate; /* of this pool's starts */
+	char zeroes3[40];
+	/* what follows changes all the time; a cache line of its own */
+	_Atomic uint32_t ready;    /* bit per level: its list is not empty; written under the index lock */
+	_Atomic uint32_t sleeping; /* workers in msgrcv that no token is on its way to; anybody */
+	_Atomic uint32_t mode;     /* enum table_pool_mode; anybody */
+	_Atomic uint32_t popped;   /* jobs taken from the lists; under the index lock, goes up and wraps */
+	char zeroes4[112];
 };
-_Static_assert(sizeof(struct table_pool_sh) == 192, "layout above");
+_Static_assert(sizeof(struct table_pool_sh) == 384, "layout above");
+_Static_assert(offsetof(struct table_pool_sh, ready) == 256, "a cache line of its own");
 
-/* A limit. Written by the master under the group's LOCK, `parked` by anybody. */
+/* A limit. Written by the master under the group's LOCK. */
 struct table_limit_sh {
 	char name[TABLE_NAME_MAX];
 	_Atomic uint32_t used;
 	int32_t key;
 	_Atomic int32_t id;
-	_Atomic int32_t max;
-	_Atomic uint32_t parked; /* 1: jobs may be parked on it, so who gives a unit back looks for one */
-	uint32_t zeroes[3];
+	_Atomic int32_t max;  /* 0: no semaphore, only a rate */
+	_Atomic int32_t turn; /* key of the semaphore (of one unit) that says whose turn it is to wait; 0: none */
+	char zeroes[12];
+	struct rate_sh rate; /* of the starts of all pools that use it */
+	char zeroes2[40];
 };
-_Static_assert(sizeof(struct table_limit_sh) == 64, "layout above");
+_Static_assert(sizeof(struct table_limit_sh) == 128, "layout above");
 
 struct table_sh {
 	struct ym_seg_head_sh head;
@@ -217,11 +267,13 @@ struct table_sh {
 	char zeroes3[64];
 	struct table_pool_sh pools[TABLE_POOLS];
 	struct table_limit_sh limits[TABLE_LIMITS];
+	struct index_sh index;
 	_Atomic uint64_t words[];
 };
 _Static_assert(offsetof(struct table_sh, pools) == 256, "layout above");
-_Static_assert(offsetof(struct table_sh, limits) == 12544, "layout above");
-_Static_assert(offsetof(struct table_sh, words) == 16640, "layout above");
+_Static_assert(offsetof(struct table_sh, limits) == 24832, "layout above");
+_Static_assert(offsetof(struct table_sh, index) == 33024, "layout above");
+_Static_assert(offsetof(struct table_sh, words) == 38272, "layout above");
 
 /* Bytes of a table, or 0 if that many slots are not possible. */
 size_t table_size(uint32_t slots);
@@ -232,13 +284,33 @@ void table_init(struct table_sh *table, uint32_t slots, uint64_t payload_max, ui
 /* Does an attached table of `size` bytes hold what its head says? */
 int table_check(const struct table_sh *table, size_t size, struct ym_err *err);
 
+/* The parts behind the words. */
+static inline struct index_link_sh *table_links(const struct table_sh *table)
+{
+	return (struct index_link_sh *)(uintptr_t)(table->words + table->slots);
+}
+static inline uint32_t *table_buckets(const struct table_sh *table)
+{
+	return (uint32_t *)(table_links(table) + table->slots);
+}
+static inline size_t table_jobs_offset(uint32_t slots)
+{
+	size_t end =
+	    sizeof(struct table_sh) + slots * (sizeof(uint64_t) + sizeof(struct index_link_sh) + sizeof(uint32_t));
+
+	return (end + 63) / 64 * 64;
+}
 static inline struct job_sh *table_job(struct table_sh *table, uint32_t slot)
 {
-	return (struct job_sh *)(void *)(table->words + table->slots) + slot;
+	return (struct job_sh *)(void *)((char *)table + table_jobs_offset(table->slots)) + slot;
 }
 static inline const struct job_sh *table_job_const(const struct table_sh *table, uint32_t slot)
 {
-	return (const struct job_sh *)(const void *)(table->words + table->slots) + slot;
+	return (const struct job_sh *)(const void *)((const char *)table + table_jobs_offset(table->slots)) + slot;
+}
+static inline struct story_sh *table_story(struct table_sh *table, uint32_t slot)
+{
+	return (struct story_sh *)(void *)table_job(table, table->slots) + slot;
 }
 /* The pool of a job; an index that a wild write has damaged stays within the table. */
 static inline unsigned job_pool(const struct job_sh *job)
@@ -265,7 +337,7 @@ int64_t table_take(struct table_sh *table, unsigned owner, uint64_t *word);
 
 /*
  * Change the word from *word, as the caller has made it, to another state: flags that others have set meanwhile do not
- * make it another claim and are carried over as word_next() says. A job that is to go on waiting (READY, PARKED,
+ * make it another claim and are carried over as word_next() says. A job that is to go on waiting (READY or
  * DELAYED) but was cancelled meanwhile becomes CANCELLED instead. *word is the new word. False when it is no longer the
  * caller's.
  */

@@ -2,6 +2,7 @@
 #include "text.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "../ipc/sys.h"
 
@@ -79,6 +80,16 @@ const char *text_fraction(uint64_t done, uint64_t total, bool bytes, char out[TE
 static bool starts_character(char c)
 {
 	return ((unsigned char)c & 0xc0) != 0x80;
+}
+
+void text_copy(char *to, size_t max, const char *from)
+{
+	size_t n = from ? strnlen(from, max - 1) : 0;
+
+	while (from && n > 0 && from[n] && !starts_character(from[n]))
+		n--;
+	memcpy(to, from ? from : "", n);
+	memset(to + n, 0, max - n);
 }
 
 void text_cell(char *out, size_t max, const char *text, size_t columns, bool pad)

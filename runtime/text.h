@@ -18,6 +18,9 @@ const char *text_amount(double amount, bool bytes, char out[TEXT_MAX]);
 /* Done and total in the unit of the total: "1.2/2.6 MiB". */
 const char *text_fraction(uint64_t done, uint64_t total, bool bytes, char out[TEXT_MAX]);
 
+/* Copy a text (NULL: "") into a field of `max` bytes, cut at a character boundary, and fill the rest with NUL bytes. */
+void text_copy(char *to, size_t max, const char *from);
+
 /* Print at most `columns` characters of it, padded with blanks to exactly that many if `pad`. */
 void text_cell(char *out, size_t max, const char *text, size_t columns, bool pad);
 

@@ -44,6 +44,13 @@ static bool read_job(const struct table_sh *table, uint32_t slot, struct view_jo
 		    .attempt = word_attempt(word),
 		    .attempts = job->attempts,
 		    .crashes = job->crashes,
+		    .level = job->level,
+		    .slot = slot,
+		    .gen = word_gen(word),
+		    .at_ms = job->at_ms,
+		    .timeout_ms = job->timeout_ms,
+		    .payload_size = job->payload_size,
+		    .result_size = job->result_size,
 		    .done = job->done,
 		    .total = job->total,
 		    .submitted = job->submitted,
@@ -55,14 +62,28 @@ static bool read_job(const struct table_sh *table, uint32_t slot, struct view_jo
 		copy_string(view->tag, job->tag, sizeof(view->tag));
 		copy_string(view->error, job->error, sizeof(view->error));
 		copy_string(view->unit, job->unit, sizeof(view->unit));
-		if (view->state == JOB_PARKED)
-			copy_string(view->parked_on, table->limits[job->parked_on % TABLE_LIMITS].name,
-			            sizeof(view->parked_on));
+		copy_string(view->unique, job->unique, sizeof(view->unique));
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load(&table->words[slot]) == word)
 			return true;
 	}
 	return false;
+}
+
+/* A pool that waits for a limit holds all its ready jobs up. */
+static void add_limits(const struct instance *instance, struct view_job *jobs, size_t count)
+{
+	const struct table_sh *table = instance->table;
+
+	for (unsigned pool = 0; pool < TABLE_POOLS; pool++) {
+		int held = atomic_load(&table->pools[pool].used) ? board_held(instance->board, pool) : -1;
+
+		for (size_t i = 0; held >= 0 && i < count; i++)
+			if (jobs[i].state == JOB_READY &&
+			    strncmp(jobs[i].pool, table->pools[pool].name, TABLE_NAME_MAX) == 0)
+				copy_string(jobs[i].held_by, held < TABLE_LIMITS ? table->limits[held].name : "rate",
+				            TABLE_NAME_MAX);
+	}
 }
 
 /* Running jobs report on the board. `jobs` is sorted by id. */
@@ -120,7 +141,13 @@ struct view_job *view_jobs(const struct instance *instance, size_t *count, struc
 	}
 	qsort(jobs, *count, sizeof(*jobs), by_id);
 	add_progress(instance->board, jobs, *count);
+	add_limits(instance, jobs, *count);
 	return jobs;
+}
+
+const char *view_state_word(const struct view_job *job)
+{
+	return job->held_by[0] ? "parked" : job_state_word(job->state);
 }
 
 pid_t view_master(const struct instance *instance)

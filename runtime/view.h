@@ -14,13 +14,21 @@ struct view_job {
 	char error[JOB_ERROR_MAX];
 	char note[BOARD_NOTE_MAX]; /* of a running job */
 	char unit[JOB_UNIT_MAX];
-	unsigned attempt, attempts, crashes;
+	char unique[JOB_UNIQUE_MAX];
+	uint32_t slot, gen; /* where in the table: names the job for good (struct job_ref) */
+	unsigned attempt, attempts, crashes, level;
 	uint64_t done, total;                       /* total 0: unknown */
 	uint64_t submitted, due, started, finished; /* ym_now_ns() */
-	uint64_t updated;                           /* last progress */
-	int32_t pid;                                /* of its worker, 0: none */
-	char parked_on[TABLE_NAME_MAX];             /* the limit it waits for */
+	int64_t at_ms;                              /* unix time before which it is not started, 0: none */
+	int64_t timeout_ms;                         /* 0: none */
+	uint64_t payload_size, result_size;
+	uint64_t updated;             /* last progress */
+	int32_t pid;                  /* of its worker, 0: none */
+	char held_by[TABLE_NAME_MAX]; /* it waits, and its pool waits for this limit, or "rate" */
 };
+
+/* What to call its state: the word of the state, or "parked" for one that is ready but held by a limit. */
+const char *view_state_word(const struct view_job *job);
 
 /*
  * All jobs in the table, oldest first, in one allocation; free() it. NULL with err when the table may not be read.

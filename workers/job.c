@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "../runtime/payload.h"
+#include "../runtime/text.h"
 
 /* Cut a text that vsnprintf had to shorten at a character boundary. */
 static void trim_utf8(char *text, size_t max, int wanted)
@@ -56,8 +56,7 @@ int job_begin(struct ym_job *job, struct instance *instance, struct board_worker
 	memcpy(job->tag, sh->tag, sizeof(job->tag));
 	job->tag[sizeof(job->tag) - 1] = '\0';
 	publish_progress(job);
-	job->payload = payload_load(instance->directory, sh, slot, &job->payload_size, err);
-	return job->payload ? 0 : -1;
+	return payload_open(instance->directory, sh, slot, &job->payload, err);
 }
 
 /* Why a task that returned YM_CANCELLED was asked to: decides what becomes of the job. */
@@ -66,11 +65,11 @@ static void report_cancelled(struct ym_job *job, struct job_report *report, bool
 	uint64_t now = atomic_load(&job->instance->table->words[job->slot]);
 
 	if (word_flags(now) & JOB_CANCEL) {
-		report->state = JOB_CANCELLED;
+		report->end = STORY_CANCELLED;
 		return;
 	}
 	if (word_flags(now) & JOB_TIMED_OUT) {
-		report->state = JOB_DELAYED;
+		report->end = STORY_TIMED_OUT;
 		if (!job->error[0])
 			ym_error(job, "timed out after %lld ms",
 			         (long long)table_job(job->instance->table, job->slot)->timeout_ms);
@@ -80,7 +79,7 @@ static void report_cancelled(struct ym_job *job, struct job_report *report, bool
 		*give_back = true;
 		return;
 	}
-	report->state = JOB_FAILED;
+	report->end = STORY_FAILED;
 	if (!job->error[0])
 		ym_error(job, "the task said it was cancelled, but nobody had asked for that");
 }
@@ -92,20 +91,22 @@ void job_report(struct ym_job *job, int outcome, struct job_report *report, bool
 	    .done = job->progress.done,
 	    .total = job->progress.total,
 	    .unit = job->progress.unit,
+	    .process = job->ended ? &job->process : NULL,
 	};
+	text_copy(job->process.note, sizeof(job->process.note), job->progress.note);
 	switch (outcome) {
 	case YM_OK:
-		report->state = JOB_DONE;
+		report->end = STORY_DONE;
 		report->result = job->result;
 		report->result_size = job->result_size;
 		break;
 	case YM_RETRY:
-		report->state = JOB_DELAYED;
+		report->end = STORY_RETRY;
 		if (!job->error[0])
 			ym_error(job, "the task asked for another attempt and gave no reason");
 		break;
 	case YM_FAIL:
-		report->state = JOB_FAILED;
+		report->end = job->crashed ? STORY_CRASHED : STORY_FAILED;
 		if (!job->error[0])
 			ym_error(job, "the task failed and gave no reason");
 		break;
@@ -113,18 +114,48 @@ void job_report(struct ym_job *job, int outcome, struct job_report *report, bool
 		report_cancelled(job, report, give_back);
 		break;
 	default:
-		report->state = JOB_FAILED;
+		report->end = STORY_FAILED;
 		ym_error(job, "the task returned %d, which is no outcome of <yardmaster/plugin.h>", outcome);
 	}
-	if (report->state != JOB_DONE)
+	if (report->end != STORY_DONE)
 		report->error = job->error[0] ? job->error : NULL;
 }
 
 void job_end(struct ym_job *job)
 {
-	free(job->payload);
+	payload_close(&job->payload);
 	free(job->result);
-	job->payload = job->result = NULL;
+	job->result = NULL;
+}
+
+/* ---- for the built-in task of commands ------------------------------------------------------- */
+
+const char *job_payload_path(const struct ym_job *job)
+{
+	return payload_path(&job->payload);
+}
+
+void job_ended(struct ym_job *job, int wait_status, const struct rusage *usage)
+{
+	job->ended = true;
+	job->process.status = wait_status;
+	job->process.usage = *usage;
+}
+
+void job_crashed(struct ym_job *job, int wait_status, const struct rusage *usage)
+{
+	job_ended(job, wait_status, usage);
+	job->crashed = true;
+}
+
+void job_output(struct ym_job *job, const char *text, size_t size)
+{
+	if (size > sizeof(job->process.output) - 1) {
+		text += size - (sizeof(job->process.output) - 1);
+		size = sizeof(job->process.output) - 1;
+	}
+	memcpy(job->process.output, text, size);
+	job->process.output[size] = '\0';
 }
 
 /* ---- <yardmaster/plugin.h> ------------------------------------------------------------------- */
@@ -132,8 +163,8 @@ void job_end(struct ym_job *job)
 const void *ym_payload(ym_job *job, size_t *size)
 {
 	if (size)
-		*size = job->payload_size;
-	return job->payload;
+		*size = job->payload.size;
+	return job->payload.data;
 }
 
 uint64_t ym_job_id(const ym_job *job)
@@ -169,6 +200,11 @@ void ym_progress(ym_job *job, uint64_t done, uint64_t total, const char *note, .
 		va_end(ap);
 		trim_utf8(job->progress.note, sizeof(job->progress.note), wanted);
 	}
+	publish_progress(job);
+}
+
+void ym_touch(ym_job *job)
+{
 	publish_progress(job);
 }
 

@@ -5,9 +5,14 @@
 #define YM_WORKERS_JOB_H
 
 #include <signal.h>
+#include <stdbool.h>
+#include <sys/resource.h>
 
 #include "../runtime/dispatch.h"
+#include "../runtime/payload.h"
 #include "plugin.h"
+
+#define JOB_OUTPUT_MAX STORY_OUTPUT_MAX
 
 struct ym_job {
 	struct instance *instance;
@@ -18,15 +23,17 @@ struct ym_job {
 	uint64_t id;
 	unsigned attempts;
 	char tag[JOB_TAG_MAX];
-	void *payload; /* owned */
-	size_t payload_size;
+	struct payload payload;
 	void *result; /* owned */
 	size_t result_size;
 	char error[YM_ERROR_MAX];
 	struct board_progress progress;
+	pid_t group;                  /* of the command that runs for it, 0: none */
+	bool ended, crashed;          /* the command: */
+	struct story_process process; /* how it ended */
 };
 
-/* Prepare for a claimed job: copies what the task may ask for, loads the payload. */
+/* Prepare for a claimed job: copies what the task may ask for, opens the payload. End it in any case. */
 int job_begin(struct ym_job *job, struct instance *instance, struct board_worker_sh *row,
               const volatile sig_atomic_t *stop, uint32_t slot, uint64_t word, struct ym_err *err);
 
@@ -35,5 +42,17 @@ int job_begin(struct ym_job *job, struct instance *instance, struct board_worker
 void job_report(struct ym_job *job, int outcome, struct job_report *report, bool *give_back);
 
 void job_end(struct ym_job *job);
+
+/* ---- for the built-in task of commands ------------------------------------------------------- */
+
+/* Where the payload lies as a file; NULL if it does not. */
+const char *job_payload_path(const struct ym_job *job);
+
+/* How the command ended: by itself or at our request, or in a way that counts as a crash. */
+void job_ended(struct ym_job *job, int wait_status, const struct rusage *usage);
+void job_crashed(struct ym_job *job, int wait_status, const struct rusage *usage);
+
+/* The last lines it wrote, kept with the attempt. */
+void job_output(struct ym_job *job, const char *text, size_t size);
 
 #endif

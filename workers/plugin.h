@@ -116,6 +116,12 @@ const char *ym_tag(const ym_job *job);   /* the submitter's own name for the job
 void ym_progress(ym_job *job, uint64_t done, uint64_t total, const char *note, ...)
     __attribute__((format(printf, 4, 5)));
 
+/*
+ * Say that the job is alive: where the pool has `timeout_from = progress`, its timeout starts anew, as with every
+ * ym_progress(). As cheap as that.
+ */
+void ym_touch(ym_job *job);
+
 /* Name the unit of progress: "bytes" (shown as KiB, MiB), "rows", ... at most 11 characters. */
 void ym_unit(ym_job *job, const char *unit);
 

@@ -12,6 +12,7 @@
 #include "../ipc/sys.h"
 #include "../runtime/brief.h"
 #include "../runtime/limit.h"
+#include "command.h"
 #include "job.h"
 #include "plugin_host.h"
 
@@ -129,6 +130,7 @@ static void count(struct worker *worker, enum job_state state)
 		bump(&worker->row->cancelled);
 		break;
 	case JOB_DELAYED:
+	case JOB_READY:
 		bump(&worker->row->retried);
 		break;
 	default:
@@ -177,57 +179,52 @@ static void run_job(struct worker *worker, uint32_t slot, uint64_t word)
 	show_idle(worker);
 }
 
-static void give_limits(struct worker *worker)
+/* The board says what it waits for. */
+static void show_held(void *arg, unsigned limit)
 {
-	limit_set_give(&worker->limits);
-	for (unsigned i = 0; i < worker->limits.count; i++)
-		dispatch_unpark(&worker->instance, worker->limits.index[i], 1);
+	struct worker *worker = arg;
+
+	worker->work.limit = limit == LIMIT_POOL_RATE ? BOARD_POOL_RATE : (uint16_t)(limit + 1);
+	show(worker, BOARD_WORKER_HELD);
 }
 
-/* 0 taken, 1 the job is parked, -1 the limits cannot be used. */
-static int take_limits(struct worker *worker, uint32_t slot, uint64_t word, struct ym_err *err)
+/*
+ * The limits are taken before a job: all jobs of a pool need the same ones, so a job never waits in the hands of a worker,
+ * and the one that is taken in the end is the first in line by then. 0 taken, 1 a signal came, -1 they cannot be used.
+ */
+static int take_limits(struct worker *worker, struct ym_err *err)
 {
-	unsigned lacking;
-	int result = limit_set_take(&worker->limits, &lacking, err);
+	int result = limit_set_take(&worker->limits, show_held, worker, err);
 
 	if (result < 0) {
 		/* Somebody removed the semaphore (a script's sem_remove): attach to what is behind the key now. */
 		limit_set_close(&worker->limits);
 		result = limit_set_open(&worker->limits, worker->instance.table, worker->pool, err);
 		if (result == 0)
-			result = limit_set_take(&worker->limits, &lacking, err);
+			result = limit_set_take(&worker->limits, show_held, worker, err);
 	}
-	if (result == 1) {
-		dispatch_park(&worker->instance, slot, word, lacking);
-		/* Units that were taken and given back may have been missed by others meanwhile. */
-		for (unsigned i = 0; worker->limits.index[i] != lacking; i++)
-			dispatch_unpark(&worker->instance, worker->limits.index[i], 1);
+	if (worker->work.state == BOARD_WORKER_HELD) {
+		worker->work.limit = 0;
+		show(worker, BOARD_WORKER_IDLE);
 	}
 	return result;
 }
 
-static int take_token(struct worker *worker, struct dispatch_token token, struct ym_err *err)
+static int take_job(struct worker *worker, struct ym_err *err)
 {
-	const struct job_sh *job;
+	uint32_t slot;
 	uint64_t word;
 
-	if (!dispatch_claim(&worker->instance, token, &word)) {
-		bump(&worker->row->rejected);
+	int taken = take_limits(worker, err);
+
+	if (taken != 0)
+		return taken < 0 ? -1 : 0;
+	if (!ready_take(&worker->instance, worker->pool, &slot, &word)) {
+		limit_set_return(&worker->limits);
 		return 0;
 	}
-	job = table_job(worker->instance.table, token.slot);
-	atomic_store_explicit(&worker->row->last_ready, job->ready, memory_order_relaxed);
-	if (worker->limits.count > 0) {
-		int taken = take_limits(worker, token.slot, word, err);
-
-		if (taken < 0)
-			dispatch_return(&worker->instance, token.slot, word);
-		if (taken != 0)
-			return taken < 0 ? -1 : 0;
-	}
-	run_job(worker, token.slot, word);
-	if (worker->limits.count > 0)
-		give_limits(worker);
+	run_job(worker, slot, word);
+	limit_set_give(&worker->limits);
 	return 0;
 }
 
@@ -265,14 +262,21 @@ static bool must_end(struct worker *worker)
 static int work_loop(struct worker *worker, struct ym_err *err)
 {
 	while (!must_end(worker)) {
-		struct dispatch_token token;
-		int result = dispatch_receive(&worker->instance, worker->pool, &token, err);
+		int result = ready_any(&worker->instance, worker->pool)
+		                 ? take_job(worker, err)
+		                 : ready_sleep(&worker->instance, worker->pool, err);
 
-		if (result == 0)
-			result = take_token(worker, token, err);
 		if (result < 0)
 			return -1;
 	}
+	return 0;
+}
+
+static int load_task(struct worker *worker, struct ym_err *err)
+{
+	if (worker->brief.plugin[0])
+		return plugin_load(&worker->host, worker->brief.plugin, err);
+	worker->host.plugin = &command_task;
 	return 0;
 }
 
@@ -313,8 +317,7 @@ static int attach(struct worker *worker, unsigned row, struct ym_err *err)
 		worker->row = NULL;
 		return ym_fail(err, YM_ERR_GONE, "the master that started this worker is gone");
 	}
-	if (plugin_load(&worker->host, worker->brief.plugin, err) < 0 ||
-	    plugin_open(&worker->host, &worker->config, err) < 0 ||
+	if (load_task(worker, err) < 0 || plugin_open(&worker->host, &worker->config, err) < 0 ||
 	    limit_set_open(&worker->limits, worker->instance.table, worker->pool, err) < 0)
 		return -1;
 	return 0;

@@ -1,9 +1,13 @@
-/* configured.c - load, check, and try the plugins in a process of their own. */
+/* configured.c - load, check, try the plugins in a process of their own, look for the programs of commands. */
 #include "configured.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../spawn.h"
@@ -27,7 +31,7 @@ static int try_plugin(const struct cfg_pool *pool)
 	ended = (struct pollfd){.fd = pidfd, .events = POLLIN};
 	while (poll(&ended, 1, -1) < 0 && errno == EINTR)
 		;
-	if (!spawn_reap(pidfd, &status))
+	if (!spawn_reap(pidfd, &status, NULL))
 		status = -1;
 	close(pidfd);
 	if (status == 0)
@@ -38,6 +42,59 @@ static int try_plugin(const struct cfg_pool *pool)
 	spawn_status_text(status, how, sizeof(how));
 	fprintf(stderr, "plugin %s: loading it broke the process: it %s\n", pool->plugin, how);
 	return ym_err_exit_code(YM_ERR_CONFIG);
+}
+
+/* 0 if `path` is a file that can be run, else the errno that says why not. */
+static int why_not_run(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno;
+	if (S_ISDIR(st.st_mode))
+		return EISDIR;
+	return access(path, X_OK) < 0 ? errno : 0;
+}
+
+/* Is the program in one of the directories of `path`? */
+static bool in_path(const char *program, const char *path)
+{
+	char candidate[PATH_MAX];
+
+	for (;; path++) {
+		size_t length = strcspn(path, ":");
+
+		/* An empty entry is the current directory. */
+		if (snprintf(candidate, sizeof(candidate), "%.*s%s%s", (int)length, path, length ? "/" : "./",
+		             program) < (int)sizeof(candidate) &&
+		    why_not_run(candidate) == 0)
+			return true;
+		path += length;
+		if (!*path)
+			return false;
+	}
+}
+
+static int try_program(const char *program)
+{
+	const char *path = getenv("PATH");
+	int failed;
+
+	if (!path)
+		path = "/bin:/usr/bin"; /* as execvp() has it */
+	if (strchr(program, '/')) {
+		failed = why_not_run(program);
+		if (failed)
+			fprintf(stderr, "command %s: %s\n", program,
+			        failed == ENOENT   ? "there is no such file"
+			        : failed == EACCES ? "this user may not run it: is it executable (chmod +x)?"
+			                           : strerror(failed));
+	} else {
+		failed = !in_path(program, path);
+		if (failed)
+			fprintf(stderr, "command %s: no such program in PATH, %s\n", program, path);
+	}
+	return failed ? ym_err_exit_code(YM_ERR_CONFIG) : 0;
 }
 
 int configured_load(const char *path, struct config *config)
@@ -51,11 +108,12 @@ int configured_load(const char *path, struct config *config)
 		return ym_err_exit_code(YM_ERR_CONFIG);
 	}
 	for (size_t i = 0; i < config->npools; i++) {
-		int result = try_plugin(&config->pools[i]);
+		const struct cfg_pool *pool = &config->pools[i];
+		int result = pool->plugin ? try_plugin(pool) : try_program(pool->command_words[0]);
 
 		if (result)
-			fprintf(stderr, "%s:%d: [pool:%s] cannot run with this plugin\n", path, config->pools[i].line,
-			        config->pools[i].name);
+			fprintf(stderr, "%s:%d: [pool:%s] cannot run with this %s\n", path, pool->line, pool->name,
+			        pool->plugin ? "plugin" : "command");
 		code = result ? result : code;
 	}
 	if (code)

@@ -1,4 +1,4 @@
-/* configured.h - an INI file that a master could start with: read, checked, and its plugins tried. */
+/* configured.h - an INI file that a master could start with: read, checked, its tasks tried. */
 #ifndef YM_RUNTIME_COMMANDS_CONFIGURED_H
 #define YM_RUNTIME_COMMANDS_CONFIGURED_H
 

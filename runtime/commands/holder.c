@@ -30,7 +30,18 @@
 #define HOLDING "ym-holding"
 
 /* The words of its command line. */
-enum { WORD_PROGRAM, WORD_VERB, WORD_KEY, WORD_OWNER, WORD_STARTED, WORD_MAX, WORD_MODE, WORD_TIMEOUT, WORDS };
+enum {
+	WORD_PROGRAM,
+	WORD_VERB,
+	WORD_KEY,
+	WORD_OWNER,
+	WORD_STARTED,
+	WORD_MAX,
+	WORD_MODE,
+	WORD_TIMEOUT,
+	WORD_UNITS,
+	WORDS
+};
 #define WORD_LENGTH 24
 
 int unit_take(struct ym_sem *sem, const struct unit_wish *wish, struct ym_err *err)
@@ -40,9 +51,16 @@ int unit_take(struct ym_sem *sem, const struct unit_wish *wish, struct ym_err *e
 
 	if (ym_sem_get(sem, wish->key, wish->max, wish->mode, deadline > attached ? deadline : attached, err) < 0)
 		return -1;
+	/* Nobody else is there who could have added some. */
+	if (sem->alone && wish->units > (unsigned)wish->max)
+		return ym_fail(err, YM_ERR_USAGE, "semaphore 0x%08x has %d units, never %u at once: say --max",
+		               (unsigned)wish->key, wish->max, wish->units);
 	if (wish->timeout_ms != 0)
-		return ym_sem_acquire(sem, deadline, err);
-	result = ym_sem_try(sem, err);
+		return ym_sem_acquire_units(sem, wish->units, deadline, err);
+	result = ym_sem_try_units(sem, wish->units, err);
+	if (result == 1 && wish->units > 1)
+		return ym_fail(err, YM_ERR_NO, "%u units of semaphore 0x%08x are not free", wish->units,
+		               (unsigned)wish->key);
 	if (result == 1)
 		return ym_fail(err, YM_ERR_NO, "no unit of semaphore 0x%08x is free", (unsigned)wish->key);
 	return result;
@@ -98,6 +116,7 @@ static int hold(const struct args *args)
 	    .max = (int)strtol(words[WORD_MAX], NULL, 10),
 	    .mode = (mode_t)strtoul(words[WORD_MODE], NULL, 8),
 	    .timeout_ms = strtoll(words[WORD_TIMEOUT], NULL, 10),
+	    .units = (unsigned)strtoul(words[WORD_UNITS], NULL, 10),
 	};
 	/* Nobody sets USAGE to 0 while we are attached: the wait ends when the set is removed or reset by hand. */
 	struct sembuf removed = {YM_SEM_USAGE, 0, 0};
@@ -147,8 +166,9 @@ static int hear(int fd, pid_t owner, struct ym_err *err)
 pid_t holder_start(const struct unit_wish *wish, pid_t owner, struct ym_err *err)
 {
 	char key[WORD_LENGTH], whose[WORD_LENGTH], started[WORD_LENGTH], max[WORD_LENGTH], mode[WORD_LENGTH],
-	    timeout[WORD_LENGTH],
-	    *argv[] = {(char[]){"yardmaster"}, (char[]){"holder"}, key, whose, started, max, mode, timeout, NULL};
+	    timeout[WORD_LENGTH], units[WORD_LENGTH],
+	    *argv[] = {
+		(char[]){"yardmaster"}, (char[]){"holder"}, key, whose, started, max, mode, timeout, units, NULL};
 	uint64_t birth = ym_process_started(owner);
 	int ends[2], pidfd;
 	pid_t pid;
@@ -162,6 +182,7 @@ pid_t holder_start(const struct unit_wish *wish, pid_t owner, struct ym_err *err
 	snprintf(max, sizeof(max), "%d", wish->max);
 	snprintf(mode, sizeof(mode), "%o", (unsigned)wish->mode);
 	snprintf(timeout, sizeof(timeout), "%" PRId64, wish->timeout_ms);
+	snprintf(units, sizeof(units), "%u", wish->units);
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return ym_fail_sys(err, errno, "pipe2() to hear from a holder");
 	pid = spawn_self(&(struct spawn){.argv = argv, .detach = true, .brief = ends[1]}, &pidfd, err);
@@ -221,6 +242,7 @@ static bool is_holder(pid_t pid, key_t key, struct holder *holder)
 	*holder = (struct holder){
 	    .pid = pid,
 	    .owner = (pid_t)strtol(words[WORD_OWNER], NULL, 10),
+	    .units = (unsigned)strtoul(words[WORD_UNITS], NULL, 10),
 	    .started = ym_process_started(pid),
 	    .owner_started = strtoull(words[WORD_STARTED], NULL, 10),
 	};
@@ -342,8 +364,8 @@ static const struct option_row options[] = {{0}};
 
 const struct command command_holder = {
     .verb = "holder",
-    .usage = "KEY OWNER STARTED MAX MODE TIMEOUT",
-    .summary = "hold a unit of a semaphore in the background (started by `yardmaster sem acquire`)",
+    .usage = "KEY OWNER STARTED MAX MODE TIMEOUT UNITS",
+    .summary = "hold units of a semaphore in the background (started by `yardmaster sem acquire`)",
     .options = options,
     .least = WORDS - WORD_KEY,
     .most = WORDS - WORD_KEY,

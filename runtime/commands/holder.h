@@ -1,7 +1,7 @@
 /*
- * holder.h - one unit of a semaphore: taken by this process, or held in the background by a process of its own.
+ * holder.h - units of a semaphore: taken by this process, or held in the background by a process of its own.
  *
- * The holder is `yardmaster holder KEY OWNER STARTED MAX MODE TIMEOUT` in a session of its own. What it took is given
+ * The holder is `yardmaster holder KEY OWNER STARTED MAX MODE TIMEOUT UNITS` in a session of its own. What it took is given
  * back by the kernel when it ends, and it ends
  *   - when holder_end() kills it,
  *   - when its owner (a process, known by pid and start time) ends,
@@ -22,19 +22,21 @@
 /* Attaching waits for others who attach, which takes them microseconds; a time limit for a unit is not about them. */
 #define UNIT_ATTACH_MS 2000
 
-/* How to get a unit. */
+/* How to get units. */
 struct unit_wish {
 	key_t key;
 	int max; /* units there are, for the sole user */
+	unsigned units;
 	mode_t mode;
 	int64_t timeout_ms; /* 0: take one that is free or none; negative: wait for ever */
 };
 
-/* Attach and take a unit, for as long as this process lives. 0, or -1: YM_ERR_NO, YM_ERR_TIMEOUT, YM_ERR_GONE, ... */
+/* Attach and take them all at once, for as long as this process lives. 0, or -1: YM_ERR_NO, YM_ERR_TIMEOUT, YM_ERR_GONE, ... */
 int unit_take(struct ym_sem *sem, const struct unit_wish *wish, struct ym_err *err);
 
 struct holder {
 	pid_t pid, owner;
+	unsigned units;
 	uint64_t started, owner_started; /* as ym_process_started() */
 };
 

@@ -17,16 +17,15 @@ static void print_job(const struct view_job *job)
 
 	snprintf(attempt, sizeof(attempt), "%u/%u", job->attempt, job->attempts);
 	text_cell(error, sizeof(error), job->error, sizeof(error), false);
-	if (job->state == JOB_PARKED)
-		snprintf(why, sizeof(why), "waits for limit %s", job->parked_on);
+	if (job->held_by[0])
+		snprintf(why, sizeof(why), "waits for limit %s", job->held_by);
 	else if (job->state == JOB_DELAYED)
 		snprintf(why, sizeof(why), "again in %s; %s", text_duration(job->due > now ? job->due - now : 0, wait),
 		         error);
 	else if (job->state != JOB_DONE)
 		snprintf(why, sizeof(why), "%s", error);
-	printf("%8llu %-10s %-12s %7s %8s  %-20s %s\n", (unsigned long long)job->id, job_state_word(job->state),
-	       job->pool, attempt, text_duration(until > job->submitted ? until - job->submitted : 0, age), job->tag,
-	       why);
+	printf("%8llu %-10s %-12s %7s %8s  %-20s %s\n", (unsigned long long)job->id, view_state_word(job), job->pool,
+	       attempt, text_duration(until > job->submitted ? until - job->submitted : 0, age), job->tag, why);
 }
 
 static void json_job(const struct view_job *job)
@@ -37,7 +36,7 @@ static void json_job(const struct view_job *job)
 
 	json_open(&json, NULL, '{');
 	json_put_uint(&json, "id", job->id);
-	json_put_string(&json, "state", job_state_word(job->state));
+	json_put_string(&json, "state", view_state_word(job));
 	json_put_string(&json, "pool", job->pool);
 	json_put_string(&json, "tag", job->tag);
 	json_put_uint(&json, "attempt", job->attempt);
@@ -56,8 +55,8 @@ static void json_job(const struct view_job *job)
 	}
 	if (job->note[0])
 		json_put_string(&json, "note", job->note);
-	if (job->parked_on[0])
-		json_put_string(&json, "waits_for_limit", job->parked_on);
+	if (job->held_by[0])
+		json_put_string(&json, "waits_for_limit", job->held_by);
 	if (job->error[0])
 		json_put_string(&json, "error", job->error);
 	json_close(&json, '}');
@@ -68,7 +67,7 @@ static bool wanted(const struct args *args, const struct view_job *job)
 {
 	const char *pool = args_value(args, "pool"), *state = args_value(args, "state"), *tag = args_value(args, "tag");
 
-	return (!pool || strcmp(pool, job->pool) == 0) && (!state || strcmp(state, job_state_word(job->state)) == 0) &&
+	return (!pool || strcmp(pool, job->pool) == 0) && (!state || strcmp(state, view_state_word(job)) == 0) &&
 	       (!tag || strcmp(tag, job->tag) == 0);
 }
 

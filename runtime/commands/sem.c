@@ -20,6 +20,10 @@
 	{                                                                                                              \
 		"max", 'm', "N", "units there are (default: as it was left; 1 for a new one)"                          \
 	}
+#define UNITS_OPTION                                                                                                   \
+	{                                                                                                              \
+		"units", 'u', "N", "units to take, all at once (default 1)"                                            \
+	}
 #define MODE_OPTION                                                                                                    \
 	{                                                                                                              \
 		"mode", 0, "OCTAL", "permissions of a new one (default 600; PHP's default is 666)"                     \
@@ -57,6 +61,17 @@ static int read_wish(const struct args *args, struct unit_wish *wish, struct ym_
 	if (ym_sem_find(wish->key, &id, NULL) == 0 && ym_sem_stat(id, &stat, NULL) == 0 && stat.usage == 0 &&
 	    stat.value > 0)
 		wish->max = stat.value;
+	return 0;
+}
+
+/* For those who take units, not only attach. */
+static int read_units(const struct args *args, struct unit_wish *wish, struct ym_err *err)
+{
+	int64_t units;
+
+	if (args_int(args, "units", 1, YM_SEM_MAX, 1, &units, err) < 0)
+		return -1;
+	wish->units = (unsigned)units;
 	return 0;
 }
 
@@ -105,6 +120,7 @@ static void print_json(key_t key, int id, const struct ym_sem_stat *stat, const 
 		json_open(&json, NULL, '{');
 		json_put_int(&json, "pid", holders[i].pid);
 		json_put_int(&json, "for", holders[i].owner);
+		json_put_uint(&json, "units", holders[i].units);
 		json_close(&json, '}');
 	}
 	json_close(&json, ']');
@@ -179,7 +195,7 @@ static int acquire_within(const struct args *args, int64_t timeout)
 	struct ym_err err, unheard;
 	pid_t owner, holder;
 
-	if (read_wish(args, &wish, &err) < 0 || read_owner(args, &owner, &err) < 0)
+	if (read_wish(args, &wish, &err) < 0 || read_units(args, &wish, &err) < 0 || read_owner(args, &owner, &err) < 0)
 		return command_fail(&err);
 	holder = holder_start(&wish, owner, &err);
 	if (holder < 0)
@@ -218,7 +234,8 @@ static int try(const struct args *args)
 	"it\n"                                                                                                         \
 	"ends. In $(...) and pipes that may be a subshell: there say --for $$."
 
-static const struct option_row acquire_options[] = {MAX_OPTION, TIMEOUT_OPTION, FOR_OPTION, MODE_OPTION, {0}};
+static const struct option_row acquire_options[] = {MAX_OPTION, UNITS_OPTION, TIMEOUT_OPTION,
+                                                    FOR_OPTION, MODE_OPTION,  {0}};
 static const struct command command_acquire = {
     .verb = "acquire",
     .usage = "KEY [OPTIONS]",
@@ -231,7 +248,7 @@ static const struct command command_acquire = {
     .run = acquire,
 };
 
-static const struct option_row try_options[] = {MAX_OPTION, FOR_OPTION, MODE_OPTION, {0}};
+static const struct option_row try_options[] = {MAX_OPTION, UNITS_OPTION, FOR_OPTION, MODE_OPTION, {0}};
 static const struct command command_try = {
     .verb = "try",
     .usage = "KEY [OPTIONS]",
@@ -288,7 +305,7 @@ static int run(const struct args *args)
 	int sys;
 
 	if (args_duration(args, "timeout", args_flag(args, "try") ? 0 : -1, &wish.timeout_ms, &err) < 0 ||
-	    read_wish(args, &wish, &err) < 0 || unit_take(&sem, &wish, &err) < 0)
+	    read_wish(args, &wish, &err) < 0 || read_units(args, &wish, &err) < 0 || unit_take(&sem, &wish, &err) < 0)
 		return command_fail(&err);
 	/* What this process took stays its own through execvp(), and the kernel gives it back at its end. */
 	execvp(args->rest[1], args->rest + 1);
@@ -300,7 +317,8 @@ static int run(const struct args *args)
 }
 
 static const struct option_row run_options[] = {
-    MAX_OPTION, TIMEOUT_OPTION, {"try", 0, NULL, "do not wait: exit code 1 if no unit is free"}, MODE_OPTION, {0},
+    MAX_OPTION,  UNITS_OPTION, TIMEOUT_OPTION, {"try", 0, NULL, "do not wait: exit code 1 if no unit is free"},
+    MODE_OPTION, {0},
 };
 static const struct command command_run_sem = {
     .verb = "run",
@@ -335,7 +353,8 @@ static int show_stat(const struct args *args)
 	} else {
 		print_state(key, id, &state);
 		for (size_t i = 0; i < count; i++)
-			printf("  one unit is held by process %d for process %d\n", holders[i].pid, holders[i].owner);
+			printf("  %u unit%s held by process %d for process %d\n", holders[i].units,
+			       holders[i].units == 1 ? " is" : "s are", holders[i].pid, holders[i].owner);
 	}
 	free(holders);
 	return 0;

@@ -11,7 +11,7 @@
 
 struct totals {
 	uint64_t done, failed, retried, cancelled;
-	uint64_t waiting, running, parked, delayed;
+	uint64_t waiting, running, parked, delayed, buried;
 };
 
 /* From the table if it may be read: what the board says of them is as old as the master's last sweep. */
@@ -23,19 +23,19 @@ static void count_jobs(const struct instance *instance, unsigned pool, struct to
 	if (!table) {
 		totals->waiting = atomic_load(&row->waiting);
 		totals->running = atomic_load(&row->running);
-		totals->parked = atomic_load(&row->parked);
 		totals->delayed = atomic_load(&row->delayed);
+		totals->buried = atomic_load(&row->buried);
 		return;
 	}
 	for (uint32_t slot = 0; slot < table->slots; slot++) {
 		enum job_state state = word_state(atomic_load(&table->words[slot]));
 
-		if (job_state_over(state) || job_pool(table_job_const(table, slot)) != pool)
+		if ((job_state_over(state) && state != JOB_BURIED) || job_pool(table_job_const(table, slot)) != pool)
 			continue;
 		totals->waiting += state == JOB_READY;
 		totals->running += state == JOB_CLAIMED || state == JOB_FINISHING || state == JOB_FIXING;
-		totals->parked += state == JOB_PARKED;
 		totals->delayed += state == JOB_DELAYED;
+		totals->buried += state == JOB_BURIED;
 	}
 }
 
@@ -56,6 +56,10 @@ static struct totals pool_totals(const struct instance *instance, unsigned pool)
 		totals.cancelled += atomic_load(&row->cancelled);
 	}
 	count_jobs(instance, pool, &totals);
+	if (board_held(board, pool) >= 0) {
+		totals.parked = totals.waiting;
+		totals.waiting = 0;
+	}
 	return totals;
 }
 
@@ -109,8 +113,20 @@ static void print_pools(const struct instance *instance)
 	}
 }
 
-static void print_limits(const struct board_sh *board)
+/* Jobs that wait because a worker of their pool waits for this limit. */
+static uint64_t parked_on(const struct instance *instance, unsigned limit)
 {
+	uint64_t parked = 0;
+
+	for (unsigned pool = 0; pool < TABLE_POOLS; pool++)
+		if (atomic_load(&instance->board->pools[pool].used) && board_held(instance->board, pool) == (int)limit)
+			parked += pool_totals(instance, pool).parked;
+	return parked;
+}
+
+static void print_limits(const struct instance *instance)
+{
+	const struct board_sh *board = instance->board;
 	bool head = false;
 
 	for (unsigned i = 0; i < TABLE_LIMITS; i++) {
@@ -122,8 +138,8 @@ static void print_limits(const struct board_sh *board)
 		if (!head)
 			printf("\n%-16s %8s %8s %8s  %s\n", "LIMIT", "USED", "MAX", "PARKED", "KEY");
 		head = true;
-		printf("%-16s %8d %8d %8u  0x%08x\n", row->name, max - free_units, max, atomic_load(&row->parked),
-		       (unsigned)row->key);
+		printf("%-16s %8d %8d %8llu  0x%08x\n", row->name, max - free_units, max,
+		       (unsigned long long)parked_on(instance, i), (unsigned)row->key);
 	}
 }
 
@@ -192,13 +208,14 @@ static void json_pools(struct json *json, const struct instance *instance)
 			continue;
 		json_open(json, NULL, '{');
 		json_put_string(json, "name", row->name);
-		json_put_string(json, "plugin", row->plugin);
+		json_put_string(json, "task", row->task);
 		json_put_uint(json, "workers_wanted", atomic_load(&row->wanted));
 		json_put_uint(json, "workers", atomic_load(&row->actual));
 		json_put_uint(json, "waiting", totals.waiting);
 		json_put_uint(json, "running", totals.running);
 		json_put_uint(json, "parked", totals.parked);
 		json_put_uint(json, "delayed", totals.delayed);
+		json_put_uint(json, "buried", totals.buried);
 		json_put_uint(json, "done", totals.done);
 		json_put_uint(json, "failed", totals.failed);
 		json_put_uint(json, "retried", totals.retried);
@@ -210,8 +227,10 @@ static void json_pools(struct json *json, const struct instance *instance)
 	json_close(json, ']');
 }
 
-static void json_limits(struct json *json, const struct board_sh *board)
+static void json_limits(struct json *json, const struct instance *instance)
 {
+	const struct board_sh *board = instance->board;
+
 	json_open(json, "limits", '[');
 	for (unsigned i = 0; i < TABLE_LIMITS; i++) {
 		const struct board_limit_sh *row = &board->limits[i];
@@ -223,7 +242,7 @@ static void json_limits(struct json *json, const struct board_sh *board)
 		json_put_int(json, "key", row->key);
 		json_put_int(json, "max", atomic_load(&row->max));
 		json_put_int(json, "free", atomic_load(&row->free));
-		json_put_uint(json, "parked", atomic_load(&row->parked));
+		json_put_uint(json, "parked", parked_on(instance, i));
 		json_close(json, '}');
 	}
 	json_close(json, ']');
@@ -273,10 +292,10 @@ static void print_json(const struct instance *instance, pid_t master)
 	json_put_string(&json, "state", master ? board_master_word(atomic_load(&row->master_state)) : "no master");
 	json_put_int(&json, "master_pid", master);
 	json_put_real(&json, "up", master ? seconds_since(atomic_load(&row->master_since)) : 0);
-	json_put_uint(&json, "tokens_resent", atomic_load(&row->resent));
+	json_put_uint(&json, "resent", atomic_load(&row->resent));
 	json_put_uint(&json, "jobs_recovered", atomic_load(&row->recovered));
 	json_pools(&json, instance);
-	json_limits(&json, instance->board);
+	json_limits(&json, instance);
 	json_open(&json, "workers", '[');
 	for (uint32_t i = 0; i < row->rows; i++)
 		json_worker(&json, instance->board, i);
@@ -299,7 +318,7 @@ static int status(const struct args *args)
 	} else {
 		print_head(&instance, master);
 		print_pools(&instance);
-		print_limits(instance.board);
+		print_limits(&instance);
 		print_workers(instance.board);
 	}
 	instance_unview(&instance);

@@ -2,14 +2,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../../config/nearest.h"
 #include "../../ipc/sys.h"
-#include "../dispatch.h"
-#include "../payload.h"
+#include "../submit.h"
+#include "../transfer.h"
 #include "../view.h"
 #include "command.h"
 
@@ -23,75 +23,39 @@
 /* While waiting for a job: how often to see whether there still is a master. */
 #define LOOK_MS 2000
 
-/* Everything from a descriptor, at most `max` bytes. */
-static char *read_all(int fd, const char *name, size_t max, size_t *size, struct ym_err *err)
+static void put_payload(const struct payload_source *source)
 {
-	size_t room = 65536, have = 0;
-	char *data = malloc(room);
-
-	while (data) {
-		ssize_t n = read(fd, data + have, room - have);
-		char *larger;
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			ym_fail_sys(err, errno, "read() of the payload from %s", name);
-			free(data);
-			return NULL;
-		}
-		if (n == 0) {
-			*size = have;
-			return data;
-		}
-		have += (size_t)n;
-		if (have > max) {
-			ym_fail(err, YM_ERR_USAGE, "the payload from %s is longer than payload_max allows (%zu bytes)",
-			        name, max);
-			free(data);
-			return NULL;
-		}
-		if (have < room)
-			continue;
-		room *= 2;
-		larger = realloc(data, room);
-		if (!larger)
-			free(data);
-		data = larger;
-	}
-	ym_fail(err, YM_ERR_LIMIT, "out of memory for the payload from %s", name);
-	return NULL;
+	if (source->fd > STDIN_FILENO)
+		close(source->fd);
 }
 
-static char *get_payload(const struct args *args, size_t max, size_t *size, struct ym_err *err)
+/* A descriptor is handed through, to be copied in constant memory. */
+static int get_payload(const struct args *args, struct payload_source *source, struct ym_err *err)
 {
 	const char *file = args_value(args, "file"), *text = args->nrest > 1 ? args->rest[1] : NULL;
-	char *payload;
-	int fd;
+	struct stat st;
 
-	if (file && text) {
-		ym_fail(err, YM_ERR_USAGE, "the payload is given twice: as an argument and with --file");
-		return NULL;
-	}
-	if (file) {
-		fd = open(file, O_RDONLY | O_CLOEXEC);
-		if (fd < 0) {
-			ym_fail_sys(err, errno, "open(\"%s\") to read the payload", file);
-			return NULL;
-		}
-		payload = read_all(fd, file, max, size, err);
-		close(fd);
-		return payload;
-	}
-	if (text && strcmp(text, "-") == 0)
-		return read_all(STDIN_FILENO, "stdin", max, size, err);
-	*size = text ? strlen(text) : 0;
-	payload = malloc(*size + 1);
-	if (payload)
-		memcpy(payload, text ? text : "", *size + 1);
+	*source = (struct payload_source){.size = PAYLOAD_TO_END, .fd = -1};
+	if (file && text)
+		return ym_fail(err, YM_ERR_USAGE, "the payload is given twice: as an argument and with --file");
+	if (file)
+		source->fd = open(file, O_RDONLY | O_CLOEXEC);
+	else if (text && strcmp(text, "-") == 0)
+		source->fd = STDIN_FILENO;
 	else
-		ym_fail(err, YM_ERR_LIMIT, "out of memory");
-	return payload;
+		*source = (struct payload_source){.data = text ? text : "", .size = text ? strlen(text) : 0, .fd = -1};
+	if (source->data)
+		return 0;
+	if (source->fd < 0)
+		return ym_fail_sys(err, errno, "open(\"%s\") to read the payload", file);
+	/* An error of its own: the kernel's comes from a read() that names no file. */
+	if (fstat(source->fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		ym_fail(err, YM_ERR_USAGE, "%s is a directory: a payload is the content of one file",
+		        file ? file : "stdin");
+		put_payload(source);
+		return -1;
+	}
+	return 0;
 }
 
 static int find_pool(const struct instance *instance, const char *name, struct ym_err *err)
@@ -130,20 +94,35 @@ static void warn_without_master(struct instance *instance, bool *warned)
 	        instance->name);
 }
 
+static int print_payload(struct payload *result, struct ym_err *err)
+{
+	uint64_t copied = 0;
+	enum transfer_end end;
+
+	if (payload_path(result))
+		end = transfer(STDOUT_FILENO, payload_fd(result, err), result->size, &copied);
+	else
+		end = transfer_write(STDOUT_FILENO, result->data, result->size, &copied);
+	if (end != TRANSFER_DONE)
+		return ym_fail_sys(err, errno, "%s the result, after %llu of %zu bytes",
+		                   end == TRANSFER_NO_READ ? "read() of" : "write() to stdout of",
+		                   (unsigned long long)copied, result->size);
+	/* A text on a terminal ends with a newline; bytes for another program are left as they are. */
+	if (result->size > 0 && ((const char *)result->data)[result->size - 1] != '\n' && isatty(STDOUT_FILENO))
+		transfer_write(STDOUT_FILENO, "\n", 1, &copied);
+	return 0;
+}
+
 static int print_result(struct instance *instance, struct job_ref ref, struct ym_err *err)
 {
-	size_t size;
-	char *result =
-	    payload_load_result(instance->directory, table_job(instance->table, ref.slot), ref.slot, &size, err);
+	struct payload result;
+	int printed =
+	    payload_open_result(instance->directory, table_job(instance->table, ref.slot), ref.slot, &result, err);
 
-	if (!result)
-		return -1;
-	fwrite(result, 1, size, stdout);
-	/* A text on a terminal ends with a newline; bytes for another program are left as they are. */
-	if (size > 0 && result[size - 1] != '\n' && isatty(STDOUT_FILENO))
-		putchar('\n');
-	free(result);
-	return 0;
+	if (printed == 0)
+		printed = print_payload(&result, err);
+	payload_close(&result);
+	return printed;
 }
 
 static int wait_for(struct instance *instance, struct job_ref ref, int64_t timeout_ms, bool warned)
@@ -181,12 +160,12 @@ static int wait_for(struct instance *instance, struct job_ref ref, int64_t timeo
 
 static int submit_one(struct instance *instance, const struct args *args, struct ym_err *err)
 {
-	struct job_request request = {.tag = args_value(args, "tag"), .keep = args_flag(args, "wait")};
+	struct job_request request = {JOB_REQUEST_INIT, .tag = args_value(args, "tag"),
+	                              .keep = args_flag(args, "wait")};
 	int64_t timeout, patience;
 	int pool;
 	struct job_ref ref;
 	bool warned = false;
-	char *payload;
 	int result;
 
 	await_pools(instance);
@@ -194,14 +173,12 @@ static int submit_one(struct instance *instance, const struct args *args, struct
 	if (pool < 0 || args_duration(args, "timeout", -1, &timeout, err) < 0 ||
 	    args_duration(args, "patience", PATIENCE_MS, &patience, err) < 0)
 		return command_fail(err);
-	payload = get_payload(args, instance->table->payload_max, &request.size, err);
-	if (!payload)
+	if (get_payload(args, &request.payload, err) < 0)
 		return command_fail(err);
 	request.pool = (unsigned)pool;
-	request.payload = payload;
 	request.deadline = ym_deadline(patience);
-	result = dispatch_submit(instance, &request, &ref, err);
-	free(payload);
+	result = submit_job(instance, &request, &ref, err);
+	put_payload(&request.payload);
 	if (result < 0)
 		return command_fail(err);
 	warn_without_master(instance, &warned);

@@ -79,10 +79,8 @@ static void state_text(const struct view_job *job, char *out, size_t max)
 		break;
 	case JOB_FAILED:
 	case JOB_CANCELLED:
+	case JOB_BURIED:
 		snprintf(out, max, "%s%s%s", job_state_word(job->state), job->error[0] ? ": " : "", job->error);
-		break;
-	case JOB_PARKED:
-		snprintf(out, max, "waiting for limit %s", job->parked_on);
 		break;
 	case JOB_DELAYED:
 		snprintf(out, max, "again in %s (attempt %u of %u: %s)",
@@ -90,7 +88,10 @@ static void state_text(const struct view_job *job, char *out, size_t max)
 		         job->error);
 		break;
 	case JOB_READY:
-		snprintf(out, max, "waiting%s%s", job->error[0] ? ", after: " : "", job->error);
+		if (job->held_by[0])
+			snprintf(out, max, "waiting for limit %s", job->held_by);
+		else
+			snprintf(out, max, "waiting%s%s", job->error[0] ? ", after: " : "", job->error);
 		break;
 	case JOB_FREE:
 		snprintf(out, max, "not in the table (any more)");

@@ -50,6 +50,20 @@ static void claim_problems(const struct cfg_problems *problems, int lines)
 	free(text);
 }
 
+static void claim_pool(const struct cfg_pool *pool)
+{
+	CLAIM(pool->workers > 0 && pool->workers <= CFG_WORKERS_MAX, "%lld workers", (long long)pool->workers);
+	CLAIM(!pool->plugin == !!pool->command && !pool->command == !pool->command_words, "plugin %s, command %s",
+	      pool->plugin ? pool->plugin : "none", pool->command ? pool->command : "none");
+	CLAIM(!pool->plugin || pool->plugin[0] == '/', "plugin %s", pool->plugin);
+	CLAIM(!pool->command || (pool->command_words[0] && pool->command_words[0][0]), "command %s", pool->command);
+	CLAIM((pool->on_crash == CFG_ON_CRASH_POOL) == (pool->on_crash_pool != NULL), "on_crash %d", pool->on_crash);
+	CLAIM(pool->priority >= 0 && pool->priority <= 9 && pool->ageing_ms > 0 && !pool->retry_codes[0],
+	      "priority %lld, ageing %lld", (long long)pool->priority, (long long)pool->ageing_ms);
+	for (size_t i = 0; i < pool->nlimits; i++)
+		CLAIM(pool->limits[i].units > 0, "%s:%lld", pool->limits[i].name, (long long)pool->limits[i].units);
+}
+
 static void claim_config(const struct config *config)
 {
 	struct ym_err err = {0};
@@ -59,11 +73,11 @@ static void claim_config(const struct config *config)
 	CLAIM(config->npools > 0 && config->npools <= CFG_POOLS_MAX && config->nlimits <= CFG_LIMITS_MAX,
 	      "%zu pools, %zu limits", config->npools, config->nlimits);
 	for (size_t i = 0; i < config->npools; i++)
-		CLAIM(config->pools[i].plugin[0] == '/' && config->pools[i].workers <= CFG_WORKERS_MAX, "plugin %s",
-		      config->pools[i].plugin);
+		claim_pool(&config->pools[i]);
 	for (size_t i = 0; i < config->nlimits; i++) {
 		const char *text = config->limits[i].key;
 
+		CLAIM(config->limits[i].max > 0 || config->limits[i].rate_ns > 0, "limit %s", config->limits[i].name);
 		if (text && text[0] != '/')
 			CLAIM(ym_key_parse(text, &key, &err) == 0, "%s", err.text);
 	}

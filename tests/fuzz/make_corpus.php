@@ -148,6 +148,12 @@ keepAll('config', [
 	"{$pool}workers = 4\nworkers = 5\n", "{$pool}workers = 99999999999999999999\n", "[pool:p\n", "[pool:]\n", "[what:x]\n", "= x\n",
 	"no section = 1\n", "{$pool}numprocs = 2\nlimits = nowhere\n", "$pool\0", "[limit:a]\nkey = 4294967296\nmax = 0\n$pool",
 	file_get_contents(__DIR__ . '/../../examples/ftp/ftp.ini'), file_get_contents(__DIR__ . '/../../examples/hello/hello.ini'),
+	"[pool:c]\ncommand = ./bin/x {file} \"a \\\" b\" 'c d' e\\ f\noutput_max = 1kb\nretry_codes = 75, 1\noption.k = v\n",
+	"[pool:c]\ncommand = x 'a\n", "[pool:c]\ncommand = x | y\n$pool", "{$pool}command = x\n", "[pool:c]\noutput_max = 1kb\n",
+	"{$pool}crashes = 2\non_crash = pool:q\non_fail = bury\nbackoff_max = 2m\nbackoff_factor = 3\nbackoff_jitter = 5%\n" .
+		"[pool:q]\nplugin = y\non_crash = bury\n", "{$pool}on_crash = pool:p\n",
+	"{$pool}timeout_from = progress\npriority = urgent\nageing = 5s\nrate = 0.5/h\ninbox = yes\ninbox_key = name:q\n",
+	"{$pool}limits = cpu:2, db\n[limit:cpu]\nmax = 2\nrate = 10/s\n[limit:db]\nrate = 90/m\n", "{$pool}limits = cpu:3\n[limit:cpu]\nmax = 2\n",
 ]);
 
 /* ---- segment ------------------------------------------------------------------------------------- */

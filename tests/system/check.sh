@@ -87,6 +87,47 @@ test_bad_plugins() {
 	bad_plugin "$DIR" "cannot be loaded"
 }
 
+bad_command() { # COMMAND WORDS...
+	refused "${@:2}" "test.ini:3: [pool:p] cannot run with this command" <<-EOF
+		[yardmaster]
+		directory = $DIR/run
+		[pool:p]
+		command = $1 "an argument"
+	EOF
+}
+
+test_bad_commands() { # sanitized
+	echo "this is text" >"$DIR/text"
+	bad_command "$DIR/missing" "command $DIR/missing: there is no such file"
+	bad_command "./missing" "command $DIR/missing: there is no such file"
+	bad_command "$DIR/text" "command $DIR/text: this user may not run it"
+	bad_command "$DIR/text/x" "command $DIR/text/x: Not a directory"
+	bad_command "$DIR" "command $DIR: Is a directory"
+	bad_command no-such-program "command no-such-program: no such program in PATH, $PATH"
+	refused "test.ini:2:" "sh -c" <<<$'[pool:p]\ncommand = a | b'
+	refused "test.ini:3:" "\`command\`" "\`plugin\`" <<<$'[pool:p]\nplugin = x.so\ncommand = a'
+}
+
+test_good_commands() { # sanitized
+	mkdir "$DIR/bin"
+	ln -s /bin/true "$DIR/bin/task"
+	write_ini <<-EOF
+		[pool:absolute]
+		command = /bin/true {file}
+		[pool:relative]
+		command = bin/task
+		[pool:in_path]
+		command = true
+	EOF
+	expect 0 "$YARDMASTER" check "$INI"
+	expect 2 env PATH=/nonexistent:: "$YARDMASTER" check "$INI"
+	assert_contains "[pool:in_path] cannot run with this command" "$ERR" "another PATH"
+	# An empty entry is the current directory.
+	cp "$DIR/bin/task" "$DIR/true"
+	cd "$DIR" || fail "cd"
+	expect 0 env PATH=/nonexistent:: "$YARDMASTER" check "$INI"
+}
+
 test_relative_plugin_and_other_directory() {
 	mkdir "$DIR/sub"
 	cp "$PLUGINS/echo.so" "$DIR/sub/"

@@ -1,0 +1,130 @@
+/* ready.c - push, take, sleep, wake. */
+#include "ready.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "../ipc/queue.h"
+#include "../ipc/sys.h"
+
+/* All of one type, so that a receiver never has to search; the bytes only tell an onlooker what they are. */
+#define TOKEN_TYPE 1
+
+struct token_message {
+	long type;
+	char text[8];
+};
+
+bool ready_nudge(struct instance *instance, unsigned pool)
+{
+	const struct token_message token = {TOKEN_TYPE, "ymtoken"};
+
+	/* A full queue holds tokens enough. */
+	return ym_sys.msgsnd(atomic_load(&instance->table->pools[pool].queue), &token, sizeof(token.text),
+	                     IPC_NOWAIT) == 0 ||
+	       errno == EAGAIN;
+}
+
+/* One worker less sleeps without a token on its way. False when there is none. */
+static bool take_sleeper(struct table_pool_sh *row)
+{
+	uint32_t sleeping = atomic_load(&row->sleeping);
+
+	while (sleeping > 0)
+		if (atomic_compare_exchange_weak(&row->sleeping, &sleeping, sleeping - 1))
+			return true;
+	return false;
+}
+
+void ready_wake(struct instance *instance, unsigned pool, unsigned n)
+{
+	struct table_pool_sh *row = &instance->table->pools[pool];
+
+	/* The other half of the second look in ready_sleep(). */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load(&row->mode) & POOL_PAUSED)
+		return;
+	while (n > 0 && take_sleeper(row)) {
+		ready_nudge(instance, pool);
+		n--;
+	}
+}
+
+void ready_push(struct instance *instance, uint32_t slot, uint64_t word, bool first)
+{
+	unsigned pool = job_pool(table_job(instance->table, slot));
+	bool linked;
+
+	index_lock(instance);
+	linked = index_push(instance, slot, word, first);
+	index_unlock(instance);
+	if (linked)
+		ready_wake(instance, pool, 1);
+}
+
+/* ---- worker side ----------------------------------------------------------------------------- */
+
+/*
+ * Claim the job of a slot that was in a list of the pool. False when it is not ready any more, or when the slot was
+ * filled again for another pool and is not yet in its list.
+ */
+static bool claim(struct instance *instance, unsigned pool, uint32_t slot, uint64_t *word)
+{
+	struct table_sh *table = instance->table;
+	struct job_sh *job = table_job(table, slot);
+	uint64_t seen = atomic_load(&table->words[slot]);
+
+	while (word_state(seen) == JOB_READY && job_pool(job) == pool) {
+		uint64_t mine = word_next(seen, JOB_CLAIMED, instance->group.slot, word_attempt(seen) + 1, 0);
+
+		if (!table_cas(table, slot, &seen, mine))
+			continue;
+		job->started = ym_now_ns();
+		job->deadline = job->timeout_ms > 0 ? job->started + (uint64_t)job->timeout_ms * 1000000u : 0;
+		*word = mine;
+		return true;
+	}
+	return false;
+}
+
+bool ready_take(struct instance *instance, unsigned pool, uint32_t *slot, uint64_t *word)
+{
+	while (ready_any(instance, pool)) {
+		int64_t found;
+
+		index_lock(instance);
+		found = index_pop(instance, pool);
+		index_unlock(instance);
+		if (found < 0)
+			return false;
+		*slot = (uint32_t)found;
+		if (claim(instance, pool, *slot, word))
+			return true;
+	}
+	return false;
+}
+
+int ready_sleep(struct instance *instance, unsigned pool, struct ym_err *err)
+{
+	struct table_pool_sh *row = &instance->table->pools[pool];
+	struct token_message token;
+	int queue, sys;
+
+	atomic_fetch_add(&row->sleeping, 1);
+	if (ready_any(instance, pool)) {
+		/* If it is 0, a token is on its way: it wakes somebody for nothing. */
+		take_sleeper(row);
+		return 0;
+	}
+	queue = atomic_load(&row->queue);
+	if (ym_sys.msgrcv(queue, &token, sizeof(token.text), 0, MSG_NOERROR) >= 0)
+		return 0;
+	sys = errno;
+	take_sleeper(row);
+	if (sys == EINTR)
+		return 1;
+	ym_fail_sys(err, sys, "msgrcv(id %d) for pool %s", queue, row->name);
+	if (err && sys == EINVAL)
+		err->class = YM_ERR_GONE;
+	return -1;
+}

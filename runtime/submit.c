@@ -1,0 +1,253 @@
+/* submit.c - take a slot, fill it, accept it. */
+#include "submit.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "../ipc/sys.h"
+#include "bell.h"
+#include "text.h"
+
+/* Filled and entered together: as many as one hold of the index lock may take (some microseconds). */
+#define TOGETHER 64
+
+/* ---- check ----------------------------------------------------------------------------------- */
+
+static int check_text(const char *text, size_t max, const char *what, struct ym_err *err)
+{
+	if (!text || strlen(text) < max)
+		return 0;
+	return ym_fail(err, YM_ERR_USAGE, "the %s \"%.20s...\" is longer than %zu bytes", what, text, max - 1);
+}
+
+static int check_request(const struct instance *instance, const struct job_request *request, struct ym_err *err)
+{
+	const struct table_pool_sh *pool = &instance->table->pools[request->pool];
+
+	if (request->level < JOB_LEVEL_DEFAULT || request->level >= INDEX_LEVELS)
+		return ym_fail(err, YM_ERR_USAGE, "priority %d: it must be 0 (most urgent) to %d", request->level,
+		               INDEX_LEVELS - 1);
+	if (!request->past && (atomic_load(&pool->mode) & POOL_DRAINING))
+		return ym_fail(err, YM_ERR_NO,
+		               "pool %.*s is being drained and takes no jobs (yardmaster resume ends that)",
+		               TABLE_NAME_MAX, pool->name);
+	if (check_text(request->tag, JOB_TAG_MAX, "tag", err) < 0)
+		return -1;
+	return check_text(request->unique, JOB_UNIQUE_MAX, "unique key", err);
+}
+
+/* ---- fill ------------------------------------------------------------------------------------ */
+
+static int64_t take_slot(struct instance *instance, uint64_t deadline, uint64_t *word, struct ym_err *err)
+{
+	struct table_sh *table = instance->table;
+	int64_t slot = table_take(table, instance->group.slot, word);
+
+	while (slot < 0 && ym_now_ns() < deadline) {
+		/* At most a second at once: a waker may have been killed between giving the slot and waking. */
+		uint64_t nap = ym_deadline(1000);
+
+		table_want_space(table);
+		slot = table_take(table, instance->group.slot, word);
+		if (slot < 0)
+			table_sleep_for_space(table, nap < deadline ? nap : deadline);
+	}
+	if (slot < 0)
+		ym_fail(err, YM_ERR_FULL,
+		        "the job table is full (%u jobs): wait, or raise `jobs` in [yardmaster] and start anew",
+		        table->slots);
+	return slot;
+}
+
+static uint64_t unix_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+static void describe(struct table_sh *table, struct job_sh *job, const struct job_request *request, uint64_t now)
+{
+	const struct table_pool_sh *pool = &table->pools[request->pool];
+	const struct job_past *past = request->past;
+
+	job->id = past ? past->id : atomic_fetch_add_explicit(&table->next_id, 1, memory_order_relaxed);
+	job->pool = (uint16_t)request->pool;
+	job->level =
+	    request->level < 0 ? atomic_load_explicit(&pool->level, memory_order_relaxed) : (uint8_t)request->level;
+	job->attempts = past ? (uint8_t)past->attempts : atomic_load_explicit(&pool->attempts, memory_order_relaxed);
+	job->crashes = past ? (uint8_t)past->crashes : 0;
+	job->timeout_ms = request->timeout_ms < 0 ? atomic_load_explicit(&pool->timeout_ms, memory_order_relaxed)
+	                                          : request->timeout_ms;
+	if (request->tag)
+		text_copy(job->tag, sizeof(job->tag), request->tag);
+	if (request->unique)
+		text_copy(job->unique, sizeof(job->unique), request->unique);
+	job->submitted = job->ready = job->finished = now;
+	job->due = now + (uint64_t)request->delay_ms * 1000000u;
+	job->at_ms = request->at_ms;
+	job->reply_key = request->reply_key;
+	job->reply_type = request->reply_type;
+	job->reply_form = request->reply_form;
+	if (past && past->error)
+		text_copy(job->error, sizeof(job->error), past->error);
+	else
+		job->error[0] = '\0';
+}
+
+/* A slot of ours, FILLING, with everything in it. */
+static int64_t fill(struct instance *instance, const struct job_request *request, uint64_t deadline, uint64_t *word,
+                    struct ym_err *err)
+{
+	struct table_sh *table = instance->table;
+	int64_t slot = check_request(instance, request, err) < 0 ? -1 : take_slot(instance, deadline, word, err);
+	uint64_t now = ym_now_ns();
+	struct job_sh *job;
+
+	if (slot < 0)
+		return -1;
+	job = table_job(table, (uint32_t)slot);
+	if (table_links(table)[slot].chained) {
+		index_lock(instance);
+		index_drop_key(instance, (uint32_t)slot);
+		index_unlock(instance);
+	}
+	if (job->files)
+		payload_discard(instance->directory, job, (uint32_t)slot);
+	memset(job, 0, offsetof(struct job_sh, payload));
+	if (payload_store(instance->directory, job, (uint32_t)slot, word_gen(*word), &request->payload,
+	                  table->payload_max, err) < 0) {
+		dispatch_free(instance, (uint32_t)slot, *word);
+		return -1;
+	}
+	describe(table, job, request, now);
+	return slot;
+}
+
+/* ---- accept ---------------------------------------------------------------------------------- */
+
+static enum job_state first_state(const struct job_request *request)
+{
+	enum job_state state = request->past ? request->past->state : JOB_READY;
+
+	if (state != JOB_READY)
+		return state;
+	if (request->delay_ms > 0 || (request->at_ms > 0 && (uint64_t)request->at_ms > unix_ms()))
+		return JOB_DELAYED;
+	return JOB_READY;
+}
+
+/*
+ * Under the index lock. The swap accepts the job: from then on it is run at least once, whatever becomes of us.
+ * 0, 1 a live job has its key (*slot is that one's), -1 it was taken away from us.
+ */
+static int accept(struct instance *instance, const struct job_request *request, uint32_t *slot, uint64_t *word)
+{
+	struct table_sh *table = instance->table;
+	enum job_state state = first_state(request);
+	uint64_t seen = *word;
+	unsigned flags = (request->keep ? JOB_KEEP : 0u) | (request->reply_key ? JOB_REPLY : 0u);
+
+	if (request->unique && !job_state_over(state)) {
+		int64_t other = index_find(instance, request->pool, request->unique);
+
+		if (other >= 0) {
+			dispatch_free(instance, *slot, *word);
+			*slot = (uint32_t)other;
+			*word = atomic_load(&table->words[other]);
+			return 1;
+		}
+		index_add_key(instance, *slot);
+	}
+	*word = word_make(word_gen(seen), state, 0, request->past ? request->past->attempt : 0, flags);
+	if (!table_cas(table, *slot, &seen, *word))
+		return -1;
+	if (state == JOB_READY)
+		index_push(instance, *slot, *word, false);
+	return 0;
+}
+
+struct filled {
+	uint32_t slot;
+	uint64_t word;
+	int result;
+};
+
+/* Wake workers, for runs of jobs of one pool; and the master, for what only he sees to. */
+static void announce(struct instance *instance, const struct job_request *requests, const struct filled *filled,
+                     size_t n)
+{
+	bool ring = false;
+
+	for (size_t i = 0, same; i < n; i += same) {
+		unsigned ready = 0;
+
+		for (same = 0; i + same < n && requests[i + same].pool == requests[i].pool; same++) {
+			const struct filled *one = &filled[i + same];
+
+			ready += one->result == 0 && word_state(one->word) == JOB_READY;
+			ring |= one->result == 0 &&
+			        (word_state(one->word) == JOB_DELAYED || requests[i + same].timeout_ms > 0);
+		}
+		if (ready)
+			ready_wake(instance, requests[i].pool, ready);
+	}
+	if (ring)
+		bell_ring(instance->directory);
+}
+
+/* The first up to TOGETHER of them. Returns how many were accepted or existed; *err says why not one was. */
+static size_t submit_some(struct instance *instance, const struct job_request *requests, size_t n, struct job_ref *refs,
+                          size_t *existed, struct ym_err *err)
+{
+	struct filled filled[TOGETHER];
+	size_t have = 0, accepted = 0;
+
+	for (int64_t slot; have < n && have < TOGETHER; have++) {
+		/* Only the first one waits for room: who holds slots while he waits could hold up the one who waits for them. */
+		slot = fill(instance, &requests[have], have ? 0 : requests[have].deadline, &filled[have].word, err);
+		if (slot < 0)
+			break;
+		filled[have].slot = (uint32_t)slot;
+	}
+	index_lock(instance);
+	for (size_t i = 0; i < have; i++) {
+		struct filled *one = &filled[i];
+
+		one->result = accept(instance, &requests[i], &one->slot, &one->word);
+		refs[i] = (struct job_ref){table_job(instance->table, one->slot)->id, one->slot, word_gen(one->word)};
+		*existed += one->result == 1;
+	}
+	index_unlock(instance);
+	announce(instance, requests, filled, have);
+	while (accepted < have && filled[accepted].result >= 0)
+		accepted++;
+	if (accepted < have)
+		ym_fail(err, YM_ERR_GONE,
+		        "the slot of a job being submitted was taken away: was this process stopped for long and taken "
+		        "for dead?");
+	return accepted;
+}
+
+size_t submit_jobs(struct instance *instance, const struct job_request *requests, size_t n, struct job_ref *refs,
+                   size_t *existed, struct ym_err *err)
+{
+	size_t done = 0, some = 1, duplicates = 0;
+
+	/* Fewer than asked for is no error yet: the next round says why. */
+	for (; some > 0 && done < n; done += some)
+		some = submit_some(instance, requests + done, n - done, refs + done, &duplicates, err);
+	if (existed)
+		*existed = duplicates;
+	return done;
+}
+
+int submit_job(struct instance *instance, const struct job_request *request, struct job_ref *ref, struct ym_err *err)
+{
+	size_t existed;
+
+	if (submit_jobs(instance, request, 1, ref, &existed, err) == 0)
+		return -1;
+	return existed > 0;
+}

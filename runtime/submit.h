@@ -1,0 +1,54 @@
+/*
+ * submit.h - a new job: its slot filled, accepted, ready.
+ *
+ * A job is accepted with one compare-and-swap; from then on it is run at least once, whatever dies.
+ */
+#ifndef YM_RUNTIME_SUBMIT_H
+#define YM_RUNTIME_SUBMIT_H
+
+#include "dispatch.h"
+#include "payload.h"
+
+#define JOB_LEVEL_DEFAULT (-1) /* as the pool says */
+
+struct job_request {
+	unsigned pool; /* index, table_pool() */
+	struct payload_source payload;
+	const char *tag;    /* NULL: none; longer ones than JOB_TAG_MAX - 1 are refused */
+	const char *unique; /* NULL: none; likewise */
+	int level;          /* 0 most urgent .. 9; JOB_LEVEL_DEFAULT */
+	bool keep;          /* keep the result for result_ttl whatever happens */
+	uint64_t deadline;  /* how long to wait for a free slot (ym_deadline()); 0: not at all */
+	int64_t delay_ms;   /* not before this has passed */
+	int64_t at_ms;      /* not before this unix time; 0: none */
+	int64_t timeout_ms; /* of an attempt; 0: none, -1: as the pool says */
+	int32_t reply_key;  /* where to send an answer, see reply.h; 0: none */
+	int64_t reply_type;
+	uint8_t reply_form;
+	/* Of a job that comes back from a backlog: a drained pool takes it in, too. */
+	const struct job_past {
+		uint64_t id;
+		unsigned attempt, attempts, crashes; /* made, allowed, workers it has killed */
+		enum job_state state;                /* READY (or DELAYED), FAILED or BURIED */
+		const char *error;
+	} * past; /* NULL: a new job */
+};
+
+/* What a request asks for when it says nothing else: zeroes, but for the fields whose "nothing" is another value. */
+#define JOB_REQUEST_INIT .level = JOB_LEVEL_DEFAULT, .timeout_ms = -1
+
+/*
+ * Submit. 0 with *ref: accepted. 1: a live job of the pool has this unique key; *ref names it. -1: YM_ERR_FULL,
+ * YM_ERR_USAGE (too large, tag too long), YM_ERR_NO (the pool drains), ...: nothing is left.
+ */
+int submit_job(struct instance *instance, const struct job_request *request, struct job_ref *ref, struct ym_err *err);
+
+/*
+ * Submit many, in this order; far cheaper than one by one. refs[i] names the job of requests[i], also where one with the
+ * same unique key was there already (*existed counts those, may be NULL). Returns how many were taken in; with fewer
+ * than `n`, err says why the next one was not.
+ */
+size_t submit_jobs(struct instance *instance, const struct job_request *requests, size_t n, struct job_ref *refs,
+                   size_t *existed, struct ym_err *err);
+
+#endif
