@@ -132,8 +132,9 @@ fuzz: need-test
 
 # Each figure beside the raw system calls, measured in the same run.
 bench: need-bench
-	@$(MAKE) --no-print-directory -j2 program $(BUILD)/tests/bench $(BUILD)/tests/bench_ipc $(BUILD)/tests/noop.so
+	@$(MAKE) --no-print-directory -j2 program $(addprefix $(BUILD)/tests/,bench bench_ipc bench_jobs noop.so)
 	@unshare --ipc $(BUILD)/tests/bench_ipc tests/bench/vars.php
+	@unshare --ipc $(BUILD)/tests/bench_jobs $(BUILD)/yardmaster $(BUILD)/tests/noop.so
 	@unshare --ipc $(BUILD)/tests/bench $(BUILD)/yardmaster $(BUILD)/tests/noop.so
 
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(PARTS)
@@ -146,7 +147,8 @@ $(BUILD)/tests/chaos_group: tests/chaos/chaos_group.c
 $(BUILD)/tests/codec-peer: tests/interop/codec.c
 $(BUILD)/tests/bench: tests/bench/bench.c
 $(BUILD)/tests/bench_ipc: tests/bench/bench_ipc.c
-$(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer bench bench_ipc): $(PARTS)
+$(BUILD)/tests/bench_jobs: tests/bench/bench_jobs.c
+$(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer bench bench_ipc bench_jobs): $(PARTS)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LIBS)

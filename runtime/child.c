@@ -37,6 +37,7 @@ static void keep_progress(const struct child *child, const struct board_work *wo
 {
 	struct board_progress progress;
 
+	death->job = work->job;
 	if (!work->job || !board_read_progress(board_row(child), &progress) || progress.job != work->job)
 		return;
 	death->done = progress.done;

@@ -50,9 +50,9 @@ struct stream {
 };
 _Static_assert(JOB_RESULT_MAX <= JOB_PAYLOAD_MAX, "size of the buffer");
 
-static int too_much(const struct part *part, uint64_t size, uint64_t max, struct ym_err *err)
+static int too_much(int which, uint64_t size, uint64_t max, struct ym_err *err)
 {
-	return ym_fail(err, YM_ERR_USAGE, "the %s has %s%llu bytes, payload_max allows %llu", name_of(part->which),
+	return ym_fail(err, YM_ERR_USAGE, "the %s has %s%llu bytes, payload_max allows %llu", name_of(which),
 	               size == UINT64_MAX ? "more than " : "", (unsigned long long)(size == UINT64_MAX ? max : size),
 	               (unsigned long long)max);
 }
@@ -80,15 +80,28 @@ static uint64_t remaining(int fd)
 	return at >= 0 && at < st.st_size ? (uint64_t)(st.st_size - at) : 0;
 }
 
+/* Bytes it will have as far as is known before they are read, else 0. */
+static uint64_t known_size(const struct payload_source *source)
+{
+	return !source->data && source->size == PAYLOAD_TO_END ? remaining(source->fd) : source->size;
+}
+
+int payload_check(const struct payload_source *source, uint64_t max, struct ym_err *err)
+{
+	uint64_t size = known_size(source);
+
+	return size > max ? too_much(JOB_FILE_PAYLOAD, size, max, err) : 0;
+}
+
 static int open_stream(struct stream *stream, const struct part *part, const struct payload_source *source,
                        uint64_t max, struct ym_err *err)
 {
 	bool to_end = !source->data && source->size == PAYLOAD_TO_END;
-	uint64_t size = to_end ? remaining(source->fd) : source->size;
+	uint64_t size = known_size(source);
 	size_t room = room_of(part->which), wanted;
 
 	if (size > max)
-		return too_much(part, size, max, err);
+		return too_much(part->which, size, max, err);
 	stream->head = source->data ? source->data : stream->buffer;
 	stream->head_size = source->data ? source->size : 0;
 	stream->fd = source->fd;
@@ -162,7 +175,7 @@ static int write_stream(int fd, const char *path, const struct stream *stream, c
 	if (end == TRANSFER_NO_WRITE)
 		return cannot_write(part, stream, "write", path, *size, err);
 	if (*size > max)
-		return too_much(part, UINT64_MAX, max, err);
+		return too_much(part->which, UINT64_MAX, max, err);
 	return to_end || *size == stream->expected ? 0 : ends_early(part, *size, stream->expected, err);
 }
 

@@ -25,6 +25,9 @@ struct payload_source {
 };
 #define PAYLOAD_TO_END SIZE_MAX
 
+/* Is it too much? As far as can be told without reading: to be asked before a slot is taken. */
+int payload_check(const struct payload_source *source, uint64_t max, struct ym_err *err);
+
 /*
  * Store the payload, inline or in a file; the caller owns the job (FILLING). -1, and nothing is left: YM_ERR_USAGE, more
  * than `max` bytes; YM_ERR_FULL, no space; YM_ERR_CORRUPT, the descriptor has fewer bytes than `size`; or what cannot

@@ -20,10 +20,18 @@ static int check_text(const char *text, size_t max, const char *what, struct ym_
 	return ym_fail(err, YM_ERR_USAGE, "the %s \"%.20s...\" is longer than %zu bytes", what, text, max - 1);
 }
 
+/* A job of a backlog was accepted before the limit was lowered. */
+static uint64_t payload_max(const struct instance *instance, const struct job_request *request)
+{
+	return request->past ? PAYLOAD_TO_END : instance->table->payload_max;
+}
+
 static int check_request(const struct instance *instance, const struct job_request *request, struct ym_err *err)
 {
 	const struct table_pool_sh *pool = &instance->table->pools[request->pool];
 
+	if (payload_check(&request->payload, payload_max(instance, request), err) < 0)
+		return -1;
 	if (request->level < JOB_LEVEL_DEFAULT || request->level >= INDEX_LEVELS)
 		return ym_fail(err, YM_ERR_USAGE, "priority %d: it must be 0 (most urgent) to %d", request->level,
 		               INDEX_LEVELS - 1);
@@ -97,12 +105,11 @@ static void describe(struct table_sh *table, struct job_sh *job, const struct jo
 }
 
 /* A slot of ours, FILLING, with everything in it. */
-static int64_t fill(struct instance *instance, const struct job_request *request, uint64_t deadline, uint64_t *word,
-                    struct ym_err *err)
+static int64_t fill(struct instance *instance, const struct job_request *request, uint64_t now, uint64_t deadline,
+                    uint64_t *word, struct ym_err *err)
 {
 	struct table_sh *table = instance->table;
 	int64_t slot = check_request(instance, request, err) < 0 ? -1 : take_slot(instance, deadline, word, err);
-	uint64_t now = ym_now_ns();
 	struct job_sh *job;
 
 	if (slot < 0)
@@ -117,7 +124,7 @@ static int64_t fill(struct instance *instance, const struct job_request *request
 		payload_discard(instance->directory, job, (uint32_t)slot);
 	memset(job, 0, offsetof(struct job_sh, payload));
 	if (payload_store(instance->directory, job, (uint32_t)slot, word_gen(*word), &request->payload,
-	                  table->payload_max, err) < 0) {
+	                  payload_max(instance, request), err) < 0) {
 		dispatch_free(instance, (uint32_t)slot, *word);
 		return -1;
 	}
@@ -203,10 +210,12 @@ static size_t submit_some(struct instance *instance, const struct job_request *r
 {
 	struct filled filled[TOGETHER];
 	size_t have = 0, accepted = 0;
+	uint64_t now = ym_now_ns();
 
 	for (int64_t slot; have < n && have < TOGETHER; have++) {
 		/* Only the first one waits for room: who holds slots while he waits could hold up the one who waits for them. */
-		slot = fill(instance, &requests[have], have ? 0 : requests[have].deadline, &filled[have].word, err);
+		slot =
+		    fill(instance, &requests[have], now, have ? 0 : requests[have].deadline, &filled[have].word, err);
 		if (slot < 0)
 			break;
 		filled[have].slot = (uint32_t)slot;

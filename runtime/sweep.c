@@ -47,17 +47,15 @@ static void settle(struct pass *pass, uint32_t slot, uint64_t word, enum story_e
                    const struct sweep_death *death)
 {
 	struct instance *instance = pass->instance;
-	struct job_report report = {
-	    .end = end,
-	    .error = text,
-	    .done = death ? death->done : 0,
-	    .total = death ? death->total : 0,
-	    .unit = death ? death->unit : NULL,
-	    .process = death ? &death->process : NULL,
-	};
+	struct job_report report = {.end = end, .error = text, .process = death ? &death->process : NULL};
 	bool again = end == STORY_STOPPED;
 	enum job_state state;
 
+	if (death && death->job == table_job(instance->table, slot)->id) {
+		report.done = death->done;
+		report.total = death->total;
+		report.unit = death->unit;
+	}
 	dispatch_tell(instance, slot, word, &report, death ? death->pid : 0);
 	state = dispatch_verdict(instance, slot, end, word_attempt(word));
 	if (word_flags(word) & JOB_CANCEL)

@@ -30,7 +30,8 @@ struct sweep_death {
 	char cause[JOB_ERROR_MAX]; /* "" if not known */
 	bool blameless; /* killed for a reason that has nothing to do with its job: the attempt does not count */
 	int32_t pid;
-	uint64_t done, total; /* last progress of the job it had */
+	uint64_t job;         /* that it had when it died, 0: none; what follows is about that one */
+	uint64_t done, total; /* last progress */
 	char unit[JOB_UNIT_MAX];
 	struct story_process process;
 };

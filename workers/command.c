@@ -278,7 +278,7 @@ static int attend(ym_job *job, struct command_process *process)
 	/* First nobody of its group writes any more, then the pipes are emptied; the pid is ours until it is reaped. */
 	command_process_clear_up(process);
 	command_streams_finish(&command.streams);
-	job->group = 0;
+	job_group(job, 0);
 	if (command_process_reap(process, &status, &usage, &err) == 0)
 		return judge(job, status, &usage, stopping.kill_at != 0);
 	ym_error(job, "%s", err.text);
@@ -300,7 +300,7 @@ static int run(ym_job *job)
 
 	if (occupy_lowest(&err) == 0 && open_input(job, &input, &err) == 0 &&
 	    start_with(job, &input, &process, &err) == 0) {
-		job->group = process.pid;
+		job_group(job, process.pid);
 		outcome = attend(job, &process);
 	} else {
 		ym_error(job, "%s", err.text);

@@ -207,7 +207,6 @@ static void reset(struct command_streams *streams, ym_job *job, size_t output_ma
 	streams->cut = streams->dropped = 0;
 	streams->pass_size = streams->tail_size = 0;
 	streams->tail[0] = '\0';
-	streams->error_lines.size = streams->progress_lines.size = 0;
 	streams->progress = (struct progress_line){0};
 	streams->stuck = streams->complained = false;
 }

@@ -43,20 +43,33 @@ int job_begin(struct ym_job *job, struct instance *instance, struct board_worker
 {
 	const struct job_sh *sh = table_job(instance->table, slot);
 
-	*job = (struct ym_job){
-	    .instance = instance,
-	    .row = row,
-	    .stop = stop,
-	    .slot = slot,
-	    .word = word,
-	    .id = sh->id,
-	    .attempts = sh->attempts,
-	    .progress = {.job = sh->id},
-	};
+	/* Not all of it: most of the rest is never used, and clearing it would cost more than a small job. */
+	memset(job, 0, offsetof(struct ym_job, error));
+	job->error[0] = '\0';
+	job->instance = instance;
+	job->row = row;
+	job->stop = stop;
+	job->slot = slot;
+	job->word = word;
+	job->id = sh->id;
+	job->started = sh->started;
+	job->attempts = sh->attempts;
+	job->progress.job = sh->id;
 	memcpy(job->tag, sh->tag, sizeof(job->tag));
 	job->tag[sizeof(job->tag) - 1] = '\0';
-	publish_progress(job);
 	return payload_open(instance->directory, sh, slot, &job->payload, err);
+}
+
+/* What there is to know for the story of the attempt. */
+static void describe_process(struct ym_job *job)
+{
+	if (!job->ended) {
+		job->process.status = -1;
+		memset(&job->process.usage, 0, sizeof(job->process.usage));
+	}
+	if (!job->printed)
+		memset(job->process.output, 0, sizeof(job->process.output));
+	text_copy(job->process.note, sizeof(job->process.note), job->progress.note);
 }
 
 /* Why a task that returned YM_CANCELLED was asked to: decides what becomes of the job. */
@@ -91,9 +104,8 @@ void job_report(struct ym_job *job, int outcome, struct job_report *report, bool
 	    .done = job->progress.done,
 	    .total = job->progress.total,
 	    .unit = job->progress.unit,
-	    .process = job->ended ? &job->process : NULL,
+	    .process = &job->process,
 	};
-	text_copy(job->process.note, sizeof(job->process.note), job->progress.note);
 	switch (outcome) {
 	case YM_OK:
 		report->end = STORY_DONE;
@@ -117,6 +129,10 @@ void job_report(struct ym_job *job, int outcome, struct job_report *report, bool
 		report->end = STORY_FAILED;
 		ym_error(job, "the task returned %d, which is no outcome of <yardmaster/plugin.h>", outcome);
 	}
+	if (report->end == STORY_DONE && !job->ended)
+		report->process = NULL;
+	else
+		describe_process(job);
 	if (report->end != STORY_DONE)
 		report->error = job->error[0] ? job->error : NULL;
 }
@@ -135,6 +151,14 @@ const char *job_payload_path(const struct ym_job *job)
 	return payload_path(&job->payload);
 }
 
+void job_group(struct ym_job *job, pid_t group)
+{
+	if (!job->work)
+		return;
+	job->work->group = group;
+	board_publish(&job->row->work, &job->row->work_version, job->work);
+}
+
 void job_ended(struct ym_job *job, int wait_status, const struct rusage *usage)
 {
 	job->ended = true;
@@ -150,6 +174,7 @@ void job_crashed(struct ym_job *job, int wait_status, const struct rusage *usage
 
 void job_output(struct ym_job *job, const char *text, size_t size)
 {
+	job->printed = true;
 	if (size > sizeof(job->process.output) - 1) {
 		text += size - (sizeof(job->process.output) - 1);
 		size = sizeof(job->process.output) - 1;

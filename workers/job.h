@@ -21,16 +21,19 @@ struct ym_job {
 	uint32_t slot;
 	uint64_t word; /* as claimed */
 	uint64_t id;
+	uint64_t started; /* ym_now_ns() */
 	unsigned attempts;
 	char tag[JOB_TAG_MAX];
 	struct payload payload;
 	void *result; /* owned */
 	size_t result_size;
-	char error[YM_ERROR_MAX];
 	struct board_progress progress;
-	pid_t group;                  /* of the command that runs for it, 0: none */
-	bool ended, crashed;          /* the command: */
-	struct story_process process; /* how it ended */
+	struct board_work *work; /* what the board says of the worker; NULL: nothing does */
+	bool ended, crashed;     /* the command */
+	bool printed;            /* `process.output` is set */
+	/* Behind this, nothing is cleared at the start of a job. */
+	char error[YM_ERROR_MAX];
+	struct story_process process; /* how the command ended: only what the flags above say */
 };
 
 /* Prepare for a claimed job: copies what the task may ask for, opens the payload. End it in any case. */
@@ -47,6 +50,9 @@ void job_end(struct ym_job *job);
 
 /* Where the payload lies as a file; NULL if it does not. */
 const char *job_payload_path(const struct ym_job *job);
+
+/* The process group of the command that runs for it, 0: none. On the board, so that the master can kill what is left. */
+void job_group(struct ym_job *job, pid_t group);
 
 /* How the command ended: by itself or at our request, or in a way that counts as a crash. */
 void job_ended(struct ym_job *job, int wait_status, const struct rusage *usage);

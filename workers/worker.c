@@ -88,22 +88,27 @@ static int catch_signals(struct ym_err *err)
 
 /* ---- the board ------------------------------------------------------------------------------- */
 
-static void show(struct worker *worker, enum board_worker_state state)
+static void show_since(struct worker *worker, enum board_worker_state state, uint64_t since)
 {
 	worker->work.state = state;
-	worker->work.since = ym_now_ns();
+	worker->work.since = since;
 	board_publish(&worker->row->work, &worker->row->work_version, &worker->work);
+}
+
+static void show(struct worker *worker, enum board_worker_state state)
+{
+	show_since(worker, state, ym_now_ns());
 }
 
 static void show_job(struct worker *worker, const struct ym_job *job)
 {
 	worker->work.job = job->id;
-	worker->work.job_started = ym_now_ns();
+	worker->work.job_started = job->started;
 	worker->work.job_slot = job->slot;
 	worker->work.attempt = (uint16_t)word_attempt(job->word);
 	worker->work.attempts = (uint16_t)job->attempts;
 	memcpy(worker->work.tag, job->tag, sizeof(worker->work.tag));
-	show(worker, BOARD_WORKER_BUSY);
+	show_since(worker, BOARD_WORKER_BUSY, job->started);
 }
 
 static void show_idle(struct worker *worker)
@@ -162,6 +167,7 @@ static void run_job(struct worker *worker, uint32_t slot, uint64_t word)
 	int outcome = YM_FAIL;
 
 	if (job_begin(&job, &worker->instance, worker->row, &stop_noted, slot, word, &err) == 0) {
+		job.work = &worker->work;
 		show_job(worker, &job);
 		in_task = 1;
 		/* A signal that came before this line may have started the knocking. */
@@ -176,7 +182,6 @@ static void run_job(struct worker *worker, uint32_t slot, uint64_t word)
 	}
 	finish_job(worker, &job, outcome);
 	job_end(&job);
-	show_idle(worker);
 }
 
 /* The board says what it waits for. */
@@ -262,10 +267,15 @@ static bool must_end(struct worker *worker)
 static int work_loop(struct worker *worker, struct ym_err *err)
 {
 	while (!must_end(worker)) {
-		int result = ready_any(&worker->instance, worker->pool)
-		                 ? take_job(worker, err)
-		                 : ready_sleep(&worker->instance, worker->pool, err);
+		int result = 0;
 
+		if (ready_any(&worker->instance, worker->pool))
+			result = take_job(worker, err);
+		else if (worker->work.state != BOARD_WORKER_IDLE)
+			/* From one job to the next it is not idle; before it sleeps it looks at its orders once more. */
+			show_idle(worker);
+		else
+			result = ready_sleep(&worker->instance, worker->pool, err);
 		if (result < 0)
 			return -1;
 	}

@@ -72,8 +72,8 @@ test_acquire_and_release() { # sanitized
 	second=$HOLDER
 	assert_state 0 2 0 "two of two"
 	expect 0 sem stat
-	assert_contains "one unit is held by process $first for process $$" "$OUT" "stat"
-	assert_contains "one unit is held by process $second for process $$" "$OUT" "stat"
+	assert_contains "1 unit is held by process $first for process $$" "$OUT" "stat"
+	assert_contains "1 unit is held by process $second for process $$" "$OUT" "stat"
 	expect 1 sem try
 	assert_contains "no unit of semaphore 0x000005e3 is free" "$ERR" "try"
 	assert_state 0 2 0 "try"
@@ -89,6 +89,29 @@ test_acquire_and_release() { # sanitized
 	expect 0 sem rm
 	expect 1 sem release
 	assert_contains "there is no semaphore" "$ERR" "release without a semaphore"
+}
+
+test_units() { # sanitized
+	# The only user hears that it would wait for ever.
+	expect 2 sem acquire --units 2
+	assert_contains "semaphore 0x000005e3 has 1 units, never 2 at once: say --max" "$ERR" "more than there are"
+	expect 2 sem try --units 0
+	acquire --max 5 --units 3
+	assert_state 2 1 0 "three of five"
+	expect 0 sem stat
+	assert_contains "3 units are held by process $HOLDER for process $$" "$OUT" "stat"
+	expect 0 sem stat --json
+	assert_contains "\"units\": 3}" "$OUT" "stat --json"
+	expect 1 sem try --units 3
+	assert_contains "3 units of semaphore 0x000005e3 are not free" "$ERR" "try"
+	expect 1 sem acquire --units 3 --timeout 20ms
+	assert_contains "3 units of semaphore 0x5e3 did not become free in time" "$ERR" "acquire"
+	assert_state 2 1 0 "nothing was taken"
+	expect 0 sem run --units 2 -- "$YARDMASTER" sem stat "$KEY"
+	assert_contains "0 free, 2 attached" "$OUT" "run"
+	expect 0 sem release
+	assert_state 5 0 0 "all are given back at once"
+	remove
 }
 
 # When release returns the unit is free, not a moment later. Looked at by one who need not be started first.
@@ -238,7 +261,7 @@ test_for_another_process() {
 	OWNER=$!
 	acquire --for $OWNER
 	expect 0 sem stat --json
-	assert_contains "\"holders\": [{\"pid\": $HOLDER, \"for\": $OWNER}]" "$OUT" "stat"
+	assert_contains "\"holders\": [{\"pid\": $HOLDER, \"for\": $OWNER, \"units\": 1}]" "$OUT" "stat"
 	expect 1 sem release
 	slay "$OWNER"
 	wait_until 5 is 1 state free

@@ -207,6 +207,59 @@ START_TEST(release_needs_a_held_unit)
 }
 END_TEST
 
+START_TEST(many_units_at_once_or_none)
+{
+	struct ym_sem a, b;
+
+	get(&a, 5);
+	get(&b, 5);
+	ASSERT_OK(ym_sem_try_units(&a, 3, &err));
+	ck_assert_uint_eq(a.held, 3);
+	ck_assert_int_eq(ym_sem_try_units(&b, 3, &err), 1);
+	ck_assert_int_eq(value(a.id, YM_SEM_VALUE), 2);
+	ASSERT_ERR(ym_sem_acquire_units(&b, 3, ym_deadline(20), &err), YM_ERR_TIMEOUT);
+	ASSERT_IN("3 units of", err.text);
+	ASSERT_OK(ym_sem_acquire_units(&b, 2, ym_deadline(0), &err));
+	ASSERT_ERR(ym_sem_release_units(&b, 3, &err), YM_ERR_USAGE);
+	ASSERT_ERR(ym_sem_release_units(&b, 0, &err), YM_ERR_USAGE);
+	ASSERT_OK(ym_sem_release_units(&a, 2, &err));
+	ck_assert_uint_eq(a.held, 1);
+	ck_assert_int_eq(value(a.id, YM_SEM_VALUE), 2);
+	for (unsigned wrong = 0; wrong <= 32768; wrong += 32768) {
+		ASSERT_ERR(ym_sem_try_units(&a, wrong, &err), YM_ERR_USAGE);
+		ASSERT_ERR(ym_sem_acquire_units(&a, wrong, ym_deadline(0), &err), YM_ERR_USAGE);
+		ASSERT_ERR(ym_sem_wait_units(&a, wrong, YM_NEVER, &err), YM_ERR_USAGE);
+	}
+	ym_sem_close(&b);
+	ck_assert_int_eq(value(a.id, YM_SEM_VALUE), 4);
+	ym_sem_close(&a);
+	ck_assert_int_eq(value(set_of_key(), YM_SEM_VALUE), 5);
+	ASSERT_ERR(ym_sem_try_units(&a, 1, &err), YM_ERR_USAGE);
+	ASSERT_ERR(ym_sem_wait_units(&a, 1, YM_NEVER, &err), YM_ERR_USAGE);
+	remove_set(set_of_key());
+}
+END_TEST
+
+/* The kernel remembers in a short what it has to give back. */
+START_TEST(a_process_holds_at_most_a_short_of_units)
+{
+	struct ym_sem a, b;
+
+	get(&a, YM_SEM_MAX);
+	get(&b, 0);
+	ASSERT_OK(ym_sem_try_units(&a, YM_SEM_MAX, &err));
+	ASSERT_OK(ym_sem_resize(&a, 10, ym_deadline(0), &err));
+	ASSERT_ERR(ym_sem_try(&b, &err), YM_ERR_LIMIT);
+	ck_assert_uint_eq(b.held, 0);
+	ck_assert_int_eq(value(a.id, YM_SEM_VALUE), 10);
+	ym_sem_close(&b);
+	ASSERT_OK(ym_sem_resize(&a, -10, ym_deadline(0), &err));
+	ym_sem_close(&a);
+	ck_assert_int_eq(value(set_of_key(), YM_SEM_VALUE), YM_SEM_MAX);
+	remove_set(set_of_key());
+}
+END_TEST
+
 START_TEST(acquire_until_the_deadline)
 {
 	struct ym_sem sem;
@@ -283,6 +336,45 @@ START_TEST(signals_do_not_disturb_a_wait)
 	setitimer(ITIMER_REAL, &off, NULL);
 	ck_assert_uint_ge(ym_now_ns() - before, 100000000u);
 	ck_assert_uint_le(ym_now_ns() - before, 5000000000u);
+	ym_sem_close(&sem);
+	remove_set(set_of_key());
+}
+END_TEST
+
+static void wait_for_a_signal(void *arg)
+{
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+	struct ym_sem sem;
+
+	(void)arg;
+	sigaction(SIGUSR1, &action, NULL);
+	get(&sem, 2);
+	tell_step();
+	ck_assert_int_eq(ym_sem_wait_units(&sem, 2, YM_NEVER, &err), 1);
+	ck_assert_uint_eq(sem.held, 0);
+	ck_assert_int_eq(value(sem.id, YM_SEM_VALUE), 1);
+	tell_step();
+	/* Units that come end the next wait. */
+	ASSERT_OK(ym_sem_acquire_units(&sem, 2, ym_deadline(PATIENCE_MS), &err));
+	ym_sem_close(&sem);
+}
+
+START_TEST(a_signal_ends_the_wait_of_who_wants_it)
+{
+	struct ym_sem_stat stat;
+	struct ym_sem sem;
+	pid_t child;
+
+	open_steps();
+	get(&sem, 2);
+	ASSERT_OK(ym_sem_try(&sem, &err));
+	child = spawn(wait_for_a_signal, NULL);
+	await_step();
+	WAIT_UNTIL(ym_sem_stat(sem.id, &stat, &err) == 0 && stat.waiters == 1);
+	kill(child, SIGUSR1);
+	await_step();
+	ASSERT_OK(ym_sem_release(&sem, &err));
+	reap_well(child);
 	ym_sem_close(&sem);
 	remove_set(set_of_key());
 }
@@ -696,9 +788,12 @@ int main(void)
 	tcase_add_test(tcase, made_by_somebody_faster);
 	tcase_add_test(tcase, try_takes_all_units_and_no_more);
 	tcase_add_test(tcase, release_needs_a_held_unit);
+	tcase_add_test(tcase, many_units_at_once_or_none);
+	tcase_add_test(tcase, a_process_holds_at_most_a_short_of_units);
 	tcase_add_test(tcase, acquire_until_the_deadline);
 	tcase_add_test(tcase, acquire_sleeps_until_a_release);
 	tcase_add_test(tcase, signals_do_not_disturb_a_wait);
+	tcase_add_test(tcase, a_signal_ends_the_wait_of_who_wants_it);
 	tcase_add_test(tcase, the_kernel_gives_back_what_a_killed_holder_had);
 	tcase_add_test(tcase, a_forked_child_gives_nothing_back);
 	tcase_add_test(tcase, a_forked_child_may_release_in_so_many_words);
