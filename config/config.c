@@ -88,6 +88,9 @@ static int add_pair(struct loader *load, struct cfg_pool *pool, const struct cfg
 {
 	struct cfg_pair *pairs = cfg_room(pool->options, pool->noptions, sizeof(*pairs)), pair;
 
+	/* What Yardmaster itself tells a command comes the same way. */
+	if (entry->name[strlen(option->name)] == '.')
+		cfg_problems_add(load->problems, entry->line, "`%s`: a KEY cannot begin with a dot", entry->name);
 	pair.key = strdup(entry->name + strlen(option->name));
 	pair.value = strdup(entry->value);
 	if (pairs)

@@ -87,6 +87,7 @@ static const struct wrong wrong_options[] = {
     {POOL "options.url = 3\n", 3, {"did you mean `option.url`?"}},
     {POOL "opton.pm = 3\n", 3, {"did you mean `option.pm`?"}},
     {POOL "option. = 3\n", 3, {"did you mean `option.KEY`?"}},
+    {POOL "option..word = 3\n", 3, {"`option..word`", "begin with a dot"}},
     {POOL "pm.max_childern = 3\n", 3, {"did you mean `pm.max_children`?"}},
     {POOL "colour = red\n", 3, {"unknown option `colour` in [pool:p]:", "--options"}},
     {POOL "max = 3\n", 3, {"`max` belongs in a [limit:NAME] section", "[pool:p]"}},
