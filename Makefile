@@ -63,7 +63,7 @@ $(BUILD)/yardmaster: $(OBJECTS)
 
 $(LIBRARY): $(LIB_OBJECTS)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs $(SANITIZE) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs $(SANITIZE) $(LDFLAGS) -o $@ $^ -lm
 	$(Q)ln -sf $(SONAME) $(BUILD)/libyardmaster.so
 
 $(BUILD)/obj/%.o: %.c Makefile
@@ -123,7 +123,7 @@ check: need-test
 	@$(MAKE) --no-print-directory -j2 program examples tests
 	@tests/run.sh $(BUILD)
 
-tests: $(UNIT_TESTS) $(TEST_PLUGINS) $(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer interop-peer)
+tests: $(UNIT_TESTS) $(TEST_PLUGINS) $(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer inbox-peer interop-peer)
 
 # Longer than in `make check`: FUZZ_SECONDS for each target.
 FUZZ_SECONDS ?= 600
@@ -145,10 +145,11 @@ $(BUILD)/tests/test_%: tests/unit/test_%.c $(PARTS)
 $(BUILD)/tests/chaos: tests/chaos/chaos.c
 $(BUILD)/tests/chaos_group: tests/chaos/chaos_group.c
 $(BUILD)/tests/codec-peer: tests/interop/codec.c
+$(BUILD)/tests/inbox-peer: tests/interop/inbox.c
 $(BUILD)/tests/bench: tests/bench/bench.c
 $(BUILD)/tests/bench_ipc: tests/bench/bench_ipc.c
 $(BUILD)/tests/bench_jobs: tests/bench/bench_jobs.c
-$(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer bench bench_ipc bench_jobs): $(PARTS)
+$(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer inbox-peer bench bench_ipc bench_jobs): $(PARTS)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LIBS)

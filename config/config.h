@@ -89,6 +89,7 @@ struct cfg_pool {
 	int64_t ageing_ms;
 	int64_t rate_ns; /* from one start of a job to the next; 0: none */
 	int64_t inbox;   /* 0 or 1 */
+	int64_t inbox_mode; /* permissions of its queue */
 	char *inbox_key; /* NULL: a key of the instance's own; else like that of a limit */
 	int64_t output_max;
 	unsigned char retry_codes[CFG_EXIT_CODES]; /* 1: this exit code of a command means "try again" */

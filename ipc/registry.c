@@ -165,6 +165,13 @@ void ym_registry_drop(struct ym_entry_sh *entry)
 	atomic_store(&entry->state, YM_ENTRY_EMPTY);
 }
 
+static bool stays(const struct ym_entry_sh *entry, int id)
+{
+	struct ym_queue_stat stat;
+
+	return entry->size == YM_QUEUE_STAYS_FULL && ym_queue_stat(id, &stat, NULL) == 0 && stat.messages > 0;
+}
+
 static void remove_entry(const struct ym_entry_sh *entry)
 {
 	enum ym_object_kind kind = (enum ym_object_kind)entry->kind;
@@ -180,7 +187,8 @@ static void remove_entry(const struct ym_entry_sh *entry)
 		ym_sys.shmctl(id, IPC_RMID, NULL);
 		break;
 	case YM_OBJECT_QUEUE:
-		ym_queue_remove(id, NULL);
+		if (!stays(entry, id))
+			ym_queue_remove(id, NULL);
 		break;
 	case YM_OBJECT_SEMAPHORE:
 		ym_sem_remove_unused(id, 0, NULL);

@@ -31,12 +31,15 @@
 /* EMPTY -> CREATING (key, kind, name are valid) -> LIVE (id too) -> EMPTY; never another way. */
 enum ym_entry_state { YM_ENTRY_EMPTY, YM_ENTRY_CREATING, YM_ENTRY_LIVE };
 
+/* Queue that stays as long as it holds messages: they are jobs that nobody has taken yet. */
+#define YM_QUEUE_STAYS_FULL 1
+
 struct ym_entry_sh {
 	_Atomic uint32_t state;
 	uint32_t kind;
 	int32_t key;
 	int32_t id;
-	uint64_t size; /* segments and variables: bytes; semaphores: units; queues: 0 */
+	uint64_t size; /* segments and variables: bytes; semaphores: units; queues: 0 or YM_QUEUE_STAYS_FULL */
 	char name[YM_OBJECT_NAME_MAX];
 };
 _Static_assert(sizeof(struct ym_entry_sh) == 64, "layout above");
@@ -98,7 +101,10 @@ bool ym_registry_exists(const struct ym_entry_sh *entry);
 /* Take an entry whose object is gone off the list, under LOCK, so that it can be made again. */
 void ym_registry_drop(struct ym_entry_sh *entry);
 
-/* Remove everything that is entered, under LOCK. Semaphores that foreign scripts still use are left to them. */
+/*
+ * Remove everything that is entered, under LOCK. Semaphores that foreign scripts still use are left to them, and queues
+ * that are to stay while they hold messages to whoever reads those.
+ */
 void ym_registry_remove_all(struct ym_registry_sh *reg);
 
 #endif

@@ -272,9 +272,7 @@ static bool load_job(struct instance *instance, const struct backlog_job *record
 	    .delay_ms = !record->fixed && wait > 0 ? wait : 0,
 	    .at_ms = record->fixed ? record->due_ms : 0,
 	    .timeout_ms = record->timeout_ms,
-	    .reply_key = record->reply_key,
-	    .reply_type = record->reply_type,
-	    .reply_form = (uint8_t)record->reply_form,
+	    .reply = {record->reply_key, record->reply_type, (uint8_t)record->reply_form},
 	    .past = &past,
 	};
 	struct job_ref ref;

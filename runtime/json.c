@@ -138,8 +138,10 @@ void json_put_float(struct json *json, const char *key, double value)
 		fputs(".0", json->to);
 }
 
-static bool is_utf8(const unsigned char *at, size_t size)
+bool json_is_utf8(const void *bytes, size_t size)
 {
+	const unsigned char *at = bytes;
+
 	while (size > 0) {
 		size_t n = json_utf8(at, size);
 
@@ -165,17 +167,22 @@ static void base64(FILE *to, const unsigned char *at, size_t size)
 	}
 }
 
+void json_put_base64(struct json *json, const char *key, const void *value, size_t size)
+{
+	begin(json, key);
+	fputc('"', json->to);
+	base64(json->to, value, size);
+	fputc('"', json->to);
+}
+
 void json_put_blob(struct json *json, const char *key, const void *value, size_t size)
 {
-	if (is_utf8(value, size)) {
+	if (json_is_utf8(value, size)) {
 		json_put_bytes(json, key, value, size);
 		return;
 	}
 	json_open(json, key, '{');
-	begin(json, "base64");
-	fputc('"', json->to);
-	base64(json->to, value, size);
-	fputc('"', json->to);
+	json_put_base64(json, "base64", value, size);
 	json_close(json, '}');
 }
 
@@ -199,7 +206,7 @@ static bool has_utf8_keys(const struct ym_array *array)
 
 	for (size_t i = 0; i < ym_array_count(array); i++) {
 		ym_array_at(array, i, &key);
-		if (key.bytes && !is_utf8((const unsigned char *)key.bytes, key.length))
+		if (key.bytes && !json_is_utf8(key.bytes, key.length))
 			return false;
 	}
 	return true;

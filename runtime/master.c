@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "../ipc/sys.h"
+#include "answer.h"
 #include "backlog.h"
 #include "bell.h"
 #include "log.h"
@@ -80,6 +81,13 @@ static bool signal_owner(void *arg, unsigned slot, int signo)
 	         child->row, signo == SIGKILL ? "SIGKILL" : "SIGTERM");
 	child_signal(child, signo);
 	return true;
+}
+
+static bool answer(void *arg, uint32_t slot, uint64_t word)
+{
+	struct master *master = arg;
+
+	return answer_send(&master->instance, slot, word);
 }
 
 static void show_counts(struct master *master, const struct sweep *sweep)
@@ -186,8 +194,13 @@ static void sweep_now(struct master *master)
 	if (sweep->recovered)
 		log_line(LOG_INFO, "%u job%s of dead workers taken back", sweep->recovered,
 		         sweep->recovered == 1 ? "" : "s");
-	for (size_t i = 0; i < master->npools; i++)
+	for (size_t i = 0; i < master->npools; i++) {
 		pool_check_queue(&master->pools[i]);
+		if (master->stopping)
+			continue;
+		inbox_keeper_read(&master->pools[i].inbox);
+		inbox_keeper_retry(&master->pools[i].inbox);
+	}
 	check_segments(master);
 	show_counts(master, sweep);
 	if (master->backlog && sweep->live < master->instance.table->slots / 2)
@@ -445,7 +458,8 @@ static int set_up(struct master *master, struct ym_err *err)
 		return -1;
 	guard_start(&master->guard);
 	master->limits.instance = &master->instance;
-	master->sweep = (struct sweep){.death = death_of, .signal = signal_owner, .buried = buried, .arg = master};
+	master->sweep = (struct sweep){
+	    .death = death_of, .signal = signal_owner, .buried = buried, .answer = answer, .arg = master};
 	master->pools = calloc(master->config->npools, sizeof(*master->pools));
 	master->deaths = calloc(master->instance.group.capacity, sizeof(*master->deaths));
 	if (!master->pools || !master->deaths)

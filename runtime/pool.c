@@ -80,15 +80,12 @@ static int by_key(const void *a, const void *b)
 }
 
 /* All pools take their limits in the order of the keys: then two workers can never each wait for the other's. */
-static int enter_limits(struct table_sh *table, struct table_pool_sh *row, const struct cfg_pool *config,
-                        struct ym_err *err)
+static void enter_limits(struct table_sh *table, struct table_pool_sh *row, const struct cfg_pool *config)
 {
 	struct use uses[TABLE_POOL_LIMITS];
 	size_t n = config->nlimits;
 
-	if (n > TABLE_POOL_LIMITS)
-		return ym_fail(err, YM_ERR_CONFIG, "pool %s has %zu limits, at most %d are possible", config->name, n,
-		               TABLE_POOL_LIMITS);
+	_Static_assert(CFG_USES_MAX <= TABLE_POOL_LIMITS, "what the configuration allows fits");
 	for (size_t i = 0; i < n; i++) {
 		unsigned limit = (unsigned)table_limit(table, config->limits[i].name);
 
@@ -101,7 +98,6 @@ static int enter_limits(struct table_sh *table, struct table_pool_sh *row, const
 	}
 	atomic_store(&row->nlimits, (uint32_t)n);
 	rate_set(&row->rate, (uint64_t)config->rate_ns);
-	return 0;
 }
 
 /* What the configuration says of the pool's jobs. */
@@ -232,13 +228,16 @@ int pool_enter(struct pool *pool, struct master *master, const struct cfg_pool *
 		return ym_fail(err, YM_ERR_LIMIT, "no row for pool %s: at most %d pools", config->name, TABLE_POOLS);
 	pool->index = (unsigned)index;
 	row = &table->pools[index];
-	if (enter_queue(master, config->name, &queue, &made, err) < 0 || enter_limits(table, row, config, err) < 0)
+	if (enter_queue(master, config->name, &queue, &made, err) < 0)
 		return -1;
+	enter_limits(table, row, config);
 	atomic_store(&row->queue, queue);
 	memcpy(row->name, config->name, sizeof(row->name));
 	enter_rules(row, config);
 	atomic_store(&row->used, 1);
 	show(pool);
+	if (inbox_keeper_enter(&pool->inbox, &master->instance, &master->loop, config, pool->index, err) < 0)
+		return -1;
 	return write_brief(pool, err);
 }
 
@@ -316,6 +315,7 @@ int pool_populate(struct pool *pool, bool *rows, struct ym_err *err)
 
 void pool_start(struct pool *pool)
 {
+	inbox_keeper_read(&pool->inbox);
 	for (size_t i = 0; i < pool->nchildren; i++)
 		if (!pool->children[i].extra)
 			child_start(&pool->children[i]);
@@ -323,6 +323,7 @@ void pool_start(struct pool *pool)
 
 void pool_stop(struct pool *pool)
 {
+	inbox_keeper_close(&pool->inbox);
 	for (size_t i = 0; i < pool->nchildren; i++)
 		child_stop(&pool->children[i]);
 }

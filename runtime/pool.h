@@ -9,6 +9,7 @@
 #include "../config/config.h"
 #include "board.h"
 #include "child.h"
+#include "inbox_keeper.h"
 #include "instance.h"
 
 struct master;
@@ -16,8 +17,9 @@ struct master;
 struct pool {
 	struct master *master;
 	const struct cfg_pool *config;
-	unsigned index;         /* in table and board */
-	int brief;              /* descriptor, see brief.h */
+	unsigned index; /* in table and board */
+	int brief;      /* descriptor, see brief.h */
+	struct inbox_keeper inbox;
 	struct child *children; /* config->workers of them, then those adopted above that */
 	size_t nchildren;
 };

@@ -95,9 +95,9 @@ static void describe(struct table_sh *table, struct job_sh *job, const struct jo
 	job->submitted = job->ready = job->finished = now;
 	job->due = now + (uint64_t)request->delay_ms * 1000000u;
 	job->at_ms = request->at_ms;
-	job->reply_key = request->reply_key;
-	job->reply_type = request->reply_type;
-	job->reply_form = request->reply_form;
+	job->reply_key = request->reply.key;
+	job->reply_type = request->reply.type;
+	job->reply_form = request->reply.form;
 	if (past && past->error)
 		text_copy(job->error, sizeof(job->error), past->error);
 	else
@@ -154,7 +154,7 @@ static int accept(struct instance *instance, const struct job_request *request, 
 	struct table_sh *table = instance->table;
 	enum job_state state = first_state(request);
 	uint64_t seen = *word;
-	unsigned flags = (request->keep ? JOB_KEEP : 0u) | (request->reply_key ? JOB_REPLY : 0u);
+	unsigned flags = (request->keep ? JOB_KEEP : 0u) | (request->reply.key ? JOB_REPLY : 0u);
 
 	if (request->unique && !job_state_over(state)) {
 		int64_t other = index_find(instance, request->pool, request->unique);

@@ -11,6 +11,13 @@
 
 #define JOB_LEVEL_DEFAULT (-1) /* as the pool says */
 
+/* Where to send an answer when the job is over (reply.h). */
+struct job_reply {
+	int32_t key;  /* of the queue; 0: nobody asked for one */
+	int64_t type; /* of the message */
+	uint8_t form; /* enum reply_form */
+};
+
 struct job_request {
 	unsigned pool; /* index, table_pool() */
 	struct payload_source payload;
@@ -22,9 +29,7 @@ struct job_request {
 	int64_t delay_ms;   /* not before this has passed */
 	int64_t at_ms;      /* not before this unix time; 0: none */
 	int64_t timeout_ms; /* of an attempt; 0: none, -1: as the pool says */
-	int32_t reply_key;  /* where to send an answer, see reply.h; 0: none */
-	int64_t reply_type;
-	uint8_t reply_form;
+	struct job_reply reply;
 	/* Of a job that comes back from a backlog: a drained pool takes it in, too. */
 	const struct job_past {
 		uint64_t id;

@@ -124,6 +124,26 @@ keepAll('typed', [
 foreach (['map', 'keys', 'references', 'self', 'enum', 'float-nan', 'many-keys', 'deep'] as $name)
 	keep('typed', "php-$name", 'php:' . str_replace("\0", '.', serialize($serialized[$name])));
 
+/* ---- envelope ----------------------------------------------------------------------------------- */
+
+$envelope = ['payload' => "x\0\xff", 'priority' => 'high', 'delay' => '10m', 'unique' => 'k', 'tag' => 7, 'timeout' => 1.5,
+	'reply' => 'name:x', 'reply_type' => 5];
+keepAll('envelope', [
+	'plain', '', 'i:5;', "i:5;\n", 'N;', 'd:INF;', '{}', '[1]', ' {"payload": 1} ', '{"payload": {"a": [1e2, "}"], "b": "\\""}, "tag": "t"}',
+	'{"payload": 12345678901234567890, "reply": "0x7", "reply_type": 9223372036854775807}', '{"payload": 1e400}',
+	'{"payload": null, "file": "/etc/passwd"}', '{"payload": "", "at": "2026-11-21T20:15:03.25+01:00"}',
+	'{"payload": "", "at": "2026-02-30 00:00"}', '{"payload": 1, "prority": 3}', '{"payload": 1, "payload": 2}',
+	'{"payload": 1, "tag": null, "unique": "a\u0000b"}', '{"\u0070ayload": "\ud834\udd1e"}', '{"payload": 1',
+	serialize($envelope), serialize(['payload' => $envelope, 'at' => 1800000000]), serialize([1, 2.5, [null, true]]),
+	serialize(['5' => 'a', 'k' => []]), serialize("\xff"), serialize(["\xff"]), serialize(["\xff" => 1]), serialize([NAN]),
+	serialize(new stdClass), serialize([new stdClass]), serialize(['payload' => null, 'file' => '/nothing']),
+	json_encode(array_diff_key($envelope, ['payload' => 0]) + ['payload' => 'p']), nest(600, 'N;'),
+	serialize($serialized['references'][0]), 'a:1:{i:0;R:1;}',
+]);
+foreach (['doubling' => 'a:6:{i:0;a:2:{i:0;s:99:"' . str_repeat('x', 99) . '";i:1;i:2;}i:1;a:2:{i:0;R:2;i:1;R:2;}i:2;a:2:{i:0;R:5;i:1;R:5;}'
+	. 'i:3;a:2:{i:0;R:6;i:1;R:6;}i:4;a:2:{i:0;R:7;i:1;R:7;}i:5;a:2:{i:0;R:8;i:1;R:8;}}'] as $name => $bytes)
+	keep('envelope', $name, $bytes);
+
 /* ---- key ----------------------------------------------------------------------------------------- */
 
 keepAll('key', [

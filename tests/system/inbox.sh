@@ -1,0 +1,138 @@
+# shellcheck shell=bash
+# inbox.sh - a pool with an inbox: messages become jobs, whatever happens to the master.
+
+with_inbox() { # LINE...
+	write_ini <<-EOF
+		[pool:ledger]
+		plugin = $PLUGINS/ledger.so
+		option.file = $DIR/ledger
+		inbox = yes
+		$(printf '%s\n' "$@")
+	EOF
+}
+
+message() { # TEXT
+	expect 0 "$YARDMASTER" msg send "$DIR/run/inbox.ledger:y" 5 "$1"
+}
+
+waiting_messages() {
+	"$YARDMASTER" msg stat "$DIR/run/inbox.ledger:y" --json | sed -n 's/.*"messages": \([0-9]*\).*/\1/p'
+}
+
+job_of_tag() { # TAG
+	ym jobs --json | sed -n "s/^{\"id\": \([0-9]*\),.*\"tag\": \"$1\".*/\1/p"
+}
+
+test_messages_become_jobs() { # sanitized
+	with_inbox
+	start_master
+	message "1 0"
+	message '{"payload": "2 0", "tag": "two"}'
+	wait_until 5 has_lines "$DIR/ledger" 2
+	wait_until 5 is 0 waiting_messages
+	wait_until 5 is "done" job_state "$(job_of_tag two)"
+}
+
+# They wait in the kernel, which a participant keeps there.
+test_sent_while_there_is_no_master() { # sanitized
+	with_inbox
+	start_master
+	message "1 60000"
+	wait_until 5 has_lines "$DIR/ledger" 1
+	slay "$MASTER"
+	message "2 0"
+	message "3 0"
+	assert_equal 2 "$(waiting_messages)" "messages without a master"
+	start_master
+	wait_until 5 is 0 waiting_messages
+	stop_master --now
+}
+
+send_numbers() { # FROM TO
+	local i
+	for ((i = $1; i <= $2; i++)); do
+		"$YARDMASTER" msg send "$DIR/run/inbox.ledger:y" 1 "$i 0" || fail "message $i"
+	done
+}
+
+different_numbers() {
+	cut -d' ' -f1 "$DIR/ledger" | grep -x '[0-9]*' | sort -u | wc -l
+}
+
+# Killed at any moment: each at least once.
+test_master_killed_again_and_again() {
+	local i sender
+	with_inbox "workers = 2"
+	start_master
+	# Its worker keeps the instance.
+	submit ledger "0 60000"
+	for ((i = 0; i < 10; i++)); do
+		send_numbers $((i * 100 + 1)) $((i * 100 + 100)) &
+		sender=$!
+		sleep "0.0$((RANDOM % 10))"
+		slay "$MASTER"
+		start_master
+		wait "$sender" || fail "the sender of round $i"
+	done
+	wait_until 30 is 0 waiting_messages
+	wait_until 30 is 1001 different_numbers
+	stop_master --now
+}
+
+test_answer() { # sanitized
+	with_inbox
+	start_master
+	expect 0 "$YARDMASTER" msg get 0x59000021
+	message '{"payload": "1 0", "tag": "t", "reply": "0x59000021", "reply_type": 7}'
+	expect 0 "$YARDMASTER" msg recv 0x59000021 7 --wait 10s
+	assert_contains '"tag": "t", "state": "done"' "$OUT" "the answer"
+	message '{"payload": "nonsense", "reply": "0x59000021", "reply_type": 8}'
+	expect 0 "$YARDMASTER" msg recv 0x59000021 8 --wait 10s
+	assert_contains '"state": "failed", "result": null, "error": "' "$OUT" "the answer of a failure"
+	expect 0 "$YARDMASTER" msg rm 0x59000021
+	message '{"payload": "2 0", "reply": "0x59000021"}'
+	wait_until 5 logged "there is no queue of key 0x59000021"
+}
+
+test_unique() { # sanitized
+	with_inbox
+	start_master
+	message '{"payload": "1 60000", "unique": "k"}'
+	message '{"payload": "2 0", "unique": "k"}'
+	message '{"payload": "3 0"}'
+	wait_until 5 is 0 waiting_messages
+	assert_equal 2 "$(ym jobs --json | grep -c '"id"')" "jobs of three messages"
+	stop_master --now
+}
+
+test_refused() { # sanitized
+	with_inbox
+	start_master
+	message '{"payload": "1 0", "prio": 3}'
+	message "2 0"
+	wait_until 5 has_lines "$DIR/ledger" 1
+	assert_logged 'pool ledger: inbox: a message (type 5, 30 bytes, last sender pid '
+	assert_logged 'an envelope has no key "prio": did you mean "priority"?; kept as '
+	assert_equal '{"payload": "1 0", "prio": 3}' "$(cat "$DIR"/run/rejected/ledger/*.type-5)" "what is kept"
+}
+
+# The queue is removed by hand: another one is made.
+test_queue_removed() { # sanitized
+	with_inbox
+	start_master
+	expect 0 "$YARDMASTER" msg rm "$DIR/run/inbox.ledger:y"
+	wait_until 5 "$YARDMASTER" msg stat "$DIR/run/inbox.ledger:y"
+	message "1 0"
+	wait_until 5 has_lines "$DIR/ledger" 1
+}
+
+# The thread of the inbox does not hold the end up.
+test_stop_is_prompt() { # sanitized
+	local before
+	with_inbox
+	start_master
+	before=$(now_ms)
+	stop_master
+	assert_less 3000 $(($(now_ms) - before)) "milliseconds to stop"
+	assert_equal 0 "$(ipc_objects)" "objects"
+}
