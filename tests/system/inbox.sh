@@ -111,7 +111,7 @@ test_refused() { # sanitized
 	message '{"payload": "1 0", "prio": 3}'
 	message "2 0"
 	wait_until 5 has_lines "$DIR/ledger" 1
-	assert_logged 'pool ledger: inbox: a message (type 5, 30 bytes, last sender pid '
+	assert_logged 'pool ledger: inbox: a message (type 5, 29 bytes, last sender pid '
 	assert_logged 'an envelope has no key "prio": did you mean "priority"?; kept as '
 	assert_equal '{"payload": "1 0", "prio": 3}' "$(cat "$DIR"/run/rejected/ledger/*.type-5)" "what is kept"
 }
