@@ -9,8 +9,8 @@
  *   offset                 size   part
  *   0                        64   segment head (segment.h), name "members"
  *   64                      320   group: capacity, guardian, directory
- *   384            160 x     64   entries, one an object
- *   10624            n x     64   members, one a participant slot: who that is, for people
+ *   384            288 x     64   entries, one an object
+ *   18816            n x     64   members, one a participant slot: who that is, for people
  *
  * Writers: everything under the group's LOCK, except `guardian`, written by the leader or under LOCK, and a member row,
  * written by the participant itself, without a lock, some time after it joined. Until then the row tells of the slot's last owner: its pid is not GETPID of ALIVE.
@@ -22,9 +22,9 @@
 #include "segment.h"
 
 #define YM_REGISTRY_NAME    "members"
-#define YM_REGISTRY_VERSION 1
+#define YM_REGISTRY_VERSION 2
 #define YM_LOCK_NAME        ".lock" /* beside the key files: flock()ed by who makes or replaces key files */
-#define YM_REGISTRY_ENTRIES 160
+#define YM_REGISTRY_ENTRIES 288
 #define YM_OBJECT_NAME_MAX  40
 #define YM_DIRECTORY_MAX    256
 
@@ -67,7 +67,7 @@ struct ym_registry_sh {
 	struct ym_member_sh members[];
 };
 _Static_assert(offsetof(struct ym_registry_sh, entries) == 384, "layout above");
-_Static_assert(offsetof(struct ym_registry_sh, members) == 384 + 160 * 64, "layout above");
+_Static_assert(offsetof(struct ym_registry_sh, members) == 384 + 288 * 64, "layout above");
 
 static inline size_t ym_registry_size(unsigned capacity)
 {

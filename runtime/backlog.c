@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../ipc/sys.h"
@@ -46,14 +45,6 @@ struct backlog_job {
 	char unique[JOB_UNIQUE_MAX];
 	char error[JOB_ERROR_MAX];
 };
-
-static int64_t unix_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ---- save ------------------------------------------------------------------------------------ */
 
@@ -117,7 +108,7 @@ static void describe(struct backlog_job *record, const struct table_sh *table, c
 	if (record->fixed)
 		record->due_ms = job->at_ms;
 	else if (state == JOB_DELAYED && job->due > now)
-		record->due_ms = unix_ms() + (int64_t)((job->due - now) / 1000000u);
+		record->due_ms = ym_unix_ms() + (int64_t)((job->due - now) / 1000000u);
 	memcpy(record->pool, table->pools[job_pool(job)].name, sizeof(record->pool));
 	memcpy(record->tag, job->tag, sizeof(record->tag));
 	memcpy(record->unique, job->unique, sizeof(record->unique));
@@ -252,7 +243,7 @@ static bool load_job(struct instance *instance, const struct backlog_job *record
                      struct backlog_result *result)
 {
 	int pool = table_pool(instance->table, record->pool);
-	int64_t wait = record->due_ms - unix_ms();
+	int64_t wait = record->due_ms - ym_unix_ms();
 	const struct job_past past = {
 	    .id = record->id,
 	    .attempt = record->attempt,
@@ -276,6 +267,7 @@ static bool load_job(struct instance *instance, const struct backlog_job *record
 	    .past = &past,
 	};
 	struct job_ref ref;
+	int submitted;
 
 	if (pool < 0) {
 		result->unknown++;
@@ -283,12 +275,14 @@ static bool load_job(struct instance *instance, const struct backlog_job *record
 	}
 	raise_next_id(instance->table, record->id);
 	/* The order of jobs is kept: behind one that found no room, none is tried. */
-	if (result->full || submit_job(instance, &request, &ref, NULL) < 0) {
+	submitted = result->full ? -1 : submit_job(instance, &request, &ref, NULL);
+	if (submitted < 0)
 		result->full++;
-		return false;
-	}
-	result->loaded++;
-	return true;
+	else if (submitted == 1)
+		result->doubled++;
+	else
+		result->loaded++;
+	return submitted == 0;
 }
 
 /*
@@ -384,7 +378,7 @@ static bool load_jobs(struct instance *instance, FILE *file, const struct known 
 static void load_file(struct instance *instance, const char *path, struct backlog_result *result,
                       void (*tell)(const char *text))
 {
-	unsigned left = result->unknown + result->full;
+	unsigned left = result->unknown + result->full + result->doubled;
 	char text[PATH_MAX + 128];
 	struct known known = {.places = malloc(instance->table->slots * sizeof(*known.places))};
 	FILE *file = fopen(path, "r+e");
@@ -401,7 +395,7 @@ static void load_file(struct instance *instance, const char *path, struct backlo
 		snprintf(text, sizeof(text),
 		         "backlog %s is damaged or cannot be read: what is behind the damage stays there", path);
 		tell(text);
-	} else if (result->unknown + result->full == left) {
+	} else if (result->unknown + result->full + result->doubled == left) {
 		unlink(path);
 	}
 }

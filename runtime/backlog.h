@@ -32,6 +32,7 @@ struct backlog_result {
 	unsigned loaded;
 	unsigned unknown; /* left because there is no such pool */
 	unsigned full;    /* left because the table is full: try again later */
+	unsigned doubled; /* left because a newer job has their unique key */
 };
 void backlog_load(struct instance *instance, struct backlog_result *result, void (*tell)(const char *text));
 

@@ -128,7 +128,7 @@ struct board_progress {
 	uint64_t updated;
 	char unit[JOB_UNIT_MAX];
 	char note[BOARD_NOTE_MAX];
-	uint32_t zero;
+	uint32_t attempt; /* of that job */
 };
 _Static_assert(sizeof(struct board_progress) == 128, "layout above");
 

@@ -38,13 +38,14 @@ static void keep_progress(const struct child *child, const struct board_work *wo
 	struct board_progress progress;
 
 	death->job = work->job;
-	if (!work->job || !board_read_progress(board_row(child), &progress) || progress.job != work->job)
+	if (!work->job || !board_read_progress(board_row(child), &progress) || progress.job != work->job ||
+	    progress.attempt != work->attempt)
 		return;
 	death->done = progress.done;
 	death->total = progress.total;
 	text_copy(death->unit, sizeof(death->unit), progress.unit);
 	text_copy(death->process.note, sizeof(death->process.note), progress.note);
-	if (child->tail_job == work->job)
+	if (child->tail_job == work->job && child->tail_attempt == work->attempt)
 		memcpy(death->process.output, child->tail, sizeof(death->process.output));
 }
 
@@ -95,17 +96,23 @@ void child_note_death(struct child *child)
 }
 
 /* Did the worker `pid` get as far as waiting for jobs? */
-static bool was_ready(const struct child *child, pid_t pid)
+static bool was_ready(const struct child *child, pid_t pid, bool *had_job)
 {
 	struct board_work work;
 
-	return board_read_work(board_row(child), &work) && work.pid == pid && work.state != BOARD_WORKER_STARTING &&
-	       work.state != BOARD_WORKER_FAILED;
+	*had_job = false;
+	if (!board_read_work(board_row(child), &work) || work.pid != pid || work.state == BOARD_WORKER_STARTING ||
+	    work.state == BOARD_WORKER_FAILED)
+		return false;
+	*had_job = work.job != 0;
+	return true;
 }
 
 unsigned child_failing(const struct child *child)
 {
-	return child->process && was_ready(child, process_pid(child->process)) ? 0 : child->failing;
+	bool had_job;
+
+	return child->process && was_ready(child, process_pid(child->process), &had_job) ? 0 : child->failing;
 }
 
 static uint64_t restart_delay(const struct child *child)
@@ -121,8 +128,10 @@ static uint64_t restart_delay(const struct child *child)
 static void come_back(struct child *child, pid_t pid, const char *how)
 {
 	uint64_t lived = ym_now_ns() - child->started;
+	bool had_job, ready = was_ready(child, pid, &had_job);
 
-	if (was_ready(child, pid) || lived >= (uint64_t)child->pool->config->startsecs_ms * 1000000u) {
+	/* One that dies young and without a job would die again. */
+	if ((ready && had_job) || lived >= (uint64_t)child->pool->config->startsecs_ms * 1000000u) {
 		child->failing = 0;
 		child->state = CHILD_STOPPED;
 		child_start(child);
@@ -171,9 +180,10 @@ static void keep_line(struct child *child, const char *text, size_t length)
 
 	if (!board_read_work(board_row(child), &work) || work.job == 0)
 		return;
-	if (work.job != child->tail_job)
+	if (work.job != child->tail_job || work.attempt != child->tail_attempt)
 		child->tail[0] = '\0';
 	child->tail_job = work.job;
+	child->tail_attempt = work.attempt;
 	if (length + 1 > most) {
 		text += length + 1 - most;
 		length = most - 1;

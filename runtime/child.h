@@ -7,7 +7,7 @@
  *                         v                   v
  *                     STOPPING --ended--> STOPPED
  *
- * A worker that was ready for jobs, or lived for `startsecs`, is replaced at once: what a job does to it counts against
+ * A worker that died over a job, or lived for `startsecs`, is replaced at once: what a job does to it counts against
  * the job. One that did not get that far is started again after `restart_delay`, doubled each time, at most
  * `restart_max_delay`. To stop: finish the job within `stopwaitsecs`, then SIGTERM (the
  * task is asked to give up, the job goes back), and KILL_AFTER_MS later SIGKILL.
@@ -43,10 +43,11 @@ struct child {
 	bool extra;   /* adopted above the pool's size: not replaced */
 	struct process *process;
 	uint64_t started;
-	unsigned failing;            /* starts in a row that failed */
-	unsigned pressed;            /* while STOPPING: how far we went */
-	bool killed;                 /* by us, because it did not stop: its job is not to blame */
-	uint64_t tail_job;           /* during which job `tail` was printed */
+	unsigned failing;  /* starts in a row that failed */
+	unsigned pressed;  /* while STOPPING: how far we went */
+	bool killed;       /* by us, because it did not stop: its job is not to blame */
+	uint64_t tail_job; /* during which job `tail` was printed, and which attempt */
+	unsigned tail_attempt;
 	char tail[STORY_OUTPUT_MAX]; /* last lines of its worker, for the story of a job that kills it */
 	uv_timer_t timer;
 };

@@ -30,6 +30,24 @@ static enum job_state without_attempts(const struct table_pool_sh *pool)
 	return atomic_load(&pool->bury_failed) ? JOB_BURIED : JOB_FAILED;
 }
 
+/* To another pool, unless that has a live job with the same unique key. */
+static enum job_state move_job(struct instance *instance, struct job_sh *job, unsigned pool)
+{
+	bool taken = false;
+	uint64_t word;
+
+	if (job->unique[0]) {
+		index_lock(instance);
+		taken = index_find(instance, pool, job->unique, &word) >= 0;
+		if (!taken)
+			job->pool = (uint16_t)pool;
+		index_unlock(instance);
+	} else {
+		job->pool = (uint16_t)pool;
+	}
+	return taken ? JOB_BURIED : JOB_READY;
+}
+
 static enum job_state after_crash(struct instance *instance, struct job_sh *job, unsigned attempt)
 {
 	const struct table_pool_sh *pool = &instance->table->pools[job_pool(job)];
@@ -42,7 +60,7 @@ static enum job_state after_crash(struct instance *instance, struct job_sh *job,
 	if (attempt >= job->attempts)
 		return without_attempts(pool);
 	if (atomic_load(&pool->on_crash) == TABLE_CRASH_MOVE && target < TABLE_POOLS)
-		job->pool = (uint16_t)target;
+		return move_job(instance, job, target);
 	return JOB_READY;
 }
 
@@ -237,9 +255,10 @@ int dispatch_bury(struct instance *instance, struct job_ref ref, struct ym_err *
 }
 
 /* Make it ours for a moment, whatever it waited for. */
-static bool seize(struct instance *instance, uint32_t slot, uint64_t *word, enum job_state state)
+static bool seize(struct instance *instance, uint32_t slot, uint64_t *word)
 {
-	uint64_t mine = word_next(*word, state, instance->group.slot, word_attempt(*word), 0);
+	unsigned flags = word_state(*word) == JOB_DELAYED ? 0 : JOB_KICKED;
+	uint64_t mine = word_next(*word, JOB_FIXING, instance->group.slot, word_attempt(*word), flags);
 
 	if (!table_cas(instance->table, slot, word, mine))
 		return false;
@@ -251,13 +270,14 @@ static bool seize(struct instance *instance, uint32_t slot, uint64_t *word, enum
 static bool take_key_back(struct instance *instance, uint32_t slot)
 {
 	struct job_sh *job = table_job(instance->table, slot);
+	uint64_t word;
 	int64_t other;
 
 	if (!job->unique[0])
 		return true;
 	index_lock(instance);
 	/* FIXING counts as live, so this one may be found itself. */
-	other = index_find(instance, job_pool(job), job->unique);
+	other = index_find(instance, job_pool(job), job->unique, &word);
 	if (other < 0)
 		index_add_key(instance, slot);
 	index_unlock(instance);
@@ -273,9 +293,11 @@ int dispatch_kick(struct instance *instance, struct job_ref ref, struct ym_err *
 		enum job_state state = word_state(word);
 		struct job_sh *job = table_job(table, ref.slot);
 
+		if (state == JOB_FREE || state == JOB_FILLING)
+			break;
 		if (state != JOB_BURIED && state != JOB_FAILED && state != JOB_CANCELLED && state != JOB_DELAYED)
 			return 1;
-		if (!seize(instance, ref.slot, &word, JOB_FIXING))
+		if (!seize(instance, ref.slot, &word))
 			continue;
 		if (state != JOB_DELAYED && !take_key_back(instance, ref.slot)) {
 			dispatch_settle(instance, ref.slot, &word, state, word_attempt(word), false);
@@ -299,7 +321,16 @@ bool dispatch_free(struct instance *instance, uint32_t slot, uint64_t word)
 	if (!table_cas(table, slot, &word, mine))
 		return false;
 	payload_discard(instance->directory, table_job(table, slot), slot);
-	table_cas(table, slot, &mine, word_make(word_gen(mine), JOB_FREE, 0, 0, 0));
+	/* Whoever looked in between may sleep on the word. */
+	for (uint64_t seen = mine; word_same(seen, mine);) {
+		uint64_t free = word_make(word_gen(mine), JOB_FREE, 0, 0, 0);
+
+		if (!table_cas(table, slot, &seen, free))
+			continue;
+		if (word_flags(seen | word) & JOB_WAITED)
+			table_wake(table, slot);
+		break;
+	}
 	table_space(table);
 	return true;
 }
@@ -313,11 +344,8 @@ int dispatch_delete(struct instance *instance, struct job_ref ref, struct ym_err
 			return 1;
 		if (word_state(word) == JOB_FREE || word_state(word) == JOB_FILLING)
 			break;
-		if (dispatch_free(instance, ref.slot, word)) {
-			if (word_flags(word) & JOB_WAITED)
-				table_wake(instance->table, ref.slot);
+		if (dispatch_free(instance, ref.slot, word))
 			return 0;
-		}
 		word = atomic_load(&instance->table->words[ref.slot]);
 	}
 	return gone(ref, err);
@@ -343,7 +371,7 @@ int dispatch_wait(struct instance *instance, struct job_ref ref, uint64_t deadli
 	uint64_t seen = atomic_load(&table->words[ref.slot]);
 
 	for (;;) {
-		if (word_gen(seen) != ref.gen || word_state(seen) == JOB_FREE)
+		if (word_gen(seen) != ref.gen || word_state(seen) == JOB_FREE || word_state(seen) == JOB_FILLING)
 			return ym_fail(err, YM_ERR_GONE, "job %llu is over, but its result is no longer kept",
 			               (unsigned long long)ref.id);
 		*word = seen;

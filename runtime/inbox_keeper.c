@@ -85,7 +85,11 @@ static int submit(void *arg, const struct job_request *request, struct ym_err *e
 {
 	struct inbox_keeper *keeper = arg;
 	struct job_ref ref;
+	int32_t holder;
 
+	/* The master must not hang: the message stays where it is. */
+	if (!index_usable(keeper->instance, &holder))
+		return ym_fail(err, YM_ERR_TIMEOUT, "process %ld holds the lock of the job lists", (long)holder);
 	return submit_job(keeper->instance, request, &ref, err);
 }
 

@@ -4,7 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../ipc/sys.h"
 #include "instance.h"
+
+/* Who holds the lock needs microseconds, or up to some milliseconds to rebuild. */
+#define USABLE_MS 30
 
 static struct index_list_sh *list_of(struct table_sh *table, unsigned number)
 {
@@ -41,8 +45,11 @@ static void unlink_slot(struct table_sh *table, uint32_t slot)
 {
 	struct index_link_sh *links = table_links(table), *link = &links[slot];
 	unsigned number = atomic_load_explicit(&link->list, memory_order_relaxed);
-	struct index_list_sh *list = list_of(table, number);
+	struct index_list_sh *list;
 
+	if (number == 0)
+		return;
+	list = list_of(table, number);
 	if (link->prev)
 		links[link->prev - 1].next = link->next;
 	else
@@ -116,13 +123,32 @@ static void rebuild(struct instance *instance)
 
 void index_lock(struct instance *instance)
 {
-	if (lock_take(&instance->table->index.lock, &instance->group))
+	if (lock_take(&instance->table->index.lock, &instance->group, YM_NEVER) == LOCK_INHERITED)
 		rebuild(instance);
 }
 
 void index_unlock(struct instance *instance)
 {
 	lock_give(&instance->table->index.lock);
+}
+
+bool index_usable(struct instance *instance, int32_t *holder)
+{
+	struct lock_sh *lock = &instance->table->index.lock;
+	enum lock_taken taken = lock_take(lock, &instance->group, ym_deadline(USABLE_MS));
+	int slot;
+
+	if (taken == LOCK_INHERITED)
+		rebuild(instance);
+	if (taken != LOCK_BUSY) {
+		lock_give(lock);
+		return true;
+	}
+	slot = lock_holder(lock);
+	*holder = slot < 0 || (unsigned)slot >= instance->group.capacity
+	              ? 0
+	              : atomic_load(&instance->group.reg->members[slot].pid);
+	return false;
 }
 
 bool index_break(struct instance *instance, unsigned slot)
@@ -138,7 +164,9 @@ bool index_break(struct instance *instance, unsigned slot)
 
 bool index_linked(const struct instance *instance, uint32_t slot)
 {
-	return atomic_load_explicit(&table_links(instance->table)[slot].list, memory_order_relaxed) != 0;
+	/* Another list: it was in that one as an earlier job. */
+	return atomic_load_explicit(&table_links(instance->table)[slot].list, memory_order_relaxed) ==
+	       list_number(table_job(instance->table, slot));
 }
 
 bool index_push(struct instance *instance, uint32_t slot, uint64_t word, bool first)
@@ -149,8 +177,7 @@ bool index_push(struct instance *instance, uint32_t slot, uint64_t word, bool fi
 	/* Who has claimed it meanwhile does not come back to take it out. */
 	if (!word_same(seen, word) || word_state(seen) != JOB_READY)
 		return false;
-	if (index_linked(instance, slot))
-		unlink_slot(table, slot);
+	unlink_slot(table, slot);
 	link_slot(table, slot, first);
 	return true;
 }
@@ -183,28 +210,25 @@ static unsigned next_level(struct table_sh *table, unsigned pool, uint32_t ready
 int64_t index_pop(struct instance *instance, unsigned pool)
 {
 	struct table_sh *table = instance->table;
-	struct table_pool_sh *row = &table->pools[pool];
-	uint32_t ready = atomic_load_explicit(&row->ready, memory_order_relaxed), slot;
+	uint32_t ready = atomic_load_explicit(&table->pools[pool].ready, memory_order_relaxed), slot;
 
 	if (!ready)
 		return -1;
 	slot = table->index.lists[pool * INDEX_LEVELS + next_level(table, pool, ready)].head - 1;
 	unlink_slot(table, slot);
-	atomic_store_explicit(&row->popped, atomic_load_explicit(&row->popped, memory_order_relaxed) + 1,
-	                      memory_order_relaxed);
 	return slot;
 }
 
 /* ---- unique keys ----------------------------------------------------------------------------- */
 
 /* FNV-1a */
-static uint32_t *bucket_of(struct table_sh *table, const char *key)
+static uint32_t bucket_of(const struct table_sh *table, const char *key)
 {
 	uint32_t hash = UINT32_C(2166136261);
 
 	for (; *key; key++)
 		hash = (hash ^ (unsigned char)*key) * UINT32_C(16777619);
-	return &table_buckets(table)[hash % table->slots];
+	return hash % table->slots;
 }
 
 /* Take the entry behind *at out of its bucket. */
@@ -213,18 +237,20 @@ static void drop_entry(struct table_sh *table, uint32_t *at)
 	struct index_link_sh *link = &table_links(table)[*at - 1];
 
 	*at = link->chain;
-	link->chain = link->chained = 0;
+	link->chain = 0;
+	atomic_store_explicit(&link->bucket, 0, memory_order_relaxed);
 }
 
-int64_t index_find(struct instance *instance, unsigned pool, const char *key)
+int64_t index_find(struct instance *instance, unsigned pool, const char *key, uint64_t *word)
 {
 	struct table_sh *table = instance->table;
 
-	for (uint32_t *at = bucket_of(table, key); *at;) {
+	for (uint32_t *at = &table_buckets(table)[bucket_of(table, key)]; *at;) {
 		uint32_t slot = *at - 1;
 		const struct job_sh *job = table_job(table, slot);
 
-		if (!has_key(atomic_load(&table->words[slot]), job)) {
+		*word = atomic_load(&table->words[slot]);
+		if (!has_key(*word, job)) {
 			drop_entry(table, at);
 			continue;
 		}
@@ -239,22 +265,28 @@ void index_add_key(struct instance *instance, uint32_t slot)
 {
 	struct table_sh *table = instance->table;
 	struct index_link_sh *link = &table_links(table)[slot];
-	uint32_t *bucket = bucket_of(table, table_job(table, slot)->unique);
+	uint32_t bucket = bucket_of(table, table_job(table, slot)->unique);
 
-	if (link->chained)
-		return;
-	link->chain = *bucket;
-	link->chained = 1;
-	*bucket = slot + 1;
+	/* A rebuild may have entered it while it was being filled. */
+	index_drop_key(instance, slot);
+	link->chain = table_buckets(table)[bucket];
+	atomic_store_explicit(&link->bucket, bucket + 1, memory_order_relaxed);
+	table_buckets(table)[bucket] = slot + 1;
+}
+
+bool index_has_key(const struct instance *instance, uint32_t slot)
+{
+	return atomic_load_explicit(&table_links(instance->table)[slot].bucket, memory_order_relaxed) != 0;
 }
 
 void index_drop_key(struct instance *instance, uint32_t slot)
 {
 	struct table_sh *table = instance->table;
-	uint32_t *at = bucket_of(table, table_job(table, slot)->unique);
+	uint32_t bucket = atomic_load_explicit(&table_links(table)[slot].bucket, memory_order_relaxed), *at;
 
-	if (!table_links(table)[slot].chained)
+	if (bucket == 0)
 		return;
+	at = &table_buckets(table)[bucket - 1];
 	while (*at && *at != slot + 1)
 		at = &table_links(table)[*at - 1].chain;
 	if (*at)

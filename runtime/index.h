@@ -9,7 +9,8 @@
  * lock was killed; an entry whose job is no longer what the list says is dropped by who comes across it. So a job is
  * never lost here: one that should be in a list and is not is put there by the sweep.
  *
- * A slot is in one list at most. In a list jobs stand in the order in which they became ready.
+ * A slot is in one list at most. In a list jobs stand in the order in which they became ready, except that those given
+ * back come first; after a rebuild they stand in the order of their ids.
  */
 #ifndef YM_RUNTIME_INDEX_H
 #define YM_RUNTIME_INDEX_H
@@ -29,25 +30,31 @@ struct index_list_sh {
 
 struct index_sh {
 	struct lock_sh lock;
-	char zeroes[120];
+	char zeroes[112];
 	struct index_list_sh lists[INDEX_POOLS * INDEX_LEVELS];
 };
 _Static_assert(sizeof(struct index_sh) == 5248, "layout above");
 
-/* One a slot. Slots are counted from 1, 0 is none. Written under the lock; `list` is also read without. */
+/* One a slot. Slots are counted from 1, 0 is none. Written under the lock. */
 struct index_link_sh {
 	uint32_t next, prev;
-	uint32_t chain;        /* next in the bucket of unique keys */
-	_Atomic uint16_t list; /* number of the list + 1 */
-	uint8_t chained;       /* 1: in a bucket */
-	uint8_t zero;
+	uint32_t chain;          /* next in the bucket of unique keys */
+	_Atomic uint32_t bucket; /* number of that bucket + 1; also read without the lock */
+	_Atomic uint16_t list;   /* number of the list + 1; likewise */
+	uint16_t zero;
 };
-_Static_assert(sizeof(struct index_link_sh) == 16, "layout above");
+_Static_assert(sizeof(struct index_link_sh) == 20, "layout above");
 
 struct instance;
 
 void index_lock(struct instance *instance);
 void index_unlock(struct instance *instance);
+
+/*
+ * Can the lock be had within some milliseconds? For who must not hang when its holder is stopped: asked before a series
+ * of calls that take it. False: *holder is its pid, 0 if not known.
+ */
+bool index_usable(struct instance *instance, int32_t *holder);
 
 /* Take the lock of a dead participant away and rebuild. True when he held it. Before his number is given to another. */
 bool index_break(struct instance *instance, unsigned slot);
@@ -61,13 +68,15 @@ bool index_push(struct instance *instance, uint32_t slot, uint64_t word, bool fi
 /* Under the lock: take the next slot out of the pool's lists, -1 if they are empty. The job may be ready no longer. */
 int64_t index_pop(struct instance *instance, unsigned pool);
 
-/* Is the slot in a list? Without the lock. */
+/* Is the slot in the list of its pool and level? Without the lock. */
 bool index_linked(const struct instance *instance, uint32_t slot);
 
-/* Under the lock: the slot of the live job of this pool with this unique key, -1: none. */
-int64_t index_find(struct instance *instance, unsigned pool, const char *key);
+/* Under the lock: the slot of the live job of this pool with this unique key, and its word; -1: none. */
+int64_t index_find(struct instance *instance, unsigned pool, const char *key, uint64_t *word);
 /* Under the lock: make the job of the slot known under its key / forget it (before the slot is filled again). */
 void index_add_key(struct instance *instance, uint32_t slot);
 void index_drop_key(struct instance *instance, uint32_t slot);
+/* Is it to be forgotten before the slot is filled again? Without the lock. */
+bool index_has_key(const struct instance *instance, uint32_t slot);
 
 #endif

@@ -1,14 +1,18 @@
 /* lock.c - spin a little, sleep, ask whether the holder lives. */
 #include "lock.h"
 
-#include <errno.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../ipc/sys.h"
 
-#define WAITERS UINT32_C(0x80000000)
+#define WAITERS UINT64_C(0x80000000)
+#define HOLDER  UINT64_C(0x7fffffff)
+#define TURN    (UINT64_C(1) << 32)
+
+/* The futex is the half with holder and flag. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the futex word is the low half of the lock word");
 
 /* What it guards takes well under a microsecond. */
 #define SPINS 100
@@ -28,44 +32,56 @@ static void relax(void)
 #endif
 }
 
-static bool take_if_free(struct lock_sh *lock, uint32_t mine)
+/* The same lock in other hands. */
+static uint64_t hand_over(uint64_t seen, uint64_t holder)
 {
-	uint32_t nobody = 0;
+	return ((seen & ~(WAITERS | HOLDER)) + TURN) | holder;
+}
 
-	return atomic_load_explicit(&lock->word, memory_order_relaxed) == 0 &&
-	       atomic_compare_exchange_strong_explicit(&lock->word, &nobody, mine, memory_order_acquire,
+static bool take_if_free(struct lock_sh *lock, uint64_t mine)
+{
+	uint64_t seen = atomic_load_explicit(&lock->word, memory_order_relaxed);
+
+	return (seen & HOLDER) == 0 &&
+	       atomic_compare_exchange_strong_explicit(&lock->word, &seen, hand_over(seen, mine), memory_order_acquire,
 	                                               memory_order_relaxed);
 }
 
-/* False when it slept until its patience was at an end. */
-static bool sleep_on(struct lock_sh *lock, uint32_t seen)
+/* Signals may wake it before. */
+static void sleep_on(struct lock_sh *lock, uint64_t seen, uint64_t until)
 {
-	uint64_t until = ym_now_ns() + PATIENCE_NS;
 	struct timespec deadline = {(time_t)(until / 1000000000u), (long)(until % 1000000000u)};
 
-	return syscall(SYS_futex, &lock->word, FUTEX_WAIT_BITSET, seen, &deadline, NULL, FUTEX_BITSET_MATCH_ANY) == 0 ||
-	       errno != ETIMEDOUT;
+	syscall(SYS_futex, &lock->word, FUTEX_WAIT_BITSET, (uint32_t)seen, &deadline, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
-static bool holder_is_dead(const struct ym_group *group, uint32_t word, uint64_t since)
+static bool holder_is_dead(const struct ym_group *group, uint64_t word, uint64_t since)
 {
-	int alive =
-	    ym_sys.semctl(group->semid, (int)YM_GROUP_ALIVE((word & ~WAITERS) - 1), GETVAL, (union ym_semun){0});
+	int alive = ym_sys.semctl(group->semid, (int)YM_GROUP_ALIVE((unsigned)(word & HOLDER) - 1), GETVAL,
+	                          (union ym_semun){0});
 
 	return alive < 0 ? ym_now_ns() > since + ORPHAN_NS : alive == 0;
 }
 
-static bool take_slowly(struct lock_sh *lock, const struct ym_group *group, uint32_t mine)
+static bool inherit(struct lock_sh *lock, uint64_t seen, uint64_t mine)
 {
-	uint64_t since = ym_now_ns();
+	if (!atomic_compare_exchange_strong(&lock->word, &seen, hand_over(seen, mine | WAITERS)))
+		return false;
+	atomic_fetch_add(&lock->broken, 1);
+	return true;
+}
+
+static enum lock_taken take_slowly(struct lock_sh *lock, const struct ym_group *group, uint64_t mine, uint64_t deadline)
+{
+	uint64_t since = ym_now_ns(), ask = since + PATIENCE_NS;
 
 	for (;;) {
-		uint32_t seen = atomic_load(&lock->word);
+		uint64_t seen = atomic_load(&lock->word);
 
 		/* With the flag: others may sleep on, and only who has the lock can wake them. */
-		if (seen == 0) {
+		if ((seen & HOLDER) == 0) {
 			if (take_if_free(lock, mine | WAITERS))
-				return false;
+				return LOCK_TAKEN;
 			continue;
 		}
 		if (!(seen & WAITERS)) {
@@ -73,41 +89,51 @@ static bool take_slowly(struct lock_sh *lock, const struct ym_group *group, uint
 				continue;
 			seen |= WAITERS;
 		}
-		if (sleep_on(lock, seen) || !holder_is_dead(group, seen, since))
+		sleep_on(lock, seen, ask);
+		if (ym_now_ns() < ask)
 			continue;
-		if (atomic_compare_exchange_strong(&lock->word, &seen, mine | WAITERS)) {
-			atomic_fetch_add(&lock->broken, 1);
-			return true;
-		}
+		ask = ym_now_ns() + PATIENCE_NS;
+		if (holder_is_dead(group, seen, since) && inherit(lock, seen, mine))
+			return LOCK_INHERITED;
+		if (ym_now_ns() >= deadline)
+			return LOCK_BUSY;
 	}
 }
 
-bool lock_take(struct lock_sh *lock, const struct ym_group *group)
+enum lock_taken lock_take(struct lock_sh *lock, const struct ym_group *group, uint64_t deadline)
 {
-	uint32_t mine = group->slot + 1;
+	uint64_t mine = group->slot + 1;
 
 	for (int i = 0; i < SPINS; i++) {
 		if (take_if_free(lock, mine))
-			return false;
+			return LOCK_TAKEN;
 		relax();
 	}
-	return take_slowly(lock, group, mine);
+	return take_slowly(lock, group, mine, deadline);
 }
 
 void lock_give(struct lock_sh *lock)
 {
-	if (atomic_exchange_explicit(&lock->word, 0, memory_order_release) & WAITERS)
+	uint64_t before = atomic_fetch_and_explicit(&lock->word, ~(WAITERS | HOLDER), memory_order_release);
+
+	if (before & WAITERS)
 		syscall(SYS_futex, &lock->word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
 bool lock_take_from(struct lock_sh *lock, const struct ym_group *group, unsigned slot)
 {
-	uint32_t seen = atomic_load(&lock->word);
+	uint64_t seen = atomic_load(&lock->word);
 
-	while ((seen & ~WAITERS) == slot + 1)
-		if (atomic_compare_exchange_strong(&lock->word, &seen, (group->slot + 1) | WAITERS)) {
-			atomic_fetch_add(&lock->broken, 1);
+	/* Others only set the flag: while the holder is the dead one, try again. */
+	while ((seen & HOLDER) == slot + 1) {
+		if (inherit(lock, seen, group->slot + 1))
 			return true;
-		}
+		seen = atomic_load(&lock->word);
+	}
 	return false;
+}
+
+int lock_holder(const struct lock_sh *lock)
+{
+	return (int)(atomic_load(&lock->word) & HOLDER) - 1;
 }

@@ -77,9 +77,9 @@ static bool signal_owner(void *arg, unsigned slot, int signo)
 
 	if (!child)
 		return false;
-	log_line(LOG_WARN, "pool %s: the job of worker %u has had its time: sending it %s", child->pool->config->name,
-	         child->row, signo == SIGKILL ? "SIGKILL" : "SIGTERM");
 	child_signal(child, signo);
+	log_line(LOG_WARN, "pool %s: the job of worker %u has had its time: sent it %s", child->pool->config->name,
+	         child->row, signo == SIGKILL ? "SIGKILL" : "SIGTERM");
 	return true;
 }
 
@@ -130,6 +130,11 @@ static void load_backlog(struct master *master)
 	if (result.unknown)
 		log_line(LOG_WARN, "%u unfinished jobs stay in %s/backlog-*: their pool is not configured",
 		         result.unknown, master->instance.directory);
+	if (result.doubled)
+		log_line(
+		    LOG_WARN,
+		    "%u unfinished jobs stay in %s/backlog-* until the next start: newer jobs have their unique keys",
+		    result.doubled, master->instance.directory);
 	master->backlog = result.full > 0;
 }
 

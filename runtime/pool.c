@@ -10,6 +10,7 @@
 #include "brief.h"
 #include "log.h"
 #include "master.h"
+#include "ready.h"
 #include "text.h"
 
 /* ---- table and board ------------------------------------------------------------------------- */
@@ -40,6 +41,21 @@ static int enter_queue(struct master *master, const char *pool, int32_t *id, boo
 		return -1;
 	*id = ym_registry_find(reg, name)->id;
 	return 0;
+}
+
+/* A wake-up that finds the queue full is left out, for tokens enough are in it: so there must be room for all. */
+static void check_room(int queue, const struct cfg_pool *config)
+{
+	struct ym_queue_stat stat;
+	uint64_t need = (uint64_t)config->workers * READY_TOKEN_BYTES;
+
+	if (ym_queue_stat(queue, &stat, NULL) == 0 && stat.capacity < need)
+		log_line(
+		    LOG_WARN,
+		    "pool %s: its queue takes %llu bytes, %llu are needed for %lld workers: some may be woken late; "
+		    "raise the sysctl kernel.msgmnb",
+		    config->name, (unsigned long long)stat.capacity, (unsigned long long)need,
+		    (long long)config->workers);
 }
 
 void pool_check_queue(struct pool *pool)
@@ -230,6 +246,7 @@ int pool_enter(struct pool *pool, struct master *master, const struct cfg_pool *
 	row = &table->pools[index];
 	if (enter_queue(master, config->name, &queue, &made, err) < 0)
 		return -1;
+	check_room(queue, config);
 	enter_limits(table, row, config);
 	atomic_store(&row->queue, queue);
 	memcpy(row->name, config->name, sizeof(row->name));

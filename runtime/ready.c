@@ -12,23 +12,21 @@
 
 struct token_message {
 	long type;
-	char text[8];
+	char text[READY_TOKEN_BYTES];
 };
 
-bool ready_nudge(struct instance *instance, unsigned pool)
+static void send_token(struct instance *instance, unsigned pool)
 {
 	const struct token_message token = {TOKEN_TYPE, "ymtoken"};
 
-	/* A full queue holds tokens enough. */
-	return ym_sys.msgsnd(atomic_load(&instance->table->pools[pool].queue), &token, sizeof(token.text),
-	                     IPC_NOWAIT) == 0 ||
-	       errno == EAGAIN;
+	/* A full queue holds tokens for everybody (see enter_queue() in pool.c); one that is gone is seen by the sweep. */
+	ym_sys.msgsnd(atomic_load(&instance->table->pools[pool].queue), &token, sizeof(token.text), IPC_NOWAIT);
 }
 
 /* One worker less sleeps without a token on its way. False when there is none. */
 static bool take_sleeper(struct table_pool_sh *row)
 {
-	uint32_t sleeping = atomic_load(&row->sleeping);
+	int32_t sleeping = atomic_load(&row->sleeping);
 
 	while (sleeping > 0)
 		if (atomic_compare_exchange_weak(&row->sleeping, &sleeping, sleeping - 1))
@@ -45,9 +43,24 @@ void ready_wake(struct instance *instance, unsigned pool, unsigned n)
 	if (atomic_load(&row->mode) & POOL_PAUSED)
 		return;
 	while (n > 0 && take_sleeper(row)) {
-		ready_nudge(instance, pool);
+		send_token(instance, pool);
 		n--;
 	}
+}
+
+void ready_nudge(struct instance *instance, unsigned pool)
+{
+	take_sleeper(&instance->table->pools[pool]);
+	send_token(instance, pool);
+}
+
+void ready_cap(struct instance *instance, unsigned pool, int32_t workers)
+{
+	_Atomic int32_t *sleeping = &instance->table->pools[pool].sleeping;
+	int32_t seen = atomic_load(sleeping);
+
+	while (seen > workers && !atomic_compare_exchange_weak(sleeping, &seen, workers))
+		;
 }
 
 void ready_push(struct instance *instance, uint32_t slot, uint64_t word, bool first)
@@ -79,9 +92,15 @@ static bool claim(struct instance *instance, unsigned pool, uint32_t slot, uint6
 
 		if (!table_cas(table, slot, &seen, mine))
 			continue;
+		*word = mine;
+		/* The same word again, but moved: it was kicked while this process was stopped before the swap. */
+		if (job_pool(job) != pool) {
+			if (table_change(table, slot, word, JOB_READY, 0, word_attempt(mine) - 1))
+				ready_push(instance, slot, *word, true);
+			return false;
+		}
 		job->started = ym_now_ns();
 		job->deadline = job->timeout_ms > 0 ? job->started + (uint64_t)job->timeout_ms * 1000000u : 0;
-		*word = mine;
 		return true;
 	}
 	return false;
@@ -112,15 +131,14 @@ int ready_sleep(struct instance *instance, unsigned pool, struct ym_err *err)
 
 	atomic_fetch_add(&row->sleeping, 1);
 	if (ready_any(instance, pool)) {
-		/* If it is 0, a token is on its way: it wakes somebody for nothing. */
-		take_sleeper(row);
+		atomic_fetch_sub(&row->sleeping, 1);
 		return 0;
 	}
 	queue = atomic_load(&row->queue);
 	if (ym_sys.msgrcv(queue, &token, sizeof(token.text), 0, MSG_NOERROR) >= 0)
 		return 0;
 	sys = errno;
-	take_sleeper(row);
+	atomic_fetch_sub(&row->sleeping, 1);
 	if (sys == EINTR)
 		return 1;
 	ym_fail_sys(err, sys, "msgrcv(id %d) for pool %s", queue, row->name);

@@ -6,14 +6,19 @@
  * sleeps, looks once more, and sleeps in msgrcv. A token means "look at the lists", no more: one too many does no harm,
  * one that is lost with its receiver is made up for by the sweep.
  *
- *   `sleeping` of the pool   +1 by a worker before its second look; -1 by who sends it a token, or by the worker when
- *                            it does not sleep after all. One that is killed asleep leaves it too high, which the next
- *                            sender puts right with a token for nobody.
+ *   `sleeping` of the pool   +1 by a worker before its second look; -1 by who sends it a token, and by the worker when
+ *                            no token woke it. So it is the number of sleepers less that of tokens, and below 0 while a
+ *                            token is there for nobody. One that is killed asleep leaves it too high: then tokens are
+ *                            sent for nothing, until the sweep puts it right.
+ *
+ * A worker that ends passes on what it may have been woken for.
  */
 #ifndef YM_RUNTIME_READY_H
 #define YM_RUNTIME_READY_H
 
 #include "instance.h"
+
+#define READY_TOKEN_BYTES 8
 
 /*
  * The word of the slot has just become READY (`word`): link it, at the end of its list or (first) at the start, and
@@ -41,7 +46,10 @@ int ready_sleep(struct instance *instance, unsigned pool, struct ym_err *err);
 /* Wake up to `n` sleeping workers of the pool. */
 void ready_wake(struct instance *instance, unsigned pool, unsigned n);
 
-/* Send a token although nobody seems to sleep: for the sweep. False when the queue is gone. */
-bool ready_nudge(struct instance *instance, unsigned pool);
+/* For the sweep: wake a worker, also if none seems to sleep (a token was lost with its sender or its receiver). */
+void ready_nudge(struct instance *instance, unsigned pool);
+
+/* For the sweep: no more than `workers` of the pool can be asleep. */
+void ready_cap(struct instance *instance, unsigned pool, int32_t workers);
 
 #endif

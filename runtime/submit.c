@@ -2,7 +2,6 @@
 #include "submit.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "../ipc/sys.h"
 #include "bell.h"
@@ -11,6 +10,8 @@
 /* Filled and entered together: as many as one hold of the index lock may take (some microseconds). */
 #define TOGETHER 64
 
+#define TIME_MAX_MS (INT64_C(200) * 365 * 86400 * 1000)
+
 /* ---- check ----------------------------------------------------------------------------------- */
 
 static int check_text(const char *text, size_t max, const char *what, struct ym_err *err)
@@ -18,6 +19,13 @@ static int check_text(const char *text, size_t max, const char *what, struct ym_
 	if (!text || strlen(text) < max)
 		return 0;
 	return ym_fail(err, YM_ERR_USAGE, "the %s \"%.20s...\" is longer than %zu bytes", what, text, max - 1);
+}
+
+static int check_time(int64_t ms, const char *what, struct ym_err *err)
+{
+	if (ms >= 0 && ms <= TIME_MAX_MS)
+		return 0;
+	return ym_fail(err, YM_ERR_USAGE, "the %s of %lld ms is out of range: at most 200 years", what, (long long)ms);
 }
 
 /* A job of a backlog was accepted before the limit was lowered. */
@@ -35,6 +43,9 @@ static int check_request(const struct instance *instance, const struct job_reque
 	if (request->level < JOB_LEVEL_DEFAULT || request->level >= INDEX_LEVELS)
 		return ym_fail(err, YM_ERR_USAGE, "priority %d: it must be 0 (most urgent) to %d", request->level,
 		               INDEX_LEVELS - 1);
+	if (check_time(request->delay_ms, "delay", err) < 0 || check_time(request->at_ms, "time", err) < 0 ||
+	    (request->timeout_ms != -1 && check_time(request->timeout_ms, "timeout", err) < 0))
+		return -1;
 	if (!request->past && (atomic_load(&pool->mode) & POOL_DRAINING))
 		return ym_fail(err, YM_ERR_NO,
 		               "pool %.*s is being drained and takes no jobs (yardmaster resume ends that)",
@@ -67,14 +78,6 @@ static int64_t take_slot(struct instance *instance, uint64_t deadline, uint64_t 
 	return slot;
 }
 
-static uint64_t unix_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
-}
-
 static void describe(struct table_sh *table, struct job_sh *job, const struct job_request *request, uint64_t now)
 {
 	const struct table_pool_sh *pool = &table->pools[request->pool];
@@ -98,10 +101,8 @@ static void describe(struct table_sh *table, struct job_sh *job, const struct jo
 	job->reply_key = request->reply.key;
 	job->reply_type = request->reply.type;
 	job->reply_form = request->reply.form;
-	if (past && past->error)
-		text_copy(job->error, sizeof(job->error), past->error);
-	else
-		job->error[0] = '\0';
+	job->told = past && past->error && past->error[0];
+	text_copy(job->error, job->told ? sizeof(job->error) : 1, job->told ? past->error : "");
 }
 
 /* A slot of ours, FILLING, with everything in it. */
@@ -115,7 +116,7 @@ static int64_t fill(struct instance *instance, const struct job_request *request
 	if (slot < 0)
 		return -1;
 	job = table_job(table, (uint32_t)slot);
-	if (table_links(table)[slot].chained) {
+	if (index_has_key(instance, (uint32_t)slot)) {
 		index_lock(instance);
 		index_drop_key(instance, (uint32_t)slot);
 		index_unlock(instance);
@@ -140,7 +141,7 @@ static enum job_state first_state(const struct job_request *request)
 
 	if (state != JOB_READY)
 		return state;
-	if (request->delay_ms > 0 || (request->at_ms > 0 && (uint64_t)request->at_ms > unix_ms()))
+	if (request->delay_ms > 0 || request->at_ms > ym_unix_ms())
 		return JOB_DELAYED;
 	return JOB_READY;
 }
@@ -157,12 +158,12 @@ static int accept(struct instance *instance, const struct job_request *request, 
 	unsigned flags = (request->keep ? JOB_KEEP : 0u) | (request->reply.key ? JOB_REPLY : 0u);
 
 	if (request->unique && !job_state_over(state)) {
-		int64_t other = index_find(instance, request->pool, request->unique);
+		uint64_t existing;
+		int64_t other = index_find(instance, request->pool, request->unique, &existing);
 
 		if (other >= 0) {
-			dispatch_free(instance, *slot, *word);
 			*slot = (uint32_t)other;
-			*word = atomic_load(&table->words[other]);
+			*word = existing;
 			return 1;
 		}
 		index_add_key(instance, *slot);
@@ -176,8 +177,8 @@ static int accept(struct instance *instance, const struct job_request *request, 
 }
 
 struct filled {
-	uint32_t slot;
-	uint64_t word;
+	uint32_t slot, taken; /* of the job; that was filled: another one if the job existed */
+	uint64_t word, taken_word;
 	int result;
 };
 
@@ -218,7 +219,8 @@ static size_t submit_some(struct instance *instance, const struct job_request *r
 		    fill(instance, &requests[have], now, have ? 0 : requests[have].deadline, &filled[have].word, err);
 		if (slot < 0)
 			break;
-		filled[have].slot = (uint32_t)slot;
+		filled[have].slot = filled[have].taken = (uint32_t)slot;
+		filled[have].taken_word = filled[have].word;
 	}
 	index_lock(instance);
 	for (size_t i = 0; i < have; i++) {
@@ -229,6 +231,10 @@ static size_t submit_some(struct instance *instance, const struct job_request *r
 		*existed += one->result == 1;
 	}
 	index_unlock(instance);
+	/* Not under the lock: files may have to go. */
+	for (size_t i = 0; i < have; i++)
+		if (filled[i].result == 1)
+			dispatch_free(instance, filled[i].taken, filled[i].taken_word);
 	announce(instance, requests, filled, have);
 	while (accepted < have && filled[accepted].result >= 0)
 		accepted++;

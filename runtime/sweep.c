@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "../ipc/queue.h"
 #include "../ipc/sys.h"
@@ -16,6 +15,9 @@
 
 /* How soon to try again to send an answer. */
 #define ANSWER_NS UINT64_C(200000000)
+
+/* How far ahead a fixed time is looked for at most. */
+#define LONG_MS INT64_C(60000)
 
 /* How soon to look again for a worker that was killed. */
 #define VICTIM_NS UINT64_C(5000000)
@@ -38,6 +40,24 @@ static void soon(struct pass *pass, uint64_t at)
 static bool is_dead(const struct pass *pass, unsigned slot)
 {
 	return slot < pass->instance->group.capacity && pass->dead[slot];
+}
+
+/*
+ * What was done about the attempt in the slot. Our own memory: in the job it would be written without a fence, perhaps
+ * into the next attempt. If another master asked, the grace starts anew.
+ */
+static struct sweep_asked *asked_of(struct pass *pass, uint32_t slot, uint64_t word)
+{
+	struct sweep_asked *asked = &pass->out->asked[slot];
+
+	uint64_t started = table_job(pass->instance->table, slot)->started;
+
+	/* Attempt numbers come again when a job is given back or kicked. */
+	if (asked->at == 0 || asked->gen != word_gen(word) || asked->attempt != word_attempt(word) ||
+	    asked->started != started)
+		*asked = (struct sweep_asked){
+		    .at = pass->now, .started = started, .gen = word_gen(word), .attempt = word_attempt(word)};
+	return asked;
 }
 
 /* ---- dead owners ----------------------------------------------------------------------------- */
@@ -63,17 +83,59 @@ static void settle(struct pass *pass, uint32_t slot, uint64_t word, enum story_e
 	dispatch_settle(instance, slot, &word, state, word_attempt(word) - again, again);
 }
 
+/* The participant that seems to run this attempt, although it no longer owns it: -1 if there is none. */
+static int runner_of(struct pass *pass, const struct job_sh *job, uint64_t word)
+{
+	const struct instance *instance = pass->instance;
+
+	for (uint32_t i = 0; i < instance->board->instance.rows; i++) {
+		struct board_work work;
+
+		if (atomic_load(&instance->board->workers[i].used) &&
+		    board_read_work(&instance->board->workers[i], &work) && work.state == BOARD_WORKER_BUSY &&
+		    work.job == job->id && work.attempt == word_attempt(word) &&
+		    ym_group_alive(&instance->group, work.slot) &&
+		    atomic_load(&instance->group.reg->members[work.slot].pid) == work.pid)
+			return (int)work.slot;
+	}
+	return -1;
+}
+
+/* Kill the worker that may still run the attempt, which is not its own any more; the job waits until it is dead. */
+static bool make_victim(struct pass *pass, unsigned owner, struct sweep_asked *asked)
+{
+	const struct ym_group *group = &pass->instance->group;
+	int32_t pid = owner < group->capacity ? atomic_load(&group->reg->members[owner].pid) : 0;
+
+	if (!pass->out->signal || !pass->out->signal(pass->out->arg, owner, SIGKILL))
+		return false;
+	asked->victim = (uint16_t)(owner + 1);
+	asked->victim_pid = pid;
+	soon(pass, pass->now + VICTIM_NS);
+	return true;
+}
+
 /*
- * A process that was clearing up (or kicking the job) died over it. What it had done of that is not known; the attempt was
- * counted before.
+ * A process that was clearing up, or kicking the job, died over it. What it had done of that is not known; the attempt
+ * was counted before. A job that was buried and is not for certain to run stays buried.
  */
 static void clear_up_again(struct pass *pass, uint32_t slot, uint64_t word)
 {
-	const struct job_sh *job = table_job(pass->instance->table, slot);
-	enum job_state state = word_attempt(word) < job->attempts ? JOB_READY : JOB_FAILED;
+	struct job_sh *job = table_job(pass->instance->table, slot);
+	const struct table_pool_sh *pool = &pass->instance->table->pools[job_pool(job)];
+	int runner = runner_of(pass, job, word);
+	enum job_state state = JOB_READY;
 
+	job->deadline = 0;
+	if (runner >= 0 && make_victim(pass, (unsigned)runner, asked_of(pass, slot, word)))
+		return;
 	if (word_flags(word) & JOB_CANCEL)
 		state = JOB_CANCELLED;
+	else if ((word_flags(word) & JOB_KICKED) || job->crashes >= atomic_load(&pool->crashes) ||
+	         (atomic_load(&pool->on_crash) == TABLE_CRASH_BURY && !(word_flags(word) & JOB_TIMED_OUT)))
+		state = JOB_BURIED;
+	else if (word_attempt(word) >= job->attempts)
+		state = atomic_load(&pool->bury_failed) ? JOB_BURIED : JOB_FAILED;
 	dispatch_settle(pass->instance, slot, &word, state, word_attempt(word), false);
 }
 
@@ -107,19 +169,6 @@ static void recover(struct pass *pass, uint32_t slot, uint64_t word)
 
 /* ---- deadlines ------------------------------------------------------------------------------- */
 
-/*
- * What was done about the attempt in the slot. Our own memory: in the job it would be written without a fence, perhaps
- * into the next attempt. If another master asked, the grace starts anew.
- */
-static struct sweep_asked *asked_of(struct pass *pass, uint32_t slot, uint64_t word)
-{
-	struct sweep_asked *asked = &pass->out->asked[slot];
-
-	if (asked->at == 0 || asked->gen != word_gen(word) || asked->attempt != word_attempt(word))
-		*asked = (struct sweep_asked){.at = pass->now, .gen = word_gen(word), .attempt = word_attempt(word)};
-	return asked;
-}
-
 /* When the time of a running job is up; where the pool allows it, progress starts the time anew. 0: never. */
 static uint64_t deadline_of(struct pass *pass, const struct job_sh *job, uint64_t word)
 {
@@ -134,7 +183,8 @@ static uint64_t deadline_of(struct pass *pass, const struct job_sh *job, uint64_
 
 		if (board_read_work(&board->workers[i], &work) && work.slot == word_owner(word) &&
 		    work.job == job->id && board_read_progress(&board->workers[i], &progress) &&
-		    progress.job == job->id && progress.updated + timeout > deadline)
+		    progress.job == job->id && progress.attempt == word_attempt(word) &&
+		    progress.updated + timeout > deadline)
 			deadline = progress.updated + timeout;
 	}
 	return deadline;
@@ -155,13 +205,19 @@ static void take_away(struct pass *pass, uint32_t slot, uint64_t word, struct sw
 
 	if (!table_change(instance->table, slot, &mine, JOB_FIXING, instance->group.slot, word_attempt(word)))
 		return;
-	if (pass->out->signal && pass->out->signal(pass->out->arg, word_owner(word), SIGKILL)) {
-		asked->victim = (uint16_t)(word_owner(word) + 1);
-		soon(pass, pass->now + VICTIM_NS);
+	if (make_victim(pass, word_owner(word), asked))
 		return;
-	}
 	say_timed_out(table_job(instance->table, slot), text);
 	settle(pass, slot, mine, STORY_TIMED_OUT, text, NULL);
+}
+
+/* It may have left in order just before the signal came, and another one has its number by now. */
+static bool lives(const struct pass *pass, unsigned slot, int32_t pid)
+{
+	const struct ym_group *group = &pass->instance->group;
+
+	return !is_dead(pass, slot) && ym_group_alive(group, slot) &&
+	       atomic_load(&group->reg->members[slot].pid) == pid;
 }
 
 /* FIXING by us: is the worker dead that we killed because of it? */
@@ -173,7 +229,7 @@ static void check_victim(struct pass *pass, uint32_t slot, uint64_t word)
 
 	if (asked->victim == 0 || asked->gen != word_gen(word) || asked->attempt != word_attempt(word))
 		return;
-	if (!is_dead(pass, asked->victim - 1u)) {
+	if (lives(pass, asked->victim - 1u, asked->victim_pid)) {
 		soon(pass, pass->now + VICTIM_NS);
 		return;
 	}
@@ -231,27 +287,40 @@ static void check_ready(struct pass *pass, uint32_t slot, uint64_t word)
 	}
 }
 
-/* Jobs in a list, none taken for a while, no token in the queue: a token may have died with its receiver. */
-static void check_pace(struct pass *pass, unsigned pool)
+/*
+ * Jobs in a list, and no token in the queue: perhaps one died with its sender or its receiver. If not, it does no harm:
+ * the next worker that is about to sleep finds it.
+ */
+static void check_queue(struct pass *pass, unsigned pool)
 {
 	struct table_pool_sh *row = &pass->instance->table->pools[pool];
-	struct sweep_pace *pace = &pass->out->pace[pool];
-	uint32_t popped = atomic_load_explicit(&row->popped, memory_order_relaxed);
 	struct ym_queue_stat stat;
 
-	if (popped != pace->popped || pace->since == 0)
-		*pace = (struct sweep_pace){pass->now, popped};
 	if (pass->oldest[pool] == YM_NEVER || !ready_any(pass->instance, pool))
 		return;
-	if (pass->now <= pass->oldest[pool] + ON_THE_WAY_NS || pass->now <= pace->since + ON_THE_WAY_NS) {
-		soon(pass, pass->now + ON_THE_WAY_NS);
+	if (pass->now <= pass->oldest[pool] + ON_THE_WAY_NS) {
+		soon(pass, pass->oldest[pool] + ON_THE_WAY_NS + 1000000u);
 		return;
 	}
-	if (ym_queue_stat(atomic_load(&row->queue), &stat, NULL) < 0 || stat.messages > 0)
+	if (ym_queue_stat(atomic_load(&row->queue), &stat, NULL) == 0 && stat.messages == 0)
+		ready_nudge(pass->instance, pool);
+}
+
+/* Workers that were killed in their sleep are still counted as sleepers. */
+static void check_sleepers(struct pass *pass, unsigned pool)
+{
+	const struct board_sh *board = pass->instance->board;
+	int32_t workers = 0;
+
+	if (atomic_load(&pass->instance->table->pools[pool].sleeping) <= 0)
 		return;
-	ready_nudge(pass->instance, pool);
-	/* Once in a while is enough: workers that are all busy do not miss it. */
-	pace->since = pass->now;
+	for (uint32_t i = 0; i < board->instance.rows; i++) {
+		struct board_work work;
+
+		workers += atomic_load(&board->workers[i].used) && board_read_work(&board->workers[i], &work) &&
+		           work.pool == pool;
+	}
+	ready_cap(pass->instance, pool, workers);
 }
 
 static void promote(struct pass *pass, uint32_t slot, uint64_t word)
@@ -264,16 +333,19 @@ static void promote(struct pass *pass, uint32_t slot, uint64_t word)
 		return;
 	}
 	if (job->at_ms > pass->unix_ms) {
-		soon(pass, pass->now + (uint64_t)(job->at_ms - pass->unix_ms) * 1000000u);
+		/* Clocks are set: no need to believe in it for long. */
+		soon(pass, pass->now +
+		               (uint64_t)(job->at_ms - pass->unix_ms < LONG_MS ? job->at_ms - pass->unix_ms : LONG_MS) *
+		                   1000000u);
 		return;
 	}
+	job->ready = pass->now;
 	if (!table_change(table, slot, &word, JOB_READY, 0, word_attempt(word)))
 		return;
 	if (word_state(word) != JOB_READY) {
 		table_over(table, slot, word);
 		return;
 	}
-	job->ready = pass->now;
 	ready_push(pass->instance, slot, word, false);
 }
 
@@ -285,7 +357,8 @@ static void check_over(struct pass *pass, uint32_t slot, uint64_t word)
 	const struct job_sh *job = table_job(table, slot);
 
 	if (word_flags(word) & JOB_REPLY) {
-		if (pass->out->answer && !pass->out->answer(pass->out->arg, slot, word)) {
+		if (pass->now <= job->finished + atomic_load(&table->result_ttl_ns) && pass->out->answer &&
+		    !pass->out->answer(pass->out->arg, slot, word)) {
 			soon(pass, pass->now + ANSWER_NS);
 			return;
 		}
@@ -369,8 +442,6 @@ static void bury_dead(struct pass *pass)
 
 static void begin(struct pass *pass)
 {
-	struct timespec now;
-
 	memset(pass->out->pools, 0, sizeof(pass->out->pools));
 	memset(pass->oldest, 0xff, sizeof(pass->oldest));
 	pass->out->live = 0;
@@ -378,8 +449,7 @@ static void begin(struct pass *pass)
 	pass->out->next = YM_NEVER;
 	pass->out->recovered = pass->out->resent = 0;
 	pass->now = ym_now_ns();
-	clock_gettime(CLOCK_REALTIME, &now);
-	pass->unix_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	pass->unix_ms = ym_unix_ms();
 }
 
 static void look_at_all(struct pass *pass)
@@ -393,8 +463,10 @@ static void look_at_all(struct pass *pass)
 		pass->dead[instance->group.slot] = true;
 	for (uint32_t slot = 0; slot < instance->table->slots; slot++)
 		look_at(pass, slot);
-	for (unsigned pool = 0; pool < TABLE_POOLS; pool++)
-		check_pace(pass, pool);
+	for (unsigned pool = 0; pool < TABLE_POOLS; pool++) {
+		check_queue(pass, pool);
+		check_sleepers(pass, pool);
+	}
 	if (instance->group.inherited)
 		pass->dead[instance->group.slot] = instance->group.inherited = false;
 	bury_dead(pass);
@@ -409,8 +481,13 @@ void sweep_free(struct sweep *sweep)
 int sweep_run(struct instance *instance, struct sweep *sweep, struct ym_err *err)
 {
 	struct pass pass = {.instance = instance, .out = sweep};
+	int32_t holder;
 	int result;
 
+	if (!index_usable(instance, &holder))
+		return ym_fail(err, YM_ERR_TIMEOUT,
+		               "process %ld holds the lock of the job lists and does not go on (is it stopped?)",
+		               (long)holder);
 	begin(&pass);
 	if (!sweep->asked)
 		sweep->asked = calloc(instance->table->slots, sizeof(*sweep->asked));
@@ -421,8 +498,8 @@ int sweep_run(struct instance *instance, struct sweep *sweep, struct ym_err *err
 	}
 	/* Who is dead is asked before the table is read: a claim made after that belongs to somebody alive. */
 	result = ym_group_dead(&instance->group, pass.dead, err);
-	if (result == 0)
+	if (result >= 0)
 		look_at_all(&pass);
 	free(pass.dead);
-	return result;
+	return result < 0 ? -1 : 0;
 }

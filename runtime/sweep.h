@@ -39,15 +39,11 @@ struct sweep_death {
 /* Kept for each slot of the table: what was done about which attempt whose time is up. */
 struct sweep_asked {
 	uint64_t at; /* when it was asked to stop; 0: never */
+	uint64_t started;
 	uint32_t gen, attempt;
-	uint16_t victim; /* FIXING: participant slot + 1 of the worker that was killed and is waited for */
-	bool termed;     /* its worker got SIGTERM */
-};
-
-/* Kept for each pool: when its lists moved last. */
-struct sweep_pace {
-	uint64_t since;
-	uint32_t popped;
+	uint16_t victim; /* FIXING: participant slot + 1 of the worker that was killed and is waited for; its pid */
+	int32_t victim_pid;
+	bool termed; /* its worker got SIGTERM */
 };
 
 struct sweep {
@@ -60,9 +56,7 @@ struct sweep {
 	/* in: send the answer of a job that is over. False: not now, try again at the next pass. NULL: drop it */
 	bool (*answer)(void *arg, uint32_t slot, uint64_t word);
 	void *arg;
-	/* kept by the caller from pass to pass, zeroes at first; `asked` is made by the first pass, freed by sweep_free() */
-	struct sweep_pace pace[TABLE_POOLS];
-	struct sweep_asked *asked;
+	struct sweep_asked *asked; /* made by the first pass, freed by sweep_free() */
 	/* out */
 	struct sweep_counts pools[TABLE_POOLS];
 	uint64_t live;      /* jobs that are not over, or buried */
@@ -72,7 +66,10 @@ struct sweep {
 	unsigned resent;    /* jobs and tokens that had been lost on their way */
 };
 
-/* One pass. 0, or -1: YM_ERR_GONE when the group was removed under us, YM_ERR_LIMIT without memory (try again). */
+/*
+ * One pass. 0, or -1: YM_ERR_GONE when the group was removed under us; YM_ERR_LIMIT without memory, YM_ERR_TIMEOUT while
+ * a stopped process holds the index lock (try again).
+ */
 int sweep_run(struct instance *instance, struct sweep *sweep, struct ym_err *err);
 void sweep_free(struct sweep *sweep);
 

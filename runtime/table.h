@@ -8,8 +8,8 @@
  *   24832                   64 limit rows x 128
  *   33024                   index: its lock, its lists (index.h)
  *   38272                   one 64-bit word a slot
- *   + 8 * slots             one link of the index a slot, 16 bytes
- *   + 16 * slots            one hash bucket of unique keys a slot, 4 bytes
+ *   + 8 * slots             one link of the index a slot, 20 bytes
+ *   + 20 * slots            one hash bucket of unique keys a slot, 4 bytes
  *   + 4 * slots, to 64      one job a slot, 1152 bytes each
  *   + 1152 * slots          one story a slot, 1024 bytes each (story.h)
  *
@@ -34,7 +34,7 @@
  *
  * FINISHING fences the report: only who wins CLAIMED -> FINISHING may write result and error, so a worker whose claim
  * was revoked cannot disturb the next attempt. FIXING does the same for the process that cleans up after a dead owner.
- * Ready jobs are also linked in the lists of the index; the word is the truth, the index only finds it quickly.
+ * BURIED, FAILED, CANCELLED and DELAYED jobs can be kicked: FIXING, then READY. Ready jobs are also linked in the lists of the index; the word is the truth, the index only finds it quickly.
  */
 #ifndef YM_RUNTIME_TABLE_H
 #define YM_RUNTIME_TABLE_H
@@ -92,10 +92,12 @@ enum job_flag {
 	JOB_TIMED_OUT = 8, /* ... because its time is up                          */
 	JOB_KEEP = 16,     /* over: keep the result until result_ttl has passed   */
 	JOB_REPLY = 32,    /* over: its answer is still to be sent                */
+	JOB_KICKED = 64,   /* FIXING: it was over, and is to be started anew      */
 };
 /* Flags that outlive every change of state, and those that stay as long as somebody works on the job. */
 #define JOB_STICKY     (JOB_WAITED | JOB_KEEP | JOB_REPLY)
 #define JOB_STOP_FLAGS (JOB_CANCEL | JOB_TIMED_OUT)
+#define JOB_WORK_FLAGS (JOB_STOP_FLAGS | JOB_KICKED)
 
 #define JOB_GEN_SHIFT     32
 #define JOB_STATE_SHIFT   28
@@ -133,7 +135,7 @@ static inline unsigned word_flags(uint64_t word)
 static inline uint64_t word_next(uint64_t word, enum job_state state, unsigned owner, unsigned attempt, unsigned flags)
 {
 	bool working = state == JOB_CLAIMED || state == JOB_FINISHING || state == JOB_FIXING;
-	unsigned kept = JOB_STICKY | (working ? JOB_STOP_FLAGS : 0);
+	unsigned kept = JOB_STICKY | (working ? JOB_WORK_FLAGS : 0);
 
 	return word_make(word_gen(word), state, owner, attempt, (word_flags(word) & kept) | flags);
 }
@@ -150,8 +152,8 @@ enum job_place { JOB_PLACE_INLINE, JOB_PLACE_FILE };
 struct job_sh {
 	uint64_t id; /* counts up within a generation of the instance: also the order of jobs */
 	uint64_t submitted;
-	uint64_t ready; /* when it became ready; with the level its place among the others; also under the index lock */
-	uint64_t due;   /* DELAYED: not before */
+	uint64_t ready;   /* when it became ready: with the level, its place; also by who makes it ready */
+	uint64_t due;     /* DELAYED: not before */
 	uint64_t started; /* of the current or last attempt */
 	uint64_t finished;
 	uint64_t deadline;    /* of the current attempt, 0: none */
@@ -230,11 +232,10 @@ struct table_pool_sh {
 	struct rate_sh rate; /* of this pool's starts */
 	char zeroes3[40];
 	/* what follows changes all the time; a cache line of its own */
-	_Atomic uint32_t ready;    /* bit per level: its list is not empty; written under the index lock */
-	_Atomic uint32_t sleeping; /* workers in msgrcv that no token is on its way to; anybody */
-	_Atomic uint32_t mode;     /* enum table_pool_mode; anybody */
-	_Atomic uint32_t popped;   /* jobs taken from the lists; under the index lock, goes up and wraps */
-	char zeroes4[112];
+	_Atomic uint32_t ready;   /* bit per level: its list is not empty; written under the index lock */
+	_Atomic int32_t sleeping; /* workers in msgrcv, less the tokens on their way; anybody */
+	_Atomic uint32_t mode;    /* enum table_pool_mode; anybody */
+	char zeroes4[116];
 };
 _Static_assert(sizeof(struct table_pool_sh) == 384, "layout above");
 _Static_assert(offsetof(struct table_pool_sh, ready) == 256, "a cache line of its own");

@@ -101,7 +101,7 @@ static void add_progress(const struct board_sh *board, struct view_job *jobs, si
 		if (!job || (job->state != JOB_CLAIMED && job->state != JOB_FINISHING) || job->attempt != work.attempt)
 			continue;
 		job->pid = work.pid;
-		if (!board_read_progress(row, &progress) || progress.job != job->id)
+		if (!board_read_progress(row, &progress) || progress.job != job->id || progress.attempt != job->attempt)
 			continue;
 		job->done = progress.done;
 		job->total = progress.total;

@@ -55,6 +55,7 @@ int job_begin(struct ym_job *job, struct instance *instance, struct board_worker
 	job->started = sh->started;
 	job->attempts = sh->attempts;
 	job->progress.job = sh->id;
+	job->progress.attempt = word_attempt(word);
 	memcpy(job->tag, sh->tag, sizeof(job->tag));
 	job->tag[sizeof(job->tag) - 1] = '\0';
 	return payload_open(instance->directory, sh, slot, &job->payload, err);

@@ -35,6 +35,7 @@ struct worker {
 	unsigned pool;
 	pid_t master;
 	uint64_t orphan_since; /* 0: the master lives */
+	bool revoked;          /* its job was taken away from it */
 };
 
 /* ---- signals: noted here, acted on in the loop ----------------------------------------------- */
@@ -111,12 +112,17 @@ static void show_job(struct worker *worker, const struct ym_job *job)
 	show_since(worker, BOARD_WORKER_BUSY, job->started);
 }
 
-static void show_idle(struct worker *worker)
+static void show_jobless(struct worker *worker, enum board_worker_state state)
 {
 	worker->work.job = 0;
 	worker->work.attempt = worker->work.attempts = 0;
 	memset(worker->work.tag, 0, sizeof(worker->work.tag));
-	show(worker, BOARD_WORKER_IDLE);
+	show(worker, state);
+}
+
+static void show_idle(struct worker *worker)
+{
+	show_jobless(worker, BOARD_WORKER_IDLE);
 }
 
 static void bump(_Atomic uint64_t *counter)
@@ -156,8 +162,11 @@ static void finish_job(struct worker *worker, struct ym_job *job, int outcome)
 		dispatch_return(&worker->instance, job->slot, job->word);
 	else if (dispatch_finish(&worker->instance, job->slot, job->word, &report, &state))
 		count(worker, state);
-	else
+	else {
+		/* We are to be killed for it: not over another job. */
+		worker->revoked = true;
 		fprintf(stderr, "job %llu: the result comes too late and is not used\n", (unsigned long long)job->id);
+	}
 }
 
 static void run_job(struct worker *worker, uint32_t slot, uint64_t word)
@@ -184,13 +193,22 @@ static void run_job(struct worker *worker, uint32_t slot, uint64_t word)
 	job_end(&job);
 }
 
+static bool told_to_end(const struct worker *worker)
+{
+	return stop_noted || worker->revoked || atomic_load(&worker->row->order) == BOARD_ORDER_RETIRE;
+}
+
 /* The board says what it waits for. */
 static void show_held(void *arg, unsigned limit)
 {
 	struct worker *worker = arg;
 
 	worker->work.limit = limit == LIMIT_POOL_RATE ? BOARD_POOL_RATE : (uint16_t)(limit + 1);
-	show(worker, BOARD_WORKER_HELD);
+	show_jobless(worker, BOARD_WORKER_HELD);
+	/* As before a sleep in the queue: an order that came while it seemed busy was given without a signal. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (told_to_end(worker))
+		knock_every(KNOCK_NS);
 }
 
 /*
@@ -210,7 +228,7 @@ static int take_limits(struct worker *worker, struct ym_err *err)
 	}
 	if (worker->work.state == BOARD_WORKER_HELD) {
 		worker->work.limit = 0;
-		show(worker, BOARD_WORKER_IDLE);
+		show_idle(worker);
 	}
 	return result;
 }
@@ -238,10 +256,8 @@ static int take_job(struct worker *worker, struct ym_err *err)
 /* Without a master the worker goes on working, but not for ever. */
 static bool orphaned_too_long(struct worker *worker)
 {
-	if (worker->orphan_since == 0) {
+	if (worker->orphan_since == 0)
 		worker->orphan_since = ym_now_ns();
-		knock_every(ORPHAN_NS);
-	}
 	return ym_now_ns() - worker->orphan_since > ORPHAN_PATIENCE_NS;
 }
 
@@ -250,13 +266,15 @@ static bool must_end(struct worker *worker)
 {
 	/* The order of "idle on the board" and this look matters: see board_retire(). */
 	atomic_thread_fence(memory_order_seq_cst);
-	if (stop_noted || atomic_load(&worker->row->order) == BOARD_ORDER_RETIRE)
+	if (told_to_end(worker))
 		return true;
 	if (!look_noted && !worker->orphan_since)
 		return false;
 	look_noted = 0;
-	if (getppid() != worker->master)
+	if (getppid() != worker->master) {
+		knock_every(ORPHAN_NS);
 		return orphaned_too_long(worker);
+	}
 	/* A false alarm. A signal that came since the first line must go on knocking. */
 	knock_every(0);
 	if (look_noted)
@@ -279,6 +297,9 @@ static int work_loop(struct worker *worker, struct ym_err *err)
 		if (result < 0)
 			return -1;
 	}
+	/* Perhaps a token came for a job that this worker does not take any more. */
+	if (ready_any(&worker->instance, worker->pool))
+		ready_wake(&worker->instance, worker->pool, 1);
 	return 0;
 }
 
@@ -341,6 +362,8 @@ static int work(struct worker *worker, struct ym_err *err)
 	show_idle(worker);
 	result = work_loop(worker, err);
 	show(worker, BOARD_WORKER_STOPPING);
+	in_task = 1;
+	knock_every(0);
 	plugin_close(&worker->host);
 	limit_set_close(&worker->limits);
 	/* One that had to give up is not started again at once: see was_ready() in runtime/child.c. */

@@ -54,16 +54,48 @@ table() {
 		small dispatch holds WORKERS=1 MAXKILL=1
 		small dispatch holds WORKERS=1 MAXKILL=0 MOODS=1 CANCELS=1
 		small dispatch holds WORKERS=1 MAXKILL=0 TIMEOUTS=1 TTL=1
-		small dispatch holds WORKERS=2 MAXKILL=0 FEED=1 NO_MASTER JOBS=2 MOODS=1
+		small dispatch holds WORKERS=2 MAXKILL=0 NO_MASTER JOBS=2 POOLS=2 CANCELS=1
+		small dispatch holds WORKERS=2 MAXKILL=0 NO_MASTER JOBS=2 SLOTS=2 TOGETHER SIGNALS=1
+		small dispatch holds WORKERS=2 MAXKILL=0 NO_MASTER JOBS=2 SLOTS=2 TOGETHER SIGNED
+		small dispatch holds WORKERS=2 MAXKILL=0 NO_MASTER JOBS=2 SLOTS=2 TOGETHER BATCH
+		small dispatch holds WORKERS=2 MAXKILL=0 NO_MASTER JOBS=2 SLOTS=2 TOGETHER PAUSES=1
 		small dispatch live WORKERS=1 MAXKILL=1
-		small dispatch assertion WORKERS=2 MAXKILL=0 TIMEOUTS=1 BUG_NO_FENCE
-		small dispatch assertion WORKERS=2 MAXKILL=0 TIMEOUTS=1 BUG_STATE_ONLY
+		small dispatch assertion WORKERS=1 MAXKILL=0 TIMEOUTS=1 BUG_NO_FENCE
+		small dispatch assertion WORKERS=2 MAXKILL=0 TIMEOUTS=1 BUG_SETTLE_EARLY
 		small dispatch assertion WORKERS=1 MAXKILL=0 TIMEOUTS=1 BUG_MOVE_DEADLINE
 		small dispatch assertion WORKERS=1 MAXKILL=0 CANCELS=1 TTL=1 BUG_CANCEL_FILLING
 		small dispatch assertion WORKERS=1 MAXKILL=1 BUG_ASK_LATE
 		small dispatch assertion WORKERS=1 MAXKILL=1 BUG_NO_DIRTY
-		small dispatch stuck WORKERS=2 MAXKILL=0 FEED=1 NO_MASTER BUG_NO_SECOND_TRY
-		small dispatch cycle WORKERS=1 MAXKILL=1 BUG_NO_RESEND
+		small dispatch assertion WORKERS=1 MAXKILL=1 BUG_NO_REBUILD
+		small dispatch assertion WORKERS=1 MAXKILL=1 BUG_LOCK_AGAIN
+		small dispatch assertion WORKERS=1 MAXKILL=1 BUG_BURY_FIRST
+		small dispatch assertion WORKERS=1 MAXKILL=0 BUG_BREAK_STOPPED
+		small dispatch stuck WORKERS=1 MAXKILL=2 BUG_LOCK_INHERITED
+		small dispatch assertion WORKERS=2 MAXKILL=0 NO_MASTER JOBS=2 POOLS=2 CANCELS=1 BUG_ANY_POOL
+		small dispatch stuck WORKERS=2 MAXKILL=0 NO_MASTER JOBS=2 SLOTS=2 TOGETHER BUG_COUNT_LATE
+		small dispatch stuck WORKERS=2 MAXKILL=0 NO_MASTER JOBS=2 SLOTS=2 TOGETHER BUG_BACK_TWICE
+		small dispatch stuck WORKERS=2 MAXKILL=0 NO_MASTER JOBS=2 SLOTS=2 TOGETHER BUG_SMALL_QUEUE
+		small dispatch stuck WORKERS=2 MAXKILL=0 NO_MASTER JOBS=2 SLOTS=2 TOGETHER PAUSES=1 BUG_RESUME_ASLEEP
+		small dispatch stuck WORKERS=2 MAXKILL=0 NO_MASTER JOBS=2 SLOTS=2 RETIRES=1 BUG_TOKEN_KEPT
+		small dispatch cycle WORKERS=1 MAXKILL=1 BUG_NO_WAKE
+		small dispatch cycle WORKERS=1 MAXKILL=1 BUG_NO_RELINK
+		small unique holds SUBMITS=1
+		full unique holds SUBMITS=2
+		small unique assertion BUG_READY_OUTSIDE
+		small unique assertion BUG_FILLING_LIVE
+		small unique assertion BUG_BURIED_OVER
+		small unique assertion BUG_CHAIN_READY
+		small unique assertion BUG_ID_LATE
+		small unique assertion KEYS=2 BUG_FILL_LINKED
+		small limits holds MAXKILL=1
+		small limits holds MAXKILL=0 POOLS=2
+		small limits holds MAXKILL=0 RETIRES=1
+		full limits live MAXKILL=0
+		small limits stuck MAXKILL=0 POOLS=2 BUG_ORDER
+		small limits stuck MAXKILL=1 BUG_NO_UNDO
+		small limits stuck MAXKILL=0 RETIRES=1 BUG_TOKEN_KEPT
+		small limits assertion MAXKILL=0 BUG_UNITS_KEPT
+		small limits assertion MAXKILL=0 PAUSES=1 BUG_PAUSED_BEFORE
 		full lifecycle holds N=3 MAXKILL=3
 		full lifecycle holds N=3 MAXKILL=2 MAXFAIL=1
 		full lifecycle holds N=3 MAXKILL=2 CAP=2
@@ -77,17 +109,37 @@ table() {
 		full lifecycle holds N=2 MAXKILL=2 CAP=2 IPCRM
 		full lifecycle holds N=2 MAXKILL=1 GUARDS=1 IPCRM
 		full lifecycle holds N=2 MAXKILL=1 PHPS=1 IPCRM
-		full dispatch holds WORKERS=2 MAXKILL=2
-		full dispatch holds WORKERS=2 MAXKILL=1 JOBS=2
-		full dispatch holds WORKERS=2 MAXKILL=0 TIMEOUTS=1 JOBS=2
-		full dispatch holds WORKERS=1 MAXKILL=1 TIMEOUTS=1 CANCELS=1 MOODS=1
+		full dispatch holds WORKERS=2 MAXKILL=1
+		full dispatch holds WORKERS=1 MAXKILL=2
+		full dispatch holds WORKERS=1 MAXKILL=1 JOBS=2 SIGNALS=1
+		full dispatch holds WORKERS=1 MAXKILL=1 JOBS=2 SLOTS=2
+		full dispatch holds WORKERS=1 MAXKILL=1 PAUSES=1
+		full dispatch holds WORKERS=1 MAXKILL=1 KICKS=1
+		full dispatch holds WORKERS=1 MAXKILL=1 TIMEOUTS=1
+		full dispatch holds WORKERS=1 MAXKILL=1 CANCELS=1 MOODS=1
+		full dispatch holds WORKERS=1 MAXKILL=1 JOBS=2 CANCELS=1 POOLS=2
+		full dispatch holds WORKERS=2 MAXKILL=0 TIMEOUTS=1
 		full dispatch holds WORKERS=2 MAXKILL=0 CANCELS=1 MOODS=1
-		full dispatch holds WORKERS=1 MAXKILL=1 CANCELS=1 TTL=1 JOBS=2
-		full dispatch holds WORKERS=2 MAXKILL=0 FEED=1 NO_MASTER JOBS=2 MOODS=2 QCAP=2
-		full dispatch holds WORKERS=1 MAXKILL=1 FEED=1
-		full dispatch live WORKERS=1 MAXKILL=2
-		full dispatch live WORKERS=2 MAXKILL=1
+		full dispatch holds WORKERS=2 MAXKILL=0 NO_MASTER JOBS=2 SLOTS=2 MOODS=2
+		full dispatch holds WORKERS=2 MAXKILL=0 NO_MASTER JOBS=2 SLOTS=2 RETIRES=1 SIGNALS=1
+		full dispatch holds WORKERS=2 MAXKILL=0 NO_MASTER JOBS=2 SLOTS=2 POOLS=2 CANCELS=1
+		full dispatch holds WORKERS=2 MAXKILL=0 NO_MASTER JOBS=3 SLOTS=2 SIGNED SIGNALS=1
+		full dispatch holds WORKERS=3 MAXKILL=0 NO_MASTER JOBS=2 SLOTS=2 TOGETHER
+		full dispatch live WORKERS=1 MAXKILL=1 SIGNED SIGNALS=1
+		full dispatch live WORKERS=1 MAXKILL=1 PAUSES=1
+		full dispatch live WORKERS=1 MAXKILL=1 JOBS=2 CANCELS=1 POOLS=2
+		full dispatch live WORKERS=2 MAXKILL=0
 		full dispatch live WORKERS=1 MAXKILL=0 TIMEOUTS=1 MOODS=1
+		full dispatch assertion WORKERS=2 MAXKILL=1 TIMEOUTS=1 ONLY_MASTER BUG_STATE_ONLY
+		full dispatch cycle WORKERS=1 MAXKILL=1 JOBS=2 CANCELS=1 POOLS=2 BUG_WRONG_LIST
+		full unique holds SUBMITS=2 MAXKILL=2
+		full unique holds SUBMITS=2 KEYS=2
+		full unique holds SUBMITS=2 SLOTS=3
+		full limits holds MAXKILL=2
+		full limits holds MAXKILL=1 POOLS=2
+		full limits holds MAXKILL=0 RETIRES=1 PAUSES=1
+		full limits live MAXKILL=1
+		full limits live MAXKILL=1 POOLS=2
 	EOF
 }
 
