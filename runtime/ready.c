@@ -37,11 +37,16 @@ static bool take_sleeper(struct table_pool_sh *row)
 void ready_wake(struct instance *instance, unsigned pool, unsigned n)
 {
 	struct table_pool_sh *row = &instance->table->pools[pool];
+	int32_t sleeping;
 
 	/* The other half of the second look in ready_sleep(). */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (atomic_load(&row->mode) & POOL_PAUSED)
 		return;
+	sleeping = atomic_load(&row->sleeping);
+	/* Not those who go to sleep again meanwhile. */
+	if (sleeping < 0 || n > (unsigned)sleeping)
+		n = sleeping < 0 ? 0 : (unsigned)sleeping;
 	while (n > 0 && take_sleeper(row)) {
 		send_token(instance, pool);
 		n--;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "../../runtime/brief.h"
 #include "../../workers/command.h"
 #include "../../workers/job.h"
 #include "yard.h"
@@ -66,18 +67,21 @@ static inline void must_not_open(const char *why)
 	ASSERT_IN(why, reason);
 }
 
+static struct board_work shown; /* what the board says of the worker */
+
 /* A job that a worker has just taken; its payload may be longer than the instance would take. */
 static inline struct job_ref begin_job(const void *payload, size_t size)
 {
-	struct job_ref ref = submit_request((struct job_request){.payload = "", .tag = tag});
+	struct job_ref ref = submit_request((struct job_request){JOB_REQUEST_INIT, .tag = tag});
 
 	ASSERT_OK(job_begin(&job, &yard, &yard.board->workers[2], stop, ref.slot, claim_this(ref), &err));
-	free(job.payload);
-	job.payload = malloc(size + 1);
-	ck_assert_ptr_nonnull(job.payload);
-	memcpy(job.payload, payload, size);
-	((char *)job.payload)[size] = '\0';
-	job.payload_size = size;
+	payload_close(&job.payload);
+	job.payload = (struct payload){.memory = malloc(size + 1), .size = size, .fd = -1};
+	ck_assert_ptr_nonnull(job.payload.memory);
+	memcpy(job.payload.memory, payload, size);
+	((char *)job.payload.memory)[size] = '\0';
+	job.payload.data = job.payload.memory;
+	job.work = &shown;
 	return ref;
 }
 
@@ -90,8 +94,8 @@ static inline int run_bytes(const void *payload, size_t size)
 	job_end(&job);
 	ref = begin_job(payload, size);
 	outcome = command_task.run(&job);
-	finish(ref, job.word, JOB_DONE);
-	ck_assert_int_eq(job.group, 0);
+	finish(ref, job.word, STORY_DONE);
+	ck_assert_int_eq(shown.group, 0);
 	return outcome;
 }
 

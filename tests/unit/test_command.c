@@ -108,10 +108,10 @@ START_TEST(payload_that_is_a_file_already)
 			word("{file}");
 		must_open();
 		ref = begin_job("bytes in memory", 15);
-		job.payload_path = path;
+		job.payload.path = strdup(path);
 		ASSERT_OUTCOME(command_task.run(&job), YM_OK);
 		assert_result("bytes of the file");
-		finish(ref, job.word, JOB_DONE);
+		finish(ref, job.word, STORY_DONE);
 		job_end(&job);
 		ck_assert_int_eq(access(path, R_OK), 0);
 		command_task.close();
@@ -120,10 +120,10 @@ START_TEST(payload_that_is_a_file_already)
 	word("cat");
 	must_open();
 	ref = begin_job("bytes in memory", 15);
-	job.payload_path = "/nonexistent/there";
+	job.payload.path = strdup("/nonexistent/there");
 	ASSERT_OUTCOME(command_task.run(&job), YM_FAIL);
 	ASSERT_IN("/nonexistent/there", job.error);
-	finish(ref, job.word, JOB_DONE);
+	finish(ref, job.word, STORY_DONE);
 }
 END_TEST
 
@@ -217,9 +217,9 @@ START_TEST(exit_codes)
 		ASSERT_OUTCOME(run_once(""), cases[i].outcome);
 		ck_assert_str_eq(job.error, cases[i].error);
 		ck_assert(job.ended && !job.crashed);
-		ck_assert(WIFEXITED(job.status));
-		ck_assert_int_eq(WEXITSTATUS(job.status), cases[i].code);
-		ck_assert_int_gt(job.usage.ru_maxrss, 0);
+		ck_assert(WIFEXITED(job.process.status));
+		ck_assert_int_eq(WEXITSTATUS(job.process.status), cases[i].code);
+		ck_assert_int_gt(job.process.usage.ru_maxrss, 0);
 		if (cases[i].outcome != YM_OK)
 			ck_assert_ptr_null(job.result);
 		command_task.close();
@@ -233,17 +233,17 @@ START_TEST(killed_by_a_signal)
 	script("echo going down >&2; kill -SEGV $$");
 	ASSERT_OUTCOME(run_once(""), YM_FAIL);
 	ck_assert(job.crashed);
-	ck_assert(WIFSIGNALED(job.status));
-	ck_assert_int_eq(WTERMSIG(job.status), SIGSEGV);
+	ck_assert(WIFSIGNALED(job.process.status));
+	ck_assert_int_eq(WTERMSIG(job.process.status), SIGSEGV);
 	ASSERT_IN("signal 11", job.error);
 	ASSERT_IN("going down", job.error);
-	ck_assert_str_eq(job.output, "going down");
+	ck_assert_str_eq(job.process.output, "going down");
 	/* Also by one that we would send ourselves. */
 	options[2].value = "kill -TERM $$";
 	command_task.close();
 	ASSERT_OUTCOME(run_once(""), YM_FAIL);
 	ck_assert(job.crashed);
-	ck_assert_int_eq(WTERMSIG(job.status), SIGTERM);
+	ck_assert_int_eq(WTERMSIG(job.process.status), SIGTERM);
 }
 END_TEST
 
@@ -305,7 +305,7 @@ START_TEST(too_many_open_files)
 		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 		ASSERT_OUTCOME(outcome, YM_RETRY);
 		ASSERT_IN("pipe2()", job.error);
-		finish(ref, job.word, JOB_DONE);
+		finish(ref, job.word, STORY_DONE);
 	}
 	ASSERT_OUTCOME(run_text(""), YM_OK);
 }
@@ -341,7 +341,7 @@ START_TEST(far_too_much_output)
 	for (size_t i = 0; i < size; i++)
 		ck_assert_int_eq(((char *)job.result)[i], 'x');
 	ASSERT_IN("103809024 bytes more", caught_log());
-	ck_assert_str_eq(job.output, "done");
+	ck_assert_str_eq(job.process.output, "done");
 }
 END_TEST
 
@@ -385,7 +385,7 @@ START_TEST(errors_are_passed_on)
 	catch_log();
 	ASSERT_OUTCOME(run_once(""), YM_OK);
 	ck_assert_str_eq(caught_log(), "one\ntwo\nno end\n");
-	ck_assert_str_eq(job.output, "one\ntwo\nno end");
+	ck_assert_str_eq(job.process.output, "one\ntwo\nno end");
 }
 END_TEST
 
@@ -400,15 +400,15 @@ START_TEST(long_lines_of_errors)
 	ck_assert_uint_eq(strspn(log, "x"), 10000);
 	ck_assert_str_eq(log + 10000, "\nend\n");
 	/* The long one does not fit, so only the last is kept whole. */
-	ck_assert_str_eq(job.output, "end");
+	ck_assert_str_eq(job.process.output, "end");
 	command_task.close();
-	/* Cut between two characters: one of one byte, 139 of two. */
+	/* Cut between two characters: one of one byte, 127 of two. */
 	options[2].value = "printf x >&2; for i in $(seq 400); do printf '\\303\\244' >&2; done";
 	catch_log();
 	ASSERT_OUTCOME(run_once(""), YM_OK);
 	ck_assert_uint_eq(strlen(caught_log()), 802);
-	ck_assert_uint_eq(strlen(job.output), 279);
-	ck_assert_str_eq(job.output + 275, "\303\244\303\244");
+	ck_assert_uint_eq(strlen(job.process.output), 255);
+	ck_assert_str_eq(job.process.output + 251, "\303\244\303\244");
 }
 END_TEST
 
@@ -424,7 +424,7 @@ START_TEST(the_last_lines_of_errors)
 	for (int i = 945; i <= 1000; i++)
 		snprintf(expected + strlen(expected), 20, "%s %d", i == 945 ? "" : "\n", i);
 	ck_assert_uint_le(strlen(expected), 280);
-	ck_assert_str_eq(job.output, expected);
+	ck_assert_str_eq(job.process.output, expected);
 }
 END_TEST
 
@@ -444,7 +444,7 @@ START_TEST(nobody_reads_our_errors)
 	ASSERT_OUTCOME(outcome, YM_OK);
 	ck_assert_uint_lt(ym_now_ns() - started, UINT64_C(5000000000));
 	assert_result("result\n");
-	ck_assert_str_eq(job.output, "last");
+	ck_assert_str_eq(job.process.output, "last");
 }
 END_TEST
 

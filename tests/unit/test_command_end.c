@@ -54,9 +54,9 @@ static uint64_t run_and_stop(const char *text, const char *stop_ms)
 START_TEST(asked_to_end)
 {
 	ck_assert_uint_lt(run_and_stop("echo so far >&2; touch $DIR/started; exec sleep 60", "60000"), 10000);
-	ck_assert(WIFSIGNALED(job.status));
-	ck_assert_int_eq(WTERMSIG(job.status), SIGTERM);
-	ck_assert_str_eq(job.output, "so far");
+	ck_assert(WIFSIGNALED(job.process.status));
+	ck_assert_int_eq(WTERMSIG(job.process.status), SIGTERM);
+	ck_assert_str_eq(job.process.output, "so far");
 }
 END_TEST
 
@@ -64,7 +64,7 @@ START_TEST(asked_to_end_and_cleans_up)
 {
 	run_and_stop("trap 'touch $DIR/cleaned; exit 0' TERM; touch $DIR/started; while :; do sleep 0.01; done",
 	             "60000");
-	ck_assert(WIFEXITED(job.status));
+	ck_assert(WIFEXITED(job.process.status));
 	ck_assert(exists("cleaned"));
 }
 END_TEST
@@ -72,8 +72,8 @@ END_TEST
 START_TEST(asked_to_end_and_does_not)
 {
 	ck_assert_uint_ge(run_and_stop("trap '' TERM; touch $DIR/started; while :; do sleep 0.01; done", "300"), 300);
-	ck_assert(WIFSIGNALED(job.status));
-	ck_assert_int_eq(WTERMSIG(job.status), SIGKILL);
+	ck_assert(WIFSIGNALED(job.process.status));
+	ck_assert_int_eq(WTERMSIG(job.process.status), SIGKILL);
 }
 END_TEST
 
@@ -91,7 +91,7 @@ START_TEST(a_stopped_command_is_asked)
 {
 	ck_assert_uint_lt(run_and_stop("trap 'exit 0' TERM; touch $DIR/started; kill -STOP $$; sleep 60", "60000"),
 	                  10000);
-	ck_assert(WIFEXITED(job.status));
+	ck_assert(WIFEXITED(job.process.status));
 }
 END_TEST
 
@@ -210,8 +210,8 @@ static volatile sig_atomic_t group_seen;
 static void look_at_group(int signo)
 {
 	(void)signo;
-	if (job.group)
-		group_seen = job.group;
+	if (shown.group)
+		group_seen = shown.group;
 }
 
 /* Whoever kills this worker can kill its command and all helpers. */
@@ -272,7 +272,7 @@ static void run_without_files(void *arg)
 	ck_assert_int_eq(run_text("payload"), YM_OK);
 	ck_assert_int_eq(run_text("payload"), YM_OK);
 	assert_result("payload 1 2\n");
-	_exit(strcmp(job.output, "err") == 0 && job.progress.done == 9 ? 0 : 1);
+	_exit(strcmp(job.process.output, "err") == 0 && job.progress.done == 9 ? 0 : 1);
 }
 
 START_TEST(low_descriptors_are_free)

@@ -1,4 +1,5 @@
 /* test_command_words.c - the payload in the words of a command, and settings from options. */
+#include "../../runtime/brief.h"
 #include "../../workers/command.h"
 #include "../../workers/command_settings.h"
 #include "../../workers/command_words.h"

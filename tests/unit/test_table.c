@@ -71,22 +71,22 @@ END_TEST
 
 START_TEST(sticky_flags_outlive_a_change)
 {
-	uint64_t word = word_make(7, JOB_CLAIMED, 3, 2, 0xff), next = word_next(word, JOB_READY, 9, 4, JOB_QUEUED);
+	uint64_t word = word_make(7, JOB_CLAIMED, 3, 2, 0xff), next = word_next(word, JOB_READY, 9, 4, JOB_TIMED_OUT);
 
 	ck_assert_uint_eq(word_gen(next), 7);
 	ck_assert_int_eq(word_state(next), JOB_READY);
 	ck_assert_uint_eq(word_owner(next), 9);
 	ck_assert_uint_eq(word_attempt(next), 4);
-	ck_assert_uint_eq(word_flags(next), JOB_WAITED | JOB_KEEP | JOB_QUEUED);
+	ck_assert_uint_eq(word_flags(next), JOB_WAITED | JOB_KEEP | JOB_REPLY | JOB_TIMED_OUT);
 	/* Who is asked to stop stays asked while somebody works on the job. */
 	next = word_next(word, JOB_FIXING, 9, 4, 0);
-	ck_assert_uint_eq(word_flags(next), JOB_WAITED | JOB_KEEP | JOB_CANCEL | JOB_TIMED_OUT);
+	ck_assert_uint_eq(word_flags(next), JOB_WAITED | JOB_KEEP | JOB_REPLY | JOB_CANCEL | JOB_TIMED_OUT);
 }
 END_TEST
 
 START_TEST(states_have_words)
 {
-	static const bool over[] = {true, false, false, false, false, false, false, false, true, true, true};
+	static const bool over[] = {true, false, false, false, false, false, true, false, true, true, true};
 
 	ck_assert_uint_eq(COUNT(over), JOB_STATES);
 	for (unsigned state = 0; state < JOB_STATES; state++) {
@@ -108,8 +108,10 @@ START_TEST(sizes_are_checked)
 	ck_assert_uint_eq(table->next_id, 17);
 	ck_assert_uint_eq(table_size(0), 0);
 	ck_assert_uint_eq(table_size(TABLE_SLOTS_MAX + 1), 0);
-	ck_assert_uint_eq(table_size(1), 16640 + 8 + 1024);
-	ck_assert_uint_eq(table_size(TABLE_SLOTS_MAX), 16640 + (size_t)TABLE_SLOTS_MAX * (8 + 1024));
+	/* 38272 bytes of rows and index, then 28 a slot: up to the next multiple of 64. */
+	ck_assert_uint_eq(table_size(1), 38336 + 1152 + 1024);
+	ck_assert_uint_eq(table_size(16), 38720 + 16 * (1152 + 1024));
+	ck_assert_uint_eq(table_size(TABLE_SLOTS_MAX), 38272 + (size_t)TABLE_SLOTS_MAX * (28 + 1152 + 1024));
 	ASSERT_OK(table_check(table, size, &err));
 	ASSERT_ERR(table_check(table, size - 1, &err), YM_ERR_CORRUPT);
 	table->slots = SLOTS + 1;
@@ -121,11 +123,26 @@ START_TEST(sizes_are_checked)
 }
 END_TEST
 
-START_TEST(jobs_lie_behind_the_words)
+START_TEST(parts_lie_one_behind_the_other)
 {
-	ck_assert_ptr_eq(table_job(table, 0), (char *)table + 16640 + 8 * SLOTS);
-	ck_assert_ptr_eq(table_job(table, SLOTS - 1), (char *)table + table_size(SLOTS) - 1024);
-	ck_assert_ptr_eq(table_job_const(table, 3), table_job(table, 3));
+	char *start = (char *)table;
+
+	ck_assert_ptr_eq(table->words, start + 38272);
+	ck_assert_ptr_eq(table_links(table), start + 38272 + 8 * SLOTS);
+	ck_assert_ptr_eq(table_buckets(table), start + 38272 + 24 * SLOTS);
+	ck_assert_ptr_eq(table_job(table, 0), start + 38528);
+	ck_assert_ptr_eq(table_job_const(table, 3), start + 38528 + 3 * 1152);
+	ck_assert_ptr_eq(table_story(table, 0), start + 38528 + SLOTS * 1152);
+	ck_assert_ptr_eq(table_story(table, SLOTS), start + table_size(SLOTS));
+}
+END_TEST
+
+START_TEST(a_damaged_pool_number_stays_within)
+{
+	table_job(table, 0)->pool = 3;
+	ck_assert_uint_eq(job_pool(table_job(table, 0)), 3);
+	table_job(table, 0)->pool = UINT16_MAX;
+	ck_assert_uint_lt(job_pool(table_job(table, 0)), TABLE_POOLS);
 }
 END_TEST
 
@@ -180,8 +197,13 @@ START_TEST(only_jobs_that_are_over_make_room)
 	for (int i = 0; i < SLOTS; i++)
 		ck_assert_int_eq(take(), i);
 	for (unsigned state = 0; state < JOB_STATES; state++) {
+		bool room = job_state_over((enum job_state)state) && state != JOB_BURIED;
+
+		/* Not while its answer is still to be sent. */
+		become(4, (enum job_state)state, JOB_REPLY);
+		ck_assert_int_eq(take(), -1);
 		become(4, (enum job_state)state, 0);
-		ck_assert_int_eq(take(), job_state_over((enum job_state)state) ? 4 : -1);
+		ck_assert_int_eq(take(), room ? 4 : -1);
 	}
 }
 END_TEST
@@ -226,7 +248,7 @@ START_TEST(jobs_are_found_by_id)
 		table_job(table, (uint32_t)i)->id = 100 + (uint64_t)i;
 	}
 	ck_assert_int_eq(table_find(table, 103, &word), -1); /* being filled: not there yet */
-	become(3, JOB_PARKED, JOB_KEEP);
+	become(3, JOB_DELAYED, JOB_KEEP);
 	ck_assert_int_eq(table_find(table, 103, &word), 3);
 	ck_assert_uint_eq(word, word_at(3));
 	become(3, JOB_CANCELLED, 0);
@@ -234,6 +256,76 @@ START_TEST(jobs_are_found_by_id)
 	become(3, JOB_FREE, 0);
 	ck_assert_int_eq(table_find(table, 103, &word), -1);
 	ck_assert_int_eq(table_find(table, 99, &word), -1);
+}
+END_TEST
+
+static bool is_even(uint64_t word, const struct job_sh *job, unsigned state)
+{
+	return word_state(word) == (enum job_state)state && job->id % 2 == 0;
+}
+
+START_TEST(jobs_are_collected_by_age)
+{
+	static const uint64_t ids[SLOTS] = {8, 3, 2, 9, 40, 6, 4, 10};
+	struct table_place found[SLOTS];
+
+	for (uint32_t i = 0; i < SLOTS; i++) {
+		take();
+		table_job(table, i)->id = ids[i];
+		become(i, i == 5 ? JOB_DONE : JOB_READY, 0);
+	}
+	ck_assert_uint_eq(table_collect(table, is_even, JOB_READY, found), 5);
+	for (size_t i = 0; i < 5; i++) {
+		static const uint64_t expected[] = {2, 4, 8, 10, 40};
+
+		ck_assert_uint_eq(found[i].id, expected[i]);
+		ck_assert_uint_eq(ids[found[i].slot], expected[i]);
+	}
+}
+END_TEST
+
+/* ---- changes --------------------------------------------------------------------------------- */
+
+START_TEST(a_change_carries_flags_over)
+{
+	uint64_t mine = word_make(7, JOB_CLAIMED, 3, 2, 0);
+
+	atomic_store(&table->words[1], mine | JOB_WAITED | JOB_TIMED_OUT);
+	ck_assert(table_change(table, 1, &mine, JOB_FINISHING, 3, 2));
+	ck_assert_uint_eq(mine, word_make(7, JOB_FINISHING, 3, 2, JOB_WAITED | JOB_TIMED_OUT));
+	ck_assert_uint_eq(word_at(1), mine);
+	ck_assert(table_change(table, 1, &mine, JOB_DELAYED, 0, 2));
+	ck_assert_uint_eq(mine, word_make(7, JOB_DELAYED, 0, 2, JOB_WAITED));
+}
+END_TEST
+
+START_TEST(only_the_holder_changes_a_word)
+{
+	static const uint64_t others[] = {1ull << JOB_GEN_SHIFT, 1ull << JOB_OWNER_SHIFT, 1ull << JOB_ATTEMPT_SHIFT,
+	                                  1ull << JOB_STATE_SHIFT};
+
+	for (size_t i = 0; i < COUNT(others); i++) {
+		uint64_t mine = word_make(6, JOB_CLAIMED, 2, 2, 0), now = mine ^ others[i], before = mine;
+
+		atomic_store(&table->words[1], now);
+		ck_assert(!table_change(table, 1, &mine, JOB_DONE, 0, 2));
+		ck_assert_uint_eq(word_at(1), now);
+		ck_assert_uint_eq(mine, before);
+	}
+}
+END_TEST
+
+START_TEST(a_cancelled_job_does_not_wait_again)
+{
+	for (unsigned state = 0; state < JOB_STATES; state++) {
+		uint64_t mine = word_make(7, JOB_CLAIMED, 3, 2, 0);
+		bool waits = state == JOB_READY || state == JOB_DELAYED;
+
+		atomic_store(&table->words[1], mine | JOB_CANCEL | JOB_KEEP);
+		ck_assert(table_change(table, 1, &mine, (enum job_state)state, 0, 2));
+		ck_assert_int_eq(word_state(mine), waits ? JOB_CANCELLED : (enum job_state)state);
+		ck_assert_uint_eq(word_flags(mine) & JOB_KEEP, JOB_KEEP);
+	}
 }
 END_TEST
 
@@ -348,13 +440,18 @@ int main(void)
 	tcase_add_test(tcase, sticky_flags_outlive_a_change);
 	tcase_add_test(tcase, states_have_words);
 	tcase_add_test(tcase, sizes_are_checked);
-	tcase_add_test(tcase, jobs_lie_behind_the_words);
+	tcase_add_test(tcase, parts_lie_one_behind_the_other);
+	tcase_add_test(tcase, a_damaged_pool_number_stays_within);
 	tcase_add_test(tcase, rows_are_found_by_name);
 	tcase_add_test(tcase, slots_are_used_as_a_ring);
 	tcase_add_test(tcase, only_jobs_that_are_over_make_room);
 	tcase_add_test(tcase, the_generation_wraps_around);
 	tcase_add_test(tcase, kept_results_are_kept);
 	tcase_add_test(tcase, jobs_are_found_by_id);
+	tcase_add_test(tcase, jobs_are_collected_by_age);
+	tcase_add_test(tcase, a_change_carries_flags_over);
+	tcase_add_test(tcase, only_the_holder_changes_a_word);
+	tcase_add_test(tcase, a_cancelled_job_does_not_wait_again);
 	tcase_add_test(tcase, no_slot_is_taken_twice);
 	tcase_add_test(tcase, a_wake_reaches_another_process);
 	tcase_add_test(tcase, a_sleep_ends_with_its_deadline);

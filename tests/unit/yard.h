@@ -7,18 +7,16 @@
 #define YM_TESTS_YARD_H
 
 #include "../../ipc/queue.h"
-#include "../../ipc/sem.h"
 #include "../../runtime/backlog.h"
-#include "../../runtime/dispatch.h"
-#include "../../runtime/feed.h"
 #include "../../runtime/instance.h"
-#include "../../runtime/park.h"
 #include "../../runtime/payload.h"
+#include "../../runtime/submit.h"
 #include "../../runtime/sweep.h"
 #include "faults.h"
 
 #define PAYLOAD_MAX (4u << 20)
 #define TTL_NS      UINT64_C(100000000)
+#define AGEING_NS   UINT64_C(60000000000)
 
 static struct instance yard;
 static unsigned pool; /* the one pool most tests need */
@@ -63,30 +61,12 @@ static inline unsigned add_pool(const char *name)
 	row->queue = ym_registry_find(yard.group.reg, object)->id;
 	snprintf(row->name, sizeof(row->name), "%s", name);
 	atomic_store(&row->attempts, 3);
+	atomic_store(&row->crashes, 3);
 	atomic_store(&row->backoff_ms, 20);
-	atomic_store(&row->used, 1);
-	ym_group_unlock(&yard.group);
-	return index;
-}
-
-/* As runtime/master.c does it; the caller keeps the semaphore attached. */
-static inline unsigned add_limit(const char *name, int max, struct ym_sem *sem)
-{
-	char object[YM_OBJECT_NAME_MAX];
-	struct table_limit_sh *row;
-	unsigned index = 0;
-
-	while (atomic_load(&yard.table->limits[index].used))
-		index++;
-	row = &yard.table->limits[index];
-	snprintf(object, sizeof(object), "limit.%s", name);
-	ASSERT_OK(ym_group_lock(&yard.group, &err));
-	ASSERT_OK(ym_registry_add(yard.group.reg, YM_OBJECT_SEMAPHORE, object, (size_t)max, 0, 0600, NULL, &err));
-	row->key = ym_registry_find(yard.group.reg, object)->key;
-	ASSERT_OK(ym_sem_get(sem, row->key, max, 0600, ym_deadline(PATIENCE_MS), &err));
-	snprintf(row->name, sizeof(row->name), "%s", name);
-	atomic_store(&row->id, sem->id);
-	atomic_store(&row->max, max);
+	atomic_store(&row->backoff_max_ms, 3600000);
+	atomic_store(&row->backoff_factor, 2);
+	atomic_store(&row->ageing_ns, AGEING_NS);
+	atomic_store(&row->level, 5);
 	atomic_store(&row->used, 1);
 	ym_group_unlock(&yard.group);
 	return index;
@@ -119,27 +99,69 @@ static inline void end_yard(void)
 	end_test();
 }
 
+/*
+ * For children that are killed at any moment: check's own assertions write to the file of its results each time they
+ * hold, and half a record spoils it.
+ */
+#define MUST(condition)                                                                                                \
+	do {                                                                                                           \
+		if (!(condition))                                                                                      \
+			ck_abort_msg("not true in a child: %s (%s)", #condition, err.text);                            \
+	} while (0)
+
 /* A child's own participation. */
 static inline void join_yard(struct instance *mine)
 {
-	ASSERT_OK(instance_locate(mine, "unit", directory, &err));
-	ASSERT_OK(instance_join(mine, "child", NULL, &err));
+	MUST(instance_locate(mine, "unit", directory, &err) == 0);
+	MUST(instance_join(mine, "child", NULL, &err) == 0);
+}
+
+static inline void leave_yard(struct instance *mine)
+{
+	MUST(instance_leave(mine, NULL, &err) == 0);
 }
 
 /* ---- jobs ------------------------------------------------------------------------------------ */
+
+static inline struct table_pool_sh *pool_row(void)
+{
+	return &yard.table->pools[pool];
+}
+
+/* A request like a client's that asks for nothing special; tests change what they are about. */
+static inline struct job_request request_of(const char *payload)
+{
+	return (struct job_request){JOB_REQUEST_INIT, .pool = pool,
+	                            .payload = {.data = payload, .size = strlen(payload)}};
+}
 
 static inline struct job_ref submit_request(struct job_request request)
 {
 	struct job_ref ref;
 
-	request.pool = pool;
-	ASSERT_OK(dispatch_submit(&yard, &request, &ref, &err));
+	ASSERT_OK(submit_job(&yard, &request, &ref, &err));
 	return ref;
 }
 
 static inline struct job_ref submit(const char *payload)
 {
-	return submit_request((struct job_request){.payload = payload, .size = strlen(payload)});
+	return submit_request(request_of(payload));
+}
+
+static inline struct job_ref submit_delayed(int64_t delay_ms)
+{
+	struct job_request request = request_of("later");
+
+	request.delay_ms = delay_ms;
+	return submit_request(request);
+}
+
+static inline struct job_ref submit_unique(const char *key)
+{
+	struct job_request request = request_of("once");
+
+	request.unique = key;
+	return submit_request(request);
 }
 
 static inline uint64_t word_of(struct job_ref ref)
@@ -158,54 +180,68 @@ static inline struct job_sh *job_of(struct job_ref ref)
 	return table_job(yard.table, ref.slot);
 }
 
+/* Give the word of a job another state, as somebody else would. */
+static inline uint64_t put_word(struct job_ref ref, enum job_state state, unsigned owner, unsigned attempt)
+{
+	uint64_t word = word_make(ref.gen, state, owner, attempt, 0);
+
+	atomic_store(&yard.table->words[ref.slot], word);
+	return word;
+}
+
+static inline uint32_t slots_in(enum job_state state)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < yard.table->slots; i++)
+		n += word_state(atomic_load(&yard.table->words[i])) == state;
+	return n;
+}
+
 static inline uint64_t tokens(void)
 {
 	struct ym_queue_stat stat;
 
-	ASSERT_OK(ym_queue_stat(yard.table->pools[pool].queue, &stat, &err));
+	ASSERT_OK(ym_queue_stat(atomic_load(&pool_row()->queue), &stat, &err));
 	return stat.messages;
 }
 
-static inline struct dispatch_token receive(struct instance *instance)
+/* Take the next job as a worker does, if there is one. */
+static inline bool try_claim(struct job_ref *ref, uint64_t *word)
 {
-	struct dispatch_token token;
-
-	ASSERT_OK(dispatch_receive(instance, pool, &token, &err));
-	return token;
-}
-
-/* Take the next job as a worker does; its word. Tokens that are stale are passed over. */
-static inline uint64_t claim(struct instance *instance, uint32_t *slot)
-{
-	struct dispatch_token token;
-	uint64_t word;
-
-	do
-		token = receive(instance);
-	while (!dispatch_claim(instance, token, &word));
-	*slot = token.slot;
-	return word;
+	if (!ready_take(&yard, pool, &ref->slot, word))
+		return false;
+	*ref = (struct job_ref){table_job(yard.table, ref->slot)->id, ref->slot, word_gen(*word)};
+	return true;
 }
 
 static inline uint64_t claim_this(struct job_ref ref)
 {
-	uint32_t slot;
-	uint64_t word = claim(&yard, &slot);
+	struct job_ref found;
+	uint64_t word;
 
-	ck_assert_uint_eq(slot, ref.slot);
-	ck_assert_uint_eq(word_gen(word), ref.gen);
+	ck_assert_msg(try_claim(&found, &word), "there is no job to take");
+	ck_assert_msg(found.id == ref.id, "job %ju comes before job %ju", (uintmax_t)found.id, (uintmax_t)ref.id);
+	ck_assert_uint_eq(found.slot, ref.slot);
+	ck_assert_uint_eq(found.gen, ref.gen);
 	ck_assert_int_eq(state_of(ref), JOB_CLAIMED);
 	return word;
 }
 
-static inline enum job_state finish(struct job_ref ref, uint64_t word, enum job_state state)
+static inline enum job_state finish(struct job_ref ref, uint64_t word, enum story_end end)
 {
-	struct job_report report = {.state = state, .error = state == JOB_DONE ? NULL : "no luck"};
+	struct job_report report = {.end = end, .error = end == STORY_DONE ? NULL : "no luck"};
 	enum job_state became;
 
 	ck_assert(dispatch_finish(&yard, ref.slot, word, &report, &became));
 	ck_assert_int_eq(state_of(ref), became);
 	return became;
+}
+
+/* Take the next job, which must be this one, and report. */
+static inline enum job_state run_job(struct job_ref ref, enum story_end end)
+{
+	return finish(ref, claim_this(ref), end);
 }
 
 static inline void set_due(struct job_ref ref, uint64_t due)
