@@ -23,19 +23,23 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 PARTS   := $(filter-out $(BUILD)/obj/workers/main.o,$(OBJECTS))
 HEADERS := $(foreach room,$(ROOMS),$(wildcard $(room)/*.h))
 
-# The shared library is the room ipc; its headers are installed as <yardmaster/ipc.h> and <yardmaster/ipc/...>.
+# The shared library: the room ipc and the client, which needs some of the runtime but nothing beyond libc. Headers are
+# installed as <yardmaster/client.h>, <yardmaster/ipc.h> and <yardmaster/ipc/...>.
 SONAME      := libyardmaster.so.0
 LIBRARY     := $(BUILD)/$(SONAME)
-LIB_OBJECTS := $(filter $(BUILD)/obj/ipc/%,$(OBJECTS))
+LIB_RUNTIME := backlog bell board client client_jobs dispatch index instance lock payload ready story submit table text \
+               transfer view
+LIB_OBJECTS := $(filter $(BUILD)/obj/ipc/%,$(OBJECTS)) $(LIB_RUNTIME:%=$(BUILD)/obj/runtime/%.o)
 IPC_HEADERS := $(shell sed -n 's|^\#include "ipc/\(.*\)"$$|\1|p' ipc/ipc.h) api.h
-PUBLIC      := plugin.h ipc.h $(addprefix ipc/,$(IPC_HEADERS))
+PUBLIC      := client.h plugin.h ipc.h $(addprefix ipc/,$(IPC_HEADERS))
+MAN_PAGES   := yardmaster-client.3 yardmaster-ipc.3
 INCLUDES    := $(addprefix $(BUILD)/include/yardmaster/,$(PUBLIC))
 
 UNIT_SOURCES  := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS    := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/%)
 TEST_PLUGINS  := $(patsubst tests/plugins/%.c,$(BUILD)/tests/plugins/%.so,$(wildcard tests/plugins/*.c))
-IPC_EXAMPLES  := $(addprefix $(BUILD)/examples/,segment shared_memory progress)
-EXAMPLES      := $(BUILD)/examples/ftp_upload.so $(BUILD)/examples/hello.so $(IPC_EXAMPLES)
+LIB_EXAMPLES  := $(addprefix $(BUILD)/examples/,segment shared_memory progress client)
+EXAMPLES      := $(BUILD)/examples/ftp_upload.so $(BUILD)/examples/hello.so $(LIB_EXAMPLES)
 ALL_C         := $(SOURCES) $(HEADERS) $(wildcard tests/*/*.c tests/*/*.h examples/*/*.[ch])
 
 # What the project needs of Debian, by purpose.
@@ -79,6 +83,10 @@ $(BUILD)/include/yardmaster/ipc.h: ipc/ipc.h
 $(BUILD)/include/yardmaster/ipc/%.h: ipc/%.h
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
+# As the tree has it, it includes "../ipc/...".
+$(BUILD)/include/yardmaster/client.h: runtime/client.h
+	@mkdir -p $(@D)
+	$(Q)sed 's|^#include "\.\./ipc/|#include "ipc/|' $< >$@
 $(BUILD)/include/yardmaster/plugin.h $(BUILD)/include/yardmaster/ipc.h:
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
@@ -99,7 +107,8 @@ $(BUILD)/examples/hello.so: examples/hello/hello.c $(BUILD)/include/yardmaster/p
 $(BUILD)/examples/segment: examples/segment/segment.c
 $(BUILD)/examples/shared_memory: $(wildcard examples/shared_memory/*.[ch])
 $(BUILD)/examples/progress: examples/progress/progress.c
-$(IPC_EXAMPLES): $(LIBRARY) $(INCLUDES)
+$(BUILD)/examples/client: examples/client/uploads.c
+$(LIB_EXAMPLES): $(LIBRARY) $(INCLUDES)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $(SANITIZE) -I$(BUILD)/include -o $@ $(filter %.c,$^) \
@@ -180,7 +189,8 @@ install: program
 	install -d $(DESTDIR)$(PREFIX)/include/yardmaster/ipc $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	set -e; for header in $(PUBLIC); do \
 	    install -m 644 $(BUILD)/include/yardmaster/$$header $(DESTDIR)$(PREFIX)/include/yardmaster/$$header; done
-	install -D -m 644 docs/man/yardmaster-ipc.3 $(DESTDIR)$(PREFIX)/share/man/man3/yardmaster-ipc.3
+	set -e; for page in $(MAN_PAGES); do \
+	    install -D -m 644 docs/man/$$page $(DESTDIR)$(PREFIX)/share/man/man3/$$page; done
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' workers/yardmaster.pc.in \
 	    >$(DESTDIR)$(PREFIX)/lib/pkgconfig/yardmaster.pc
 	$(if $(DESTDIR),,-ldconfig)
@@ -188,7 +198,7 @@ install: program
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/yardmaster $(DESTDIR)$(PREFIX)/lib/$(SONAME) \
 	      $(DESTDIR)$(PREFIX)/lib/libyardmaster.so $(DESTDIR)$(PREFIX)/lib/pkgconfig/yardmaster.pc \
-	      $(DESTDIR)$(PREFIX)/share/man/man3/yardmaster-ipc.3 \
+	      $(addprefix $(DESTDIR)$(PREFIX)/share/man/man3/,$(MAN_PAGES)) \
 	      $(addprefix $(DESTDIR)$(PREFIX)/include/yardmaster/,$(PUBLIC))
 	-rmdir $(DESTDIR)$(PREFIX)/include/yardmaster/ipc $(DESTDIR)$(PREFIX)/include/yardmaster
 

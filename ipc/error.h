@@ -13,6 +13,10 @@
 
 #include "api.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Error classes: name, exit code, one word for JSON and logs.
  * Exit codes: 1 the answer is no, 2 usage or config, 3 not running,
@@ -43,14 +47,18 @@ enum ym_err_class {
 #define YM_ERR_TEXT_MAX 640
 
 struct ym_err {
+#ifdef __cplusplus
+	enum ym_err_class class_; /* the name in C is a word of C++ */
+#else
 	enum ym_err_class class;
+#endif
 	int sys;                    /* errno of the failed call, 0 if none    */
 	char text[YM_ERR_TEXT_MAX]; /* NUL-terminated, no newline at the end  */
 };
 
 /* Exit code (0, 1, 2, 3, 4, 70) and word of a class. */
-YM_API int ym_err_exit_code(enum ym_err_class class);
-YM_API const char *ym_err_word(enum ym_err_class class);
+YM_API int ym_err_exit_code(enum ym_err_class which);
+YM_API const char *ym_err_word(enum ym_err_class which);
 
 /*
  * Fill `err` (may be NULL) from a format. An expression of the value -1, so that a caller writes `return ym_fail(...)`;
@@ -69,7 +77,7 @@ YM_API const char *ym_err_word(enum ym_err_class class);
 #define ym_err_prefix(err, ...) (ym_err_put_before((err), __VA_ARGS__), ym_err_failed())
 
 /* What stands behind the macros. */
-YM_API void ym_err_set(struct ym_err *err, enum ym_err_class class, const char *fmt, ...)
+YM_API void ym_err_set(struct ym_err *err, enum ym_err_class which, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 YM_API void ym_err_set_sys(struct ym_err *err, int sys, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 YM_API void ym_err_put_before(struct ym_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -78,4 +86,7 @@ static inline int ym_err_failed(void)
 	return -1;
 }
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../ipc/key.h"
+#include "../ipc/sys.h"
 #include "backlog.h"
 #include "payload.h"
 
@@ -208,6 +209,18 @@ int instance_leave(struct instance *instance, bool *last, struct ym_err *err)
 	instance->table = NULL;
 	instance->board = NULL;
 	return result;
+}
+
+bool instance_gone(const struct instance *instance, struct ym_err *err)
+{
+	if (ym_sem_value(instance->group.semid, YM_GROUP_READY) >= 0)
+		return false;
+	ym_fail(
+	    err, YM_ERR_GONE,
+	    "instance %s (%s) was removed while this process was in it (ipcrm, or logind's RemoveIPC?): leave and join "
+	    "again",
+	    instance->name, instance->directory);
+	return true;
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */

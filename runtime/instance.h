@@ -49,6 +49,12 @@ int instance_prepare(const struct instance *instance, struct ym_err *err);
 int instance_join(struct instance *instance, const char *role, const struct instance_sizes *sizes, struct ym_err *err);
 int instance_leave(struct instance *instance, bool *last, struct ym_err *err);
 
+/*
+ * Has somebody removed the instance under this participant (ipcrm, logind's RemoveIPC)? True with YM_ERR_GONE. What is
+ * written into its segments is lost then, and nobody wakes who sleeps in them.
+ */
+bool instance_gone(const struct instance *instance, struct ym_err *err);
+
 /* Look only: board read-only, table read-only if it may be read (else NULL). No participant, holds nothing up. */
 int instance_view(struct instance *instance, struct ym_err *err);
 void instance_unview(struct instance *instance);

@@ -66,6 +66,8 @@ static int64_t take_slot(struct instance *instance, uint64_t deadline, uint64_t 
 		/* At most a second at once: a waker may have been killed between giving the slot and waking. */
 		uint64_t nap = ym_deadline(1000);
 
+		if (instance_gone(instance, err))
+			return -1;
 		table_want_space(table);
 		slot = table_take(table, instance->group.slot, word);
 		if (slot < 0)
@@ -207,7 +209,7 @@ static void announce(struct instance *instance, const struct job_request *reques
 
 /* The first up to TOGETHER of them. Returns how many were accepted or existed; *err says why not one was. */
 static size_t submit_some(struct instance *instance, const struct job_request *requests, size_t n, struct job_ref *refs,
-                          size_t *existed, struct ym_err *err)
+                          bool *existed, struct ym_err *err)
 {
 	struct filled filled[TOGETHER];
 	size_t have = 0, accepted = 0;
@@ -228,7 +230,8 @@ static size_t submit_some(struct instance *instance, const struct job_request *r
 
 		one->result = accept(instance, &requests[i], &one->slot, &one->word);
 		refs[i] = (struct job_ref){table_job(instance->table, one->slot)->id, one->slot, word_gen(one->word)};
-		*existed += one->result == 1;
+		if (existed)
+			existed[i] = one->result == 1;
 	}
 	index_unlock(instance);
 	/* Not under the lock: files may have to go. */
@@ -246,23 +249,22 @@ static size_t submit_some(struct instance *instance, const struct job_request *r
 }
 
 size_t submit_jobs(struct instance *instance, const struct job_request *requests, size_t n, struct job_ref *refs,
-                   size_t *existed, struct ym_err *err)
+                   bool *existed, struct ym_err *err)
 {
-	size_t done = 0, some = 1, duplicates = 0;
+	size_t done = 0, some = 1;
 
 	/* Fewer than asked for is no error yet: the next round says why. */
 	for (; some > 0 && done < n; done += some)
-		some = submit_some(instance, requests + done, n - done, refs + done, &duplicates, err);
-	if (existed)
-		*existed = duplicates;
+		some =
+		    submit_some(instance, requests + done, n - done, refs + done, existed ? existed + done : NULL, err);
 	return done;
 }
 
 int submit_job(struct instance *instance, const struct job_request *request, struct job_ref *ref, struct ym_err *err)
 {
-	size_t existed;
+	bool existed;
 
 	if (submit_jobs(instance, request, 1, ref, &existed, err) == 0)
 		return -1;
-	return existed > 0;
+	return existed;
 }

@@ -50,10 +50,10 @@ int submit_job(struct instance *instance, const struct job_request *request, str
 
 /*
  * Submit many, in this order; far cheaper than one by one. refs[i] names the job of requests[i], also where one with the
- * same unique key was there already (*existed counts those, may be NULL). Returns how many were taken in; with fewer
- * than `n`, err says why the next one was not.
+ * same unique key was there already: then existed[i] is true (`existed` may be NULL). Returns how many were taken in or
+ * existed; with fewer than `n`, err says why the next one was not.
  */
 size_t submit_jobs(struct instance *instance, const struct job_request *requests, size_t n, struct job_ref *refs,
-                   size_t *existed, struct ym_err *err);
+                   bool *existed, struct ym_err *err);
 
 #endif

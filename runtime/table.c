@@ -1,6 +1,7 @@
 /* table.c - slots, words, and sleeping on them. */
 #include "table.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdlib.h>
@@ -187,6 +188,33 @@ static _Atomic uint32_t *low_half(struct table_sh *table, uint32_t slot)
 void table_sleep(struct table_sh *table, uint32_t slot, uint64_t seen, uint64_t deadline)
 {
 	sleep_on(low_half(table, slot), (uint32_t)seen, deadline);
+}
+
+/* As linux/futex.h has them; older headers do not. */
+#define FUTEX_WAITV   449
+#define FUTEX_BITS_32 2u
+struct futex_word {
+	uint64_t value, address;
+	uint32_t flags, zero;
+};
+
+int table_sleep_any(struct table_sh *table, const uint32_t *slots, const uint64_t *seen, unsigned n, uint64_t deadline)
+{
+	struct timespec until = {.tv_sec = (time_t)(deadline / 1000000000u), .tv_nsec = (long)(deadline % 1000000000u)};
+	struct futex_word words[TABLE_SLEEP_MAX];
+
+	if (n == 1) {
+		table_sleep(table, slots[0], seen[0], deadline);
+		return 0;
+	}
+	for (unsigned i = 0; i < n; i++)
+		words[i] = (struct futex_word){.value = (uint32_t)seen[i],
+		                               .address = (uintptr_t)low_half(table, slots[i]),
+		                               .flags = FUTEX_BITS_32};
+	if (syscall(FUTEX_WAITV, words, n, 0, deadline == YM_NEVER ? NULL : &until, CLOCK_MONOTONIC) < 0 &&
+	    errno == ENOSYS)
+		return ENOSYS;
+	return 0;
 }
 
 void table_wake(struct table_sh *table, uint32_t slot)

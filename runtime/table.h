@@ -365,6 +365,10 @@ size_t table_collect(struct table_sh *table, bool (*want)(uint64_t word, const s
 void table_sleep(struct table_sh *table, uint32_t slot, uint64_t seen, uint64_t deadline);
 void table_wake(struct table_sh *table, uint32_t slot);
 
+/* The same for up to TABLE_SLEEP_MAX words at once. 0, or ENOSYS: the kernel cannot do that (before Linux 5.16). */
+#define TABLE_SLEEP_MAX 128
+int table_sleep_any(struct table_sh *table, const uint32_t *slots, const uint64_t *seen, unsigned n, uint64_t deadline);
+
 /* Say that a free slot is wanted, look once more, then sleep until there may be one. */
 void table_want_space(struct table_sh *table);
 void table_sleep_for_space(struct table_sh *table, uint64_t deadline);

@@ -29,7 +29,7 @@ static void copy_string(char *to, const char *from, size_t size)
 	to[size - 1] = '\0';
 }
 
-static bool read_job(const struct table_sh *table, uint32_t slot, struct view_job *view)
+bool view_read(const struct table_sh *table, uint32_t slot, struct view_job *view)
 {
 	const struct job_sh *job = table_job_const(table, slot);
 
@@ -136,7 +136,7 @@ struct view_job *view_jobs(const struct instance *instance, size_t *count, struc
 			}
 			jobs = larger;
 		}
-		if (slot < table->slots && read_job(table, slot, &view))
+		if (slot < table->slots && view_read(table, slot, &view))
 			jobs[(*count)++] = view;
 	}
 	qsort(jobs, *count, sizeof(*jobs), by_id);

@@ -31,6 +31,11 @@ struct view_job {
 const char *view_state_word(const struct view_job *job);
 
 /*
+ * The job in a slot, without its progress on the board. False: there is none, or it changes all the time.
+ */
+bool view_read(const struct table_sh *table, uint32_t slot, struct view_job *view);
+
+/*
  * All jobs in the table, oldest first, in one allocation; free() it. NULL with err when the table may not be read.
  * Jobs that changed while they were read are read again; one that changes all the time is left out.
  */

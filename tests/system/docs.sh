@@ -5,6 +5,7 @@ README=$SOURCE/README.md
 COMMANDS=$SOURCE/docs/commands.md
 IPC=$SOURCE/docs/ipc.md
 MAN=$SOURCE/docs/man/yardmaster-ipc.3
+MAN_CLIENT=$SOURCE/docs/man/yardmaster-client.3
 
 # ---- commands -----------------------------------------------------------------------------------------------------
 
@@ -64,9 +65,9 @@ test_findings() {
 # ---- the man page ---------------------------------------------------------------------------------------------------
 
 # One line a function: RESULT NAME(PARAMETERS).
-functions_in_headers() {
+functions_in_headers() { # HEADER...
 	local header
-	while read -r header; do
+	for header; do
 		perl -0777 -ne '
 			s|/\*.*?\*/||gs;
 			s|__attribute__\(\(.*?\)\)\)||g;
@@ -76,10 +77,10 @@ functions_in_headers() {
 				# These stand behind macros, which the page has.
 				print "$line\n" unless $name =~ /^ym_err_(set|set_sys|put_before|failed)$/;
 			}' "$SOURCE/$header"
-	done < <(sed -n 's|^#include "\(ipc/.*\)"$|\1|p' "$SOURCE/ipc/ipc.h")
+	done
 }
 
-functions_in_man() {
+functions_in_man() { # PAGE
 	awk '
 		/^\.Ft / {result = substr($0, 5); gsub(/"/, "", result)}
 		/^\.Fo / {name = $2; list = ""}
@@ -89,27 +90,37 @@ functions_in_man() {
 				list = list (list == "" ? "" : ", ") part[i]
 		}
 		/^\.Fa [^"]*$/ && name {list = list $2}
-		/^\.Fc/ {print result (result ~ /\*$/ ? "" : " ") name "(" list ")"; name = ""}' "$MAN"
+		/^\.Fc/ {print result (result ~ /\*$/ ? "" : " ") name "(" list ")"; name = ""}' "$1"
 }
 
-test_man_page_has_every_function() {
-	functions_in_headers | sort >"$DIR/headers"
-	functions_in_man | sort >"$DIR/man"
-	(($(wc -l <"$DIR/headers") > 80)) || fail "only $(wc -l <"$DIR/headers") functions found in the headers"
+check_functions() { # PAGE MORE-THAN HEADER...
+	functions_in_headers "${@:3}" | sort >"$DIR/headers"
+	functions_in_man "$1" | sort >"$DIR/man"
+	(($(wc -l <"$DIR/headers") > $2)) || fail "only $(wc -l <"$DIR/headers") functions found in the headers"
 	diff "$DIR/headers" "$DIR/man" >"$DIR/diff" || fail "headers (<) against the man page (>): $(<"$DIR/diff")"
 }
 
-test_man_page_is_well_formed() {
+test_man_pages_have_every_function() {
+	local headers
+	mapfile -t headers < <(sed -n 's|^#include "\(ipc/.*\)"$|\1|p' "$SOURCE/ipc/ipc.h")
+	check_functions "$MAN" 80 "${headers[@]}"
+	check_functions "$MAN_CLIENT" 15 runtime/client.h
+}
+
+test_man_pages_are_well_formed() {
+	local page
 	command -v mandoc >/dev/null || skip "mandoc is not installed"
-	mandoc -Tlint -Wwarning "$MAN" >"$DIR/lint" 2>/dev/null || fail "mandoc: $(<"$DIR/lint")"
+	for page in "$SOURCE"/docs/man/*.3; do
+		mandoc -Tlint -Wwarning "$page" >"$DIR/lint" 2>/dev/null || fail "mandoc: $(<"$DIR/lint")"
+	done
 }
 
 # The example NAME.c, as it is shown.
-man_example() { # NAME
+man_example() { # NAME [PAGE]
 	awk -v first="/* $1 - " '
 		index($0, first) == 1 {on = 1}
 		on && /^\.Ed/ {exit}
-		on' "$MAN" | sed 's/\\e/\\/g; s/^\\&//' >"$DIR/$1"
+		on' "${2-$MAN}" | sed 's/\\e/\\/g; s/^\\&//' >"$DIR/$1"
 	[[ -s $DIR/$1 ]] || fail "the man page has no example $1"
 }
 
@@ -135,6 +146,15 @@ test_man_page_examples() {
 	expect 0 "$DIR/scores"
 	assert_equal "the last one: everything is removed" "$OUT" "what the only player says"
 	assert_equal 0 "$(ipc_objects)" "objects after the last one"
+	man_example mail.c "$MAN_CLIENT"
+	sed -i "s|NULL, NULL, &err|NULL, \"$DIR/run\", \&err|" "$DIR/mail.c"
+	build mail
+	expect 3 "$DIR/mail"
+	write_ini <<<$'[pool:mail]\ncommand = grep -q @'
+	start_master
+	expect 0 "$DIR/mail"
+	assert_equal "done " "$OUT" "how the mail ended"
+	stop_master
 }
 
 # ---- what people are told to type -----------------------------------------------------------------------------------

@@ -26,11 +26,12 @@ test_destdir() {
 	unset MAKEFLAGS MAKELEVEL MFLAGS
 	make -C "$SOURCE" BUILD="$BUILD" PREFIX=/usr DESTDIR="$DIR/root" install >"$DIR/make" 2>&1 ||
 		fail "make install: $(<"$DIR/make")"
-	assert_equal "/usr/bin/yardmaster /usr/include/yardmaster/ipc.h /usr/include/yardmaster/plugin.h /usr/lib/libyardmaster.so.0 \
-/usr/lib/pkgconfig/yardmaster.pc /usr/share/man/man3/yardmaster-ipc.3" \
+	assert_equal "/usr/bin/yardmaster /usr/include/yardmaster/client.h /usr/include/yardmaster/ipc.h /usr/include/yardmaster/plugin.h /usr/lib/libyardmaster.so.0 \
+/usr/lib/pkgconfig/yardmaster.pc /usr/share/man/man3/yardmaster-client.3 \
+/usr/share/man/man3/yardmaster-ipc.3" \
 		"$(cd "$DIR/root" && find . -type f ! -path '*/ipc/*' | sed 's/^.//' | sort | paste -sd' ')" "installed files"
 	# Each header of the library is complete: whatever it includes is installed, too.
-	for header in ipc.h $(cd "$DIR/root/usr/include/yardmaster" && echo ipc/*.h); do
+	for header in client.h ipc.h $(cd "$DIR/root/usr/include/yardmaster" && echo ipc/*.h); do
 		printf "#include <yardmaster/%s>\nint unused;\n" "$header" | "${CC:-gcc}" -std=c11 -Wall -Wextra -Wpedantic -Werror -D_GNU_SOURCE \
 			-I"$DIR/root/usr/include" -fsyntax-only -x c - || fail "$header does not compile alone"
 	done

@@ -75,11 +75,11 @@ static bool all_asleep(size_t n)
 
 static void start_workers(size_t n, void (*run)(void *arg))
 {
-	uint32_t before = sleeping();
+	int32_t before = sleeping();
 
 	for (size_t i = 0; i < n; i++)
 		workers[i] = spawn(run, NULL);
-	WAIT_UNTIL(sleeping() == before + n && all_asleep(n));
+	WAIT_UNTIL(sleeping() == before + (int32_t)n && all_asleep(n));
 }
 
 static void kill_workers(size_t n)
@@ -229,7 +229,7 @@ static void ping_pong(size_t n, unsigned rounds)
 			atomic_signal_fence(memory_order_seq_cst);
 	}
 	WAIT_UNTIL(all_asleep(n) && tokens() == 0);
-	ck_assert_msg(sleeping() == n, "%u workers are said to sleep, but %zu do", sleeping(), n);
+	ck_assert_msg(sleeping() == (int32_t)n, "%d workers are said to sleep, but %zu do", sleeping(), n);
 	kill_workers(n);
 }
 
