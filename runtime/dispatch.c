@@ -395,8 +395,11 @@ void dispatch_mode(struct instance *instance, unsigned pool, uint32_t set, uint3
 {
 	struct table_pool_sh *row = &instance->table->pools[pool];
 
+	/* Under the lock: a job that is accepted after this saw that the pool is drained. */
+	index_lock(instance);
 	atomic_fetch_or(&row->mode, set);
 	atomic_fetch_and(&row->mode, ~clear);
+	index_unlock(instance);
 	if (ready_any(instance, pool))
 		ready_wake(instance, pool, UINT32_MAX);
 }

@@ -34,10 +34,20 @@ static uint64_t payload_max(const struct instance *instance, const struct job_re
 	return request->past ? PAYLOAD_TO_END : instance->table->payload_max;
 }
 
+/* A job of a backlog was accepted before. */
+static bool is_draining(const struct instance *instance, const struct job_request *request)
+{
+	return !request->past && (atomic_load(&instance->table->pools[request->pool].mode) & POOL_DRAINING);
+}
+
+static int fail_draining(const struct instance *instance, const struct job_request *request, struct ym_err *err)
+{
+	return ym_fail(err, YM_ERR_NO, "pool %.*s is being drained and takes no jobs (yardmaster resume ends that)",
+	               TABLE_NAME_MAX, instance->table->pools[request->pool].name);
+}
+
 static int check_request(const struct instance *instance, const struct job_request *request, struct ym_err *err)
 {
-	const struct table_pool_sh *pool = &instance->table->pools[request->pool];
-
 	if (payload_check(&request->payload, payload_max(instance, request), err) < 0)
 		return -1;
 	if (request->level < JOB_LEVEL_DEFAULT || request->level >= INDEX_LEVELS)
@@ -46,10 +56,8 @@ static int check_request(const struct instance *instance, const struct job_reque
 	if (check_time(request->delay_ms, "delay", err) < 0 || check_time(request->at_ms, "time", err) < 0 ||
 	    (request->timeout_ms != -1 && check_time(request->timeout_ms, "timeout", err) < 0))
 		return -1;
-	if (!request->past && (atomic_load(&pool->mode) & POOL_DRAINING))
-		return ym_fail(err, YM_ERR_NO,
-		               "pool %.*s is being drained and takes no jobs (yardmaster resume ends that)",
-		               TABLE_NAME_MAX, pool->name);
+	if (is_draining(instance, request))
+		return fail_draining(instance, request, err);
 	if (check_text(request->tag, JOB_TAG_MAX, "tag", err) < 0)
 		return -1;
 	return check_text(request->unique, JOB_UNIQUE_MAX, "unique key", err);
@@ -148,41 +156,51 @@ static enum job_state first_state(const struct job_request *request)
 	return JOB_READY;
 }
 
+enum verdict {
+	NOT_TRIED,
+	ACCEPTED,
+	EXISTS, /* a live job has its key */
+	DRAINING,
+	TAKEN_AWAY, /* the slot is not ours any more */
+};
+
+struct filled {
+	uint32_t slot, taken; /* of the job; that was filled: another one if the job existed */
+	uint64_t word, taken_word;
+	enum verdict verdict;
+};
+
 /*
- * Under the index lock. The swap accepts the job: from then on it is run at least once, whatever becomes of us.
- * 0, 1 a live job has its key (*slot is that one's), -1 it was taken away from us.
+ * Under the index lock, as is the start of draining. The swap accepts the job: from then on it is run at least once,
+ * whatever becomes of us.
  */
-static int accept(struct instance *instance, const struct job_request *request, uint32_t *slot, uint64_t *word)
+static enum verdict accept(struct instance *instance, const struct job_request *request, struct filled *one)
 {
 	struct table_sh *table = instance->table;
 	enum job_state state = first_state(request);
-	uint64_t seen = *word;
+	uint64_t seen = one->word;
 	unsigned flags = (request->keep ? JOB_KEEP : 0u) | (request->reply.key ? JOB_REPLY : 0u);
 
+	if (is_draining(instance, request))
+		return DRAINING;
 	if (request->unique && !job_state_over(state)) {
 		uint64_t existing;
 		int64_t other = index_find(instance, request->pool, request->unique, &existing);
 
 		if (other >= 0) {
-			*slot = (uint32_t)other;
-			*word = existing;
-			return 1;
+			one->slot = (uint32_t)other;
+			one->word = existing;
+			return EXISTS;
 		}
-		index_add_key(instance, *slot);
+		index_add_key(instance, one->slot);
 	}
-	*word = word_make(word_gen(seen), state, 0, request->past ? request->past->attempt : 0, flags);
-	if (!table_cas(table, *slot, &seen, *word))
-		return -1;
+	one->word = word_make(word_gen(seen), state, 0, request->past ? request->past->attempt : 0, flags);
+	if (!table_cas(table, one->slot, &seen, one->word))
+		return TAKEN_AWAY;
 	if (state == JOB_READY)
-		index_push(instance, *slot, *word, false);
-	return 0;
+		index_push(instance, one->slot, one->word, false);
+	return ACCEPTED;
 }
-
-struct filled {
-	uint32_t slot, taken; /* of the job; that was filled: another one if the job existed */
-	uint64_t word, taken_word;
-	int result;
-};
 
 /* Wake workers, for runs of jobs of one pool; and the master, for what only he sees to. */
 static void announce(struct instance *instance, const struct job_request *requests, const struct filled *filled,
@@ -196,8 +214,8 @@ static void announce(struct instance *instance, const struct job_request *reques
 		for (same = 0; i + same < n && requests[i + same].pool == requests[i].pool; same++) {
 			const struct filled *one = &filled[i + same];
 
-			ready += one->result == 0 && word_state(one->word) == JOB_READY;
-			ring |= one->result == 0 &&
+			ready += one->verdict == ACCEPTED && word_state(one->word) == JOB_READY;
+			ring |= one->verdict == ACCEPTED &&
 			        (word_state(one->word) == JOB_DELAYED || requests[i + same].timeout_ms > 0);
 		}
 		if (ready)
@@ -207,56 +225,80 @@ static void announce(struct instance *instance, const struct job_request *reques
 		bell_ring(instance->directory);
 }
 
-/* The first up to TOGETHER of them. Returns how many were accepted or existed; *err says why not one was. */
-static size_t submit_some(struct instance *instance, const struct job_request *requests, size_t n, struct job_ref *refs,
-                          bool *existed, struct ym_err *err)
+/* Up to TOGETHER slots, filled. *err says why there are not more. */
+static size_t fill_some(struct instance *instance, const struct job_request *requests, size_t n, struct filled *filled,
+                        struct ym_err *err)
 {
-	struct filled filled[TOGETHER];
-	size_t have = 0, accepted = 0;
 	uint64_t now = ym_now_ns();
+	size_t have = 0;
 
-	for (int64_t slot; have < n && have < TOGETHER; have++) {
-		/* Only the first one waits for room: who holds slots while he waits could hold up the one who waits for them. */
-		slot =
-		    fill(instance, &requests[have], now, have ? 0 : requests[have].deadline, &filled[have].word, err);
+	for (; have < n && have < TOGETHER; have++) {
+		struct filled *one = &filled[have];
+		/* Only the first one waits for room: who holds slots while he waits could hold up whom he waits for. */
+		uint64_t deadline = have ? 0 : requests[have].deadline;
+		int64_t slot = fill(instance, &requests[have], now, deadline, &one->word, err);
+
 		if (slot < 0)
 			break;
-		filled[have].slot = filled[have].taken = (uint32_t)slot;
-		filled[have].taken_word = filled[have].word;
+		one->slot = one->taken = (uint32_t)slot;
+		one->taken_word = one->word;
+		one->verdict = NOT_TRIED;
 	}
-	index_lock(instance);
-	for (size_t i = 0; i < have; i++) {
-		struct filled *one = &filled[i];
+	return have;
+}
 
-		one->result = accept(instance, &requests[i], &one->slot, &one->word);
-		refs[i] = (struct job_ref){table_job(instance->table, one->slot)->id, one->slot, word_gen(one->word)};
+/* What was filled for nothing. Not under the lock: files may have to go. */
+static void free_unused(struct instance *instance, const struct filled *filled, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (filled[i].verdict == EXISTS || filled[i].verdict == DRAINING || filled[i].verdict == NOT_TRIED)
+			dispatch_free(instance, filled[i].taken, filled[i].taken_word);
+}
+
+/*
+ * The first up to TOGETHER of them. Returns how many were accepted or existed; *err says why not one was. False in *go_on:
+ * one was refused.
+ */
+static size_t submit_some(struct instance *instance, const struct job_request *requests, size_t n, struct job_ref *refs,
+                          bool *existed, bool *go_on, struct ym_err *err)
+{
+	struct filled filled[TOGETHER];
+	size_t have = fill_some(instance, requests, n, filled, err), done = 0;
+
+	index_lock(instance);
+	for (; done < have; done++) {
+		struct filled *one = &filled[done];
+
+		one->verdict = accept(instance, &requests[done], one);
+		if (one->verdict > EXISTS)
+			break;
+		refs[done] =
+		    (struct job_ref){table_job(instance->table, one->slot)->id, one->slot, word_gen(one->word)};
 		if (existed)
-			existed[i] = one->result == 1;
+			existed[done] = one->verdict == EXISTS;
 	}
 	index_unlock(instance);
-	/* Not under the lock: files may have to go. */
-	for (size_t i = 0; i < have; i++)
-		if (filled[i].result == 1)
-			dispatch_free(instance, filled[i].taken, filled[i].taken_word);
-	announce(instance, requests, filled, have);
-	while (accepted < have && filled[accepted].result >= 0)
-		accepted++;
-	if (accepted < have)
+	free_unused(instance, filled, have);
+	announce(instance, requests, filled, done);
+	*go_on = done > 0 && done == have;
+	if (done < have && filled[done].verdict == DRAINING)
+		fail_draining(instance, &requests[done], err);
+	else if (done < have)
 		ym_fail(err, YM_ERR_GONE,
 		        "the slot of a job being submitted was taken away: was this process stopped for long and taken "
 		        "for dead?");
-	return accepted;
+	return done;
 }
 
 size_t submit_jobs(struct instance *instance, const struct job_request *requests, size_t n, struct job_ref *refs,
                    bool *existed, struct ym_err *err)
 {
-	size_t done = 0, some = 1;
+	size_t done = 0;
 
 	/* Fewer than asked for is no error yet: the next round says why. */
-	for (; some > 0 && done < n; done += some)
-		some =
-		    submit_some(instance, requests + done, n - done, refs + done, existed ? existed + done : NULL, err);
+	for (bool go_on = true; go_on && done < n;)
+		done += submit_some(instance, requests + done, n - done, refs + done, existed ? existed + done : NULL,
+		                    &go_on, err);
 	return done;
 }
 

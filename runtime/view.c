@@ -70,19 +70,35 @@ bool view_read(const struct table_sh *table, uint32_t slot, struct view_job *vie
 	return false;
 }
 
-/* A pool that waits for a limit holds all its ready jobs up. */
-static void add_limits(const struct instance *instance, struct view_job *jobs, size_t count)
+const char *view_limit(const struct board_sh *board, int limit)
+{
+	return limit < TABLE_LIMITS ? board->limits[limit].name : "rate";
+}
+
+const char *view_held(const struct instance *instance, unsigned pool)
+{
+	int held = board_held(instance->board, pool);
+
+	return held < 0 ? NULL : view_limit(instance->board, held);
+}
+
+/* What holds a pool up holds all its ready jobs up. */
+static void add_hindrances(const struct instance *instance, struct view_job *jobs, size_t count)
 {
 	const struct table_sh *table = instance->table;
 
 	for (unsigned pool = 0; pool < TABLE_POOLS; pool++) {
-		int held = atomic_load(&table->pools[pool].used) ? board_held(instance->board, pool) : -1;
+		const struct table_pool_sh *row = &table->pools[pool];
+		const char *held = atomic_load(&row->used) ? view_held(instance, pool) : NULL;
+		bool paused = atomic_load(&row->mode) & POOL_PAUSED;
 
-		for (size_t i = 0; held >= 0 && i < count; i++)
-			if (jobs[i].state == JOB_READY &&
-			    strncmp(jobs[i].pool, table->pools[pool].name, TABLE_NAME_MAX) == 0)
-				copy_string(jobs[i].held_by, held < TABLE_LIMITS ? table->limits[held].name : "rate",
-				            TABLE_NAME_MAX);
+		for (size_t i = 0; (held || paused) && i < count; i++) {
+			if (jobs[i].state != JOB_READY || strncmp(jobs[i].pool, row->name, TABLE_NAME_MAX) != 0)
+				continue;
+			jobs[i].paused = paused;
+			if (held)
+				copy_string(jobs[i].held_by, held, TABLE_NAME_MAX);
+		}
 	}
 }
 
@@ -111,6 +127,13 @@ static void add_progress(const struct board_sh *board, struct view_job *jobs, si
 	}
 }
 
+static int no_table(const struct instance *instance, struct ym_err *err)
+{
+	return ym_fail(err, YM_ERR_PERMISSION,
+	               "the job table of instance %s cannot be read: it is another user's, or was removed by hand",
+	               instance->name);
+}
+
 struct view_job *view_jobs(const struct instance *instance, size_t *count, struct ym_err *err)
 {
 	const struct table_sh *table = instance->table;
@@ -119,9 +142,7 @@ struct view_job *view_jobs(const struct instance *instance, size_t *count, struc
 
 	*count = 0;
 	if (!table) {
-		ym_fail(err, YM_ERR_PERMISSION,
-		        "the job table of instance %s cannot be read: it is another user's, or was removed by hand",
-		        instance->name);
+		no_table(instance, err);
 		return NULL;
 	}
 	for (uint32_t slot = 0; slot <= table->slots; slot++) {
@@ -141,13 +162,45 @@ struct view_job *view_jobs(const struct instance *instance, size_t *count, struc
 	}
 	qsort(jobs, *count, sizeof(*jobs), by_id);
 	add_progress(instance->board, jobs, *count);
-	add_limits(instance, jobs, *count);
+	add_hindrances(instance, jobs, *count);
 	return jobs;
 }
 
-const char *view_state_word(const struct view_job *job)
+int view_job(const struct instance *instance, uint64_t id, struct view_job *job, struct ym_err *err)
 {
-	return job->held_by[0] ? "parked" : job_state_word(job->state);
+	uint64_t word;
+	int64_t slot;
+
+	if (!instance->table)
+		return no_table(instance, err);
+	slot = table_find(instance->table, id, &word);
+	/* Another job may have the slot by now. */
+	if (slot < 0 || !view_read(instance->table, (uint32_t)slot, job) || job->id != id)
+		return 1;
+	add_progress(instance->board, job, 1);
+	add_hindrances(instance, job, 1);
+	return 0;
+}
+
+unsigned view_story(const struct instance *instance, const struct view_job *job, struct view_story *story)
+{
+	const struct story_sh *from = table_story(instance->table, job->slot);
+
+	for (int try = 0; try < TRIES; try++) {
+		uint64_t word = atomic_load(&instance->table->words[job->slot]);
+		unsigned n = story_read(from, job->gen, story->attempts);
+
+		copy_string(story->note, from->note, sizeof(story->note));
+		copy_string(story->output, from->output, sizeof(story->output));
+		atomic_thread_fence(memory_order_acquire);
+		if (word_gen(word) != job->gen)
+			return 0;
+		/* It is written by who holds the word in one of these states. */
+		if (word_state(word) != JOB_FINISHING && word_state(word) != JOB_FIXING &&
+		    atomic_load(&instance->table->words[job->slot]) == word)
+			return n;
+	}
+	return 0;
 }
 
 pid_t view_master(const struct instance *instance)

@@ -18,17 +18,20 @@ struct view_job {
 	uint32_t slot, gen; /* where in the table: names the job for good (struct job_ref) */
 	unsigned attempt, attempts, crashes, level;
 	uint64_t done, total;                       /* total 0: unknown */
-	uint64_t submitted, due, started, finished; /* ym_now_ns() */
+	uint64_t submitted, due, started, finished; /* ym_now_ns(); `due` only of a delayed one */
 	int64_t at_ms;                              /* unix time before which it is not started, 0: none */
 	int64_t timeout_ms;                         /* 0: none */
 	uint64_t payload_size, result_size;
 	uint64_t updated;             /* last progress */
 	int32_t pid;                  /* of its worker, 0: none */
 	char held_by[TABLE_NAME_MAX]; /* it waits, and its pool waits for this limit, or "rate" */
+	bool paused;                  /* it waits, and its pool is paused */
 };
 
-/* What to call its state: the word of the state, or "parked" for one that is ready but held by a limit. */
-const char *view_state_word(const struct view_job *job);
+static inline bool view_running(const struct view_job *job)
+{
+	return job->state == JOB_CLAIMED || job->state == JOB_FINISHING || job->state == JOB_FIXING;
+}
 
 /*
  * The job in a slot, without its progress on the board. False: there is none, or it changes all the time.
@@ -40,6 +43,22 @@ bool view_read(const struct table_sh *table, uint32_t slot, struct view_job *vie
  * Jobs that changed while they were read are read again; one that changes all the time is left out.
  */
 struct view_job *view_jobs(const struct instance *instance, size_t *count, struct ym_err *err);
+
+/* One job by its id: 0; 1 there is none; -1 with err. */
+int view_job(const struct instance *instance, uint64_t id, struct view_job *job, struct ym_err *err);
+
+/* What is kept of its attempts, as long as it is still the job that was seen: how many attempts are told. */
+struct view_story {
+	struct story_attempt attempts[STORY_ATTEMPTS]; /* oldest first */
+	char note[STORY_NOTE_MAX];
+	char output[STORY_OUTPUT_MAX]; /* last lines of the standard error output */
+};
+unsigned view_story(const struct instance *instance, const struct view_job *job, struct view_story *story);
+
+/* The name of a limit as board_held() gives it: "rate" is the pool's own rate. */
+const char *view_limit(const struct board_sh *board, int limit);
+/* What holds the ready jobs of a pool up: the name of a limit, "rate" for the pool's own rate, NULL: nothing. */
+const char *view_held(const struct instance *instance, unsigned pool);
 
 /* Does the instance's master live? Its pid, or 0. */
 pid_t view_master(const struct instance *instance);

@@ -22,10 +22,18 @@
 	X(run)                                                                                                         \
 	X(check)                                                                                                       \
 	X(submit)                                                                                                      \
+	X(wait)                                                                                                        \
 	X(status)                                                                                                      \
 	X(watch)                                                                                                       \
 	X(jobs)                                                                                                        \
+	X(show)                                                                                                        \
 	X(cancel)                                                                                                      \
+	X(bury)                                                                                                        \
+	X(kick)                                                                                                        \
+	X(delete)                                                                                                      \
+	X(pause)                                                                                                       \
+	X(resume)                                                                                                      \
+	X(drain)                                                                                                       \
 	X(stop)                                                                                                        \
 	X(ipc)                                                                                                         \
 	X(ftok)                                                                                                        \

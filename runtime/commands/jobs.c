@@ -2,122 +2,129 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
+#include "../../config/values.h"
 #include "../../ipc/sys.h"
-#include "../json.h"
 #include "../text.h"
-#include "../view.h"
-#include "command.h"
+#include "describe.h"
+#include "filter.h"
 
-static void print_job(const struct view_job *job)
+#define TAG_COLUMNS 20
+
+/* Columns are as wide as what stands in them; one that says nothing is left out. */
+struct layout {
+	size_t pool, tag; /* tag 0: nobody has one */
+	bool priority;    /* some job has another than the usual one */
+	size_t line;      /* of the terminal; 0: lines may be as long as they like */
+};
+
+static void widen(size_t *columns, const char *text, size_t most)
 {
-	char age[TEXT_MAX], attempt[32], why[JOB_ERROR_MAX + TABLE_NAME_MAX + 32] = "", error[JOB_ERROR_MAX];
-	uint64_t now = ym_now_ns(), until = job_state_over(job->state) ? job->finished : now;
-	char wait[TEXT_MAX];
+	size_t length = strlen(text);
 
-	snprintf(attempt, sizeof(attempt), "%u/%u", job->attempt, job->attempts);
-	text_cell(error, sizeof(error), job->error, sizeof(error), false);
-	if (job->held_by[0])
-		snprintf(why, sizeof(why), "waits for limit %s", job->held_by);
-	else if (job->state == JOB_DELAYED)
-		snprintf(why, sizeof(why), "again in %s; %s", text_duration(job->due > now ? job->due - now : 0, wait),
-		         error);
-	else if (job->state != JOB_DONE)
-		snprintf(why, sizeof(why), "%s", error);
-	printf("%8llu %-10s %-12s %7s %8s  %-20s %s\n", (unsigned long long)job->id, view_state_word(job), job->pool,
-	       attempt, text_duration(until > job->submitted ? until - job->submitted : 0, age), job->tag, why);
+	if (length > *columns)
+		*columns = length < most ? length : most;
 }
 
-static void json_job(const struct view_job *job)
+static struct layout lay_out(const struct view_job *list, size_t count)
+{
+	struct layout layout = {.pool = 8};
+	struct winsize size;
+	int64_t usual;
+	char why[CFG_WHY_MAX];
+
+	cfg_parse_level("normal", &usual, why);
+	for (size_t i = 0; i < count; i++) {
+		widen(&layout.pool, list[i].pool, TABLE_NAME_MAX);
+		widen(&layout.tag, list[i].tag, TAG_COLUMNS);
+		layout.priority |= (int64_t)list[i].level != usual;
+	}
+	/* On a terminal a long error is cut: `show` has all of it. */
+	if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+		layout.line = size.ws_col;
+	return layout;
+}
+
+static void print_line(const struct layout *layout, const char *const cells[8])
+{
+	char pool[2 * JOB_TAG_MAX], tag[2 * JOB_TAG_MAX], line[4 * DESCRIBE_MAX], cut[4 * DESCRIBE_MAX];
+	int used;
+
+	text_cell(pool, sizeof(pool), cells[2], layout->pool, true);
+	text_cell(tag, sizeof(tag), cells[6], layout->tag, true);
+	used = snprintf(line, sizeof(line), "%8s %-10s %s %7s %8s", cells[0], cells[1], pool, cells[3], cells[4]);
+	if (layout->priority)
+		used += snprintf(line + used, sizeof(line) - (size_t)used, " %-8s", cells[5]);
+	if (layout->tag)
+		used += snprintf(line + used, sizeof(line) - (size_t)used, "  %s", tag);
+	used += snprintf(line + used, sizeof(line) - (size_t)used, "  %s", cells[7]);
+	while (used > 0 && line[used - 1] == ' ')
+		line[--used] = '\0';
+	text_cell(cut, sizeof(cut), line, layout->line ? layout->line : sizeof(cut), false);
+	printf("%s\n", cut);
+}
+
+static void print_job(const struct layout *layout, const struct view_job *job)
+{
+	char id[24], attempt[32], age[TEXT_MAX], why[DESCRIBE_MAX];
+
+	snprintf(id, sizeof(id), "%llu", (unsigned long long)job->id);
+	snprintf(attempt, sizeof(attempt), "%u/%u", job->attempt, job->attempts);
+	text_duration(describe_age(job), age);
+	print_line(layout, (const char *const[]){id, job_state_word(job->state), job->pool, attempt, age,
+	                                         cfg_level_word(job->level), job->tag, describe_why(job, why)});
+}
+
+static void print_json(const struct view_job *job)
 {
 	struct json json = {.to = stdout};
-	uint64_t now = ym_now_ns();
-	bool running = job->state == JOB_CLAIMED || job->state == JOB_FINISHING;
 
 	json_open(&json, NULL, '{');
-	json_put_uint(&json, "id", job->id);
-	json_put_string(&json, "state", view_state_word(job));
-	json_put_string(&json, "pool", job->pool);
-	json_put_string(&json, "tag", job->tag);
-	json_put_uint(&json, "attempt", job->attempt);
-	json_put_uint(&json, "attempts", job->attempts);
-	json_put_uint(&json, "crashes", job->crashes);
-	json_put_real(&json, "age", (double)(now - job->submitted) / 1e9);
-	if (job->started && (running || job_state_over(job->state)))
-		json_put_real(&json, "run_seconds",
-		              (double)((job_state_over(job->state) ? job->finished : now) - job->started) / 1e9);
-	if (job->pid)
-		json_put_int(&json, "pid", job->pid);
-	if (job->done || job->total) {
-		json_put_uint(&json, "done", job->done);
-		json_put_uint(&json, "total", job->total);
-		json_put_string(&json, "unit", job->unit);
-	}
-	if (job->note[0])
-		json_put_string(&json, "note", job->note);
-	if (job->held_by[0])
-		json_put_string(&json, "waits_for_limit", job->held_by);
-	if (job->error[0])
-		json_put_string(&json, "error", job->error);
+	describe_json(&json, job);
 	json_close(&json, '}');
 	printf("\n");
 }
 
-static bool wanted(const struct args *args, const struct view_job *job)
+static void print_list(const struct view_job *list, size_t count)
 {
-	const char *pool = args_value(args, "pool"), *state = args_value(args, "state"), *tag = args_value(args, "tag");
+	struct layout layout = lay_out(list, count);
 
-	return (!pool || strcmp(pool, job->pool) == 0) && (!state || strcmp(state, view_state_word(job)) == 0) &&
-	       (!tag || strcmp(tag, job->tag) == 0);
-}
-
-static int check_state(const struct args *args, struct ym_err *err)
-{
-	const char *state = args_value(args, "state");
-	char known[256] = "";
-
-	for (int i = JOB_READY; state && i < JOB_STATES; i++) {
-		if (strcmp(job_state_word((enum job_state)i), state) == 0)
-			return 0;
-		snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s", known[0] ? ", " : "",
-		         job_state_word((enum job_state)i));
-	}
-	return state ? ym_fail(err, YM_ERR_USAGE, "--state: \"%s\" is no state; there are %s", state, known) : 0;
+	print_line(&layout, (const char *const[]){"JOB", "STATE", "POOL", "ATTEMPT", "TIME", "PRIORITY", "TAG", ""});
+	for (size_t i = 0; i < count; i++)
+		print_job(&layout, &list[i]);
 }
 
 static int jobs(const struct args *args)
 {
 	struct instance instance;
+	struct filter filter;
 	struct view_job *list;
 	struct ym_err err;
-	size_t count;
+	size_t count, wanted = 0;
 
-	if (check_state(args, &err) < 0 || args_instance(args, &instance, &err) < 0 ||
+	if (filter_read(args, &filter, &err) < 0 || args_instance(args, &instance, &err) < 0 ||
 	    instance_view(&instance, &err) < 0)
 		return command_fail(&err);
-	list = view_jobs(&instance, &count, &err);
+	list = filter_check(&filter, &instance, &err) < 0 ? NULL : view_jobs(&instance, &count, &err);
 	instance_unview(&instance);
 	if (!list)
 		return command_fail(&err);
+	for (size_t i = 0; i < count; i++)
+		if (filter_wants(&filter, &list[i]))
+			list[wanted++] = list[i];
 	if (!args_flag(args, "json"))
-		printf("%8s %-10s %-12s %7s %8s  %-20s %s\n", "JOB", "STATE", "POOL", "ATTEMPT", "TIME", "TAG", "");
-	for (size_t i = 0; i < count; i++) {
-		if (!wanted(args, &list[i]))
-			continue;
-		if (args_flag(args, "json"))
-			json_job(&list[i]);
-		else
-			print_job(&list[i]);
-	}
+		print_list(list, wanted);
+	for (size_t i = 0; args_flag(args, "json") && i < wanted; i++)
+		print_json(&list[i]);
 	free(list);
 	return 0;
 }
 
 static const struct option_row options[] = {
     INSTANCE_OPTIONS,
-    {"pool", 'p', "NAME", "only jobs of this pool"},
-    {"state", 's', "STATE", "only jobs in this state: waiting, running, parked, delayed, done, failed, cancelled"},
-    {"tag", 't', "TEXT", "only jobs with this tag"},
+    FILTER_OPTIONS,
     {"json", 0, NULL, "one JSON object a line; times in seconds"},
     {0},
 };

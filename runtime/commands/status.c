@@ -1,18 +1,23 @@
 /* status.c - `yardmaster status`: the board at one moment, as a table or as JSON. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../ipc/sys.h"
 #include "../json.h"
+#include "../limit.h"
 #include "../text.h"
 #include "../view.h"
 #include "command.h"
 
 struct totals {
 	uint64_t done, failed, retried, cancelled;
-	uint64_t waiting, running, parked, delayed, buried;
+	uint64_t waiting, running, delayed, buried;
 };
+
+/* How wide the names of pools and limits are. */
+#define NAME_COLUMNS 12
 
 /* From the table if it may be read: what the board says of them is as old as the master's last sweep. */
 static void count_jobs(const struct instance *instance, unsigned pool, struct totals *totals)
@@ -56,11 +61,28 @@ static struct totals pool_totals(const struct instance *instance, unsigned pool)
 		totals.cancelled += atomic_load(&row->cancelled);
 	}
 	count_jobs(instance, pool, &totals);
-	if (board_held(board, pool) >= 0) {
-		totals.parked = totals.waiting;
-		totals.waiting = 0;
-	}
 	return totals;
+}
+
+/* From the table if it may be read, likewise. */
+static uint32_t pool_mode(const struct instance *instance, unsigned pool)
+{
+	return instance->table ? atomic_load(&instance->table->pools[pool].mode)
+	                       : atomic_load(&instance->board->pools[pool].mode);
+}
+
+/* Free units of a limit: those of this moment if its semaphore may be asked, else those of the last sweep. */
+static int free_units(const struct instance *instance, unsigned limit)
+{
+	int units = instance->table ? limit_free(&instance->table->limits[limit]) : -1;
+
+	return units >= 0 ? units : atomic_load(&instance->board->limits[limit].free);
+}
+
+/* Time from one start to the next that the pool's own rate wants; 0: it has none, or the table may not be read. */
+static uint64_t pool_rate_ns(const struct instance *instance, unsigned pool)
+{
+	return instance->table ? atomic_load(&instance->table->pools[pool].rate.interval_ns) : 0;
 }
 
 /* A row whose process is gone shows its last record: say so. */
@@ -90,12 +112,46 @@ static void print_head(const struct instance *instance, pid_t master)
 		       instance->directory);
 }
 
-static void print_pools(const struct instance *instance)
+/* Columns of the longest name in the first column. */
+static int name_columns(const struct board_sh *board)
+{
+	size_t most = NAME_COLUMNS;
+
+	for (unsigned i = 0; i < TABLE_POOLS; i++)
+		if (atomic_load(&board->pools[i].used) && strlen(board->pools[i].name) > most)
+			most = strlen(board->pools[i].name);
+	for (unsigned i = 0; i < TABLE_LIMITS; i++)
+		if (atomic_load(&board->limits[i].used) && strlen(board->limits[i].name) > most)
+			most = strlen(board->limits[i].name);
+	return (int)most;
+}
+
+/* What a person should know about the pool; separated by commas. */
+static void print_remarks(const struct instance *instance, unsigned pool)
+{
+	const char *held = view_held(instance, pool), *between = "  ";
+	uint32_t mode = pool_mode(instance, pool);
+
+	if (mode & POOL_PAUSED)
+		printf("%spaused", between);
+	between = mode & POOL_PAUSED ? ", " : between;
+	if (mode & POOL_DRAINING)
+		printf("%sdraining", between);
+	between = mode ? ", " : between;
+	if (held)
+		printf("%swaits for limit %s", between, held);
+	between = held ? ", " : between;
+	if (atomic_load(&instance->board->pools[pool].failing))
+		printf("%sworkers do not stay up: see the log", between);
+	printf("\n");
+}
+
+static void print_pools(const struct instance *instance, int columns)
 {
 	const struct board_sh *board = instance->board;
 
-	printf("\n%-16s %8s %8s %8s %8s %8s %9s %8s %8s\n", "POOL", "WORKERS", "WAITING", "RUNNING", "PARKED",
-	       "DELAYED", "DONE", "FAILED", "CRASHES");
+	printf("\n%-*s %7s %7s %7s %7s %7s %9s %7s %7s\n", columns, "POOL", "WORKERS", "WAITING", "RUNNING", "DELAYED",
+	       "BURIED", "DONE", "FAILED", "CRASHES");
 	for (unsigned i = 0; i < TABLE_POOLS; i++) {
 		const struct board_pool_sh *row = &board->pools[i];
 		struct totals totals = pool_totals(instance, i);
@@ -104,53 +160,86 @@ static void print_pools(const struct instance *instance)
 		if (!atomic_load(&row->used))
 			continue;
 		snprintf(workers, sizeof(workers), "%u/%u", atomic_load(&row->actual), atomic_load(&row->wanted));
-		printf("%-16s %8s %8llu %8llu %8llu %8llu %9llu %8llu %8llu%s\n", row->name, workers,
+		printf("%-*s %7s %7llu %7llu %7llu %7llu %9llu %7llu %7llu", columns, row->name, workers,
 		       (unsigned long long)totals.waiting, (unsigned long long)totals.running,
-		       (unsigned long long)totals.parked, (unsigned long long)totals.delayed,
+		       (unsigned long long)totals.delayed, (unsigned long long)totals.buried,
 		       (unsigned long long)totals.done, (unsigned long long)totals.failed,
-		       (unsigned long long)atomic_load(&row->crashes),
-		       atomic_load(&row->failing) ? "  (workers do not stay up: see the log)" : "");
+		       (unsigned long long)atomic_load(&row->crashes));
+		print_remarks(instance, i);
 	}
 }
 
 /* Jobs that wait because a worker of their pool waits for this limit. */
-static uint64_t parked_on(const struct instance *instance, unsigned limit)
+static uint64_t held_by(const struct instance *instance, unsigned limit)
 {
-	uint64_t parked = 0;
+	uint64_t held = 0;
 
 	for (unsigned pool = 0; pool < TABLE_POOLS; pool++)
 		if (atomic_load(&instance->board->pools[pool].used) && board_held(instance->board, pool) == (int)limit)
-			parked += pool_totals(instance, pool).parked;
-	return parked;
+			held += pool_totals(instance, pool).waiting;
+	return held;
 }
 
-static void print_limits(const struct instance *instance)
+/* As one would write it in the INI: in the first unit that gives a whole number, else in the longest one. */
+static const char *rate_text(uint64_t interval_ns, char out[TEXT_MAX])
+{
+	static const struct {
+		double seconds;
+		const char *name;
+	} units[] = {{1, "s"}, {60, "m"}, {3600, "h"}, {86400, "d"}};
+	bool whole = false;
+
+	snprintf(out, TEXT_MAX, "-");
+	for (size_t i = 0; interval_ns && !whole && i < sizeof(units) / sizeof(units[0]); i++) {
+		double rate = units[i].seconds * 1e9 / (double)interval_ns;
+
+		/* The interval is in whole nanoseconds: 90/m comes back as 89.99999996. */
+		whole = rate > 0.5 && fabs(rate - round(rate)) < 1e-4 * rate;
+		snprintf(out, TEXT_MAX, "%.6g/%s", whole ? round(rate) : rate, units[i].name);
+	}
+	return out;
+}
+
+/* A limit that is only a rate has no units. */
+static void print_limits(const struct instance *instance, int columns)
 {
 	const struct board_sh *board = instance->board;
 	bool head = false;
 
 	for (unsigned i = 0; i < TABLE_LIMITS; i++) {
 		const struct board_limit_sh *row = &board->limits[i];
-		int max = atomic_load(&row->max), free_units = atomic_load(&row->free);
+		int max = atomic_load(&row->max);
+		char used[16] = "-", most[16] = "-", key[16] = "-", rate[TEXT_MAX];
 
 		if (!atomic_load(&row->used))
 			continue;
 		if (!head)
-			printf("\n%-16s %8s %8s %8s  %s\n", "LIMIT", "USED", "MAX", "PARKED", "KEY");
+			printf("\n%-*s %7s %7s %7s %7s  %s\n", columns, "LIMIT", "USED", "MAX", "RATE", "HELD", "KEY");
 		head = true;
-		printf("%-16s %8d %8d %8llu  0x%08x\n", row->name, max - free_units, max,
-		       (unsigned long long)parked_on(instance, i), (unsigned)row->key);
+		if (max > 0) {
+			snprintf(used, sizeof(used), "%d", max - free_units(instance, i));
+			snprintf(most, sizeof(most), "%d", max);
+			snprintf(key, sizeof(key), "0x%08x", (unsigned)row->key);
+		}
+		printf("%-*s %7s %7s %7s %7llu  %s\n", columns, row->name, used, most,
+		       rate_text(atomic_load(&row->rate_ns), rate), (unsigned long long)held_by(instance, i), key);
 	}
 }
 
-static void print_progress(const struct board_worker_sh *row, const struct board_work *work)
+/* What it is at, behind its row. */
+static void print_progress(const struct board_sh *board, const struct board_worker_sh *row,
+                           const struct board_work *work)
 {
 	struct board_progress progress;
 	char done[TEXT_MAX], total[TEXT_MAX], note[BOARD_NOTE_MAX];
 	bool bytes;
 
+	if (work->state == BOARD_WORKER_HELD && work->limit) {
+		printf("  for limit %s\n", view_limit(board, work->limit - 1));
+		return;
+	}
 	if (work->job == 0 || !board_read_progress(row, &progress) || progress.job != work->job) {
-		printf("\n");
+		printf(work->group ? "  command %ld\n" : "\n", (long)work->group);
 		return;
 	}
 	bytes = strncmp(progress.unit, "bytes", sizeof(progress.unit)) == 0;
@@ -165,10 +254,10 @@ static void print_progress(const struct board_worker_sh *row, const struct board
 		printf("  %s\n", note);
 }
 
-static void print_workers(const struct board_sh *board)
+static void print_workers(const struct board_sh *board, int columns)
 {
-	printf("\n%-4s %8s %-16s %-8s %8s %8s %-20s %8s\n", "ROW", "PID", "POOL", "STATE", "JOB", "ATTEMPT", "TAG",
-	       "SINCE");
+	printf("\n%-4s %8s %-*s %-8s %8s %7s %-20s %8s\n", "ROW", "PID", columns, "POOL", "STATE", "JOB", "ATTEMPT",
+	       "TAG", "SINCE");
 	for (uint32_t i = 0; i < board->instance.rows; i++) {
 		const struct board_worker_sh *row = &board->workers[i];
 		struct board_work work;
@@ -181,10 +270,10 @@ static void print_workers(const struct board_sh *board)
 			snprintf(job, sizeof(job), "%llu", (unsigned long long)work.job);
 			snprintf(attempt, sizeof(attempt), "%u/%u", work.attempt, work.attempts);
 		}
-		printf("%-4u %8ld %-16s %-8s %8s %8s %s %8s", i, (long)work.pid,
+		printf("%-4u %8ld %-*s %-8s %8s %7s %s %8s", i, (long)work.pid, columns,
 		       board->pools[work.pool % TABLE_POOLS].name, worker_state(&work), job, attempt, tag,
 		       text_duration(ym_now_ns() - work.since, since));
-		print_progress(row, &work);
+		print_progress(board, row, &work);
 	}
 }
 
@@ -213,7 +302,6 @@ static void json_pools(struct json *json, const struct instance *instance)
 		json_put_uint(json, "workers", atomic_load(&row->actual));
 		json_put_uint(json, "waiting", totals.waiting);
 		json_put_uint(json, "running", totals.running);
-		json_put_uint(json, "parked", totals.parked);
 		json_put_uint(json, "delayed", totals.delayed);
 		json_put_uint(json, "buried", totals.buried);
 		json_put_uint(json, "done", totals.done);
@@ -222,6 +310,10 @@ static void json_pools(struct json *json, const struct instance *instance)
 		json_put_uint(json, "cancelled", totals.cancelled);
 		json_put_uint(json, "crashes", atomic_load(&row->crashes));
 		json_put_uint(json, "failing_starts", atomic_load(&row->failing));
+		json_put_bool(json, "paused", pool_mode(instance, i) & POOL_PAUSED);
+		json_put_bool(json, "draining", pool_mode(instance, i) & POOL_DRAINING);
+		json_put_string(json, "waits_for_limit", view_held(instance, i) ? view_held(instance, i) : "");
+		json_put_float(json, "start_interval", (double)pool_rate_ns(instance, i) / 1e9);
 		json_close(json, '}');
 	}
 	json_close(json, ']');
@@ -234,15 +326,17 @@ static void json_limits(struct json *json, const struct instance *instance)
 	json_open(json, "limits", '[');
 	for (unsigned i = 0; i < TABLE_LIMITS; i++) {
 		const struct board_limit_sh *row = &board->limits[i];
+		int max = atomic_load(&row->max);
 
 		if (!atomic_load(&row->used))
 			continue;
 		json_open(json, NULL, '{');
 		json_put_string(json, "name", row->name);
 		json_put_int(json, "key", row->key);
-		json_put_int(json, "max", atomic_load(&row->max));
-		json_put_int(json, "free", atomic_load(&row->free));
-		json_put_uint(json, "parked", parked_on(instance, i));
+		json_put_int(json, "max", max);
+		json_put_int(json, "free", max > 0 ? free_units(instance, i) : 0);
+		json_put_float(json, "start_interval", (double)atomic_load(&row->rate_ns) / 1e9);
+		json_put_uint(json, "held", held_by(instance, i));
 		json_close(json, '}');
 	}
 	json_close(json, ']');
@@ -269,7 +363,11 @@ static void json_worker(struct json *json, const struct board_sh *board, uint32_
 		json_put_string(json, "tag", work.tag);
 		json_put_uint(json, "attempt", work.attempt);
 		json_put_real(json, "job_seconds", seconds_since(work.job_started));
+		if (work.group)
+			json_put_int(json, "command_group", work.group);
 	}
+	if (work.state == BOARD_WORKER_HELD && work.limit)
+		json_put_string(json, "waits_for_limit", view_limit(board, work.limit - 1));
 	if (work.job && board_read_progress(row, &progress) && progress.job == work.job) {
 		json_open(json, "progress", '{');
 		json_put_uint(json, "done", progress.done);
@@ -316,10 +414,12 @@ static int status(const struct args *args)
 	if (args_flag(args, "json")) {
 		print_json(&instance, master);
 	} else {
+		int columns = name_columns(instance.board);
+
 		print_head(&instance, master);
-		print_pools(&instance);
-		print_limits(&instance);
-		print_workers(instance.board);
+		print_pools(&instance, columns);
+		print_limits(&instance, columns);
+		print_workers(instance.board, columns);
 	}
 	instance_unview(&instance);
 	return master ? 0 : ym_err_exit_code(YM_ERR_NOT_RUNNING);

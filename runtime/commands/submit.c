@@ -6,22 +6,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../config/nearest.h"
 #include "../../ipc/sys.h"
-#include "../submit.h"
-#include "../transfer.h"
-#include "../view.h"
-#include "command.h"
+#include "../wall.h"
+#include "lines.h"
 
 /* A full table usually has room again soon. */
 #define PATIENCE_MS 10000
 
-/* How long a master may take to start. */
-#define STARTING_MS      5000
-#define STARTING_LOOK_NS 5000000
+/* More would not fit into the nanoseconds that the table counts in. */
+#define CENTURY_MS (INT64_C(36525) * 24 * 3600 * 1000)
 
-/* While waiting for a job: how often to see whether there still is a master. */
-#define LOOK_MS 2000
+static const char safe[] = "the job is safe; workers that are still there take it, or the next master's do";
+
+/* ---- the payload ----------------------------------------------------------------------------- */
 
 static void put_payload(const struct payload_source *source)
 {
@@ -36,11 +33,9 @@ static int get_payload(const struct args *args, struct payload_source *source, s
 	struct stat st;
 
 	*source = (struct payload_source){.size = PAYLOAD_TO_END, .fd = -1};
-	if (file && text)
-		return ym_fail(err, YM_ERR_USAGE, "the payload is given twice: as an argument and with --file");
 	if (file)
 		source->fd = open(file, O_RDONLY | O_CLOEXEC);
-	else if (text && strcmp(text, "-") == 0)
+	else if (args_flag(args, "lines") || (text && strcmp(text, "-") == 0))
 		source->fd = STDIN_FILENO;
 	else
 		*source = (struct payload_source){.data = text ? text : "", .size = text ? strlen(text) : 0, .fd = -1};
@@ -58,164 +53,157 @@ static int get_payload(const struct args *args, struct payload_source *source, s
 	return 0;
 }
 
-static int find_pool(const struct instance *instance, const char *name, struct ym_err *err)
+/* ---- options --------------------------------------------------------------------------------- */
+
+struct order {
+	struct job_request request;
+	int64_t patience_ms;
+	int64_t wait_ms; /* -1: as long as it takes */
+};
+
+/* What makes no sense together. */
+static int check(const struct args *args, struct ym_err *err)
 {
-	struct cfg_nearest near = {.word = name};
-	int pool = table_pool(instance->table, name);
+	const char *text = args->nrest > 1 ? args->rest[1] : NULL;
 
-	if (pool >= 0)
-		return pool;
-	for (int i = 0; i < TABLE_POOLS; i++)
-		if (atomic_load(&instance->table->pools[i].used))
-			cfg_nearest_offer(&near, instance->table->pools[i].name);
-	return ym_fail(err, YM_ERR_USAGE, "instance %s has no pool \"%s\"%s%s%s", instance->name, name,
-	               near.best ? ": did you mean \"" : "", near.best ? near.best : "", near.best ? "\"?" : "");
-}
-
-/* A master that is just starting has not entered its pools yet. */
-static void await_pools(struct instance *instance)
-{
-	uint64_t deadline = ym_deadline(STARTING_MS);
-
-	while (atomic_load(&instance->board->instance.master_state) == BOARD_MASTER_NONE && view_master(instance) &&
-	       ym_now_ns() < deadline)
-		ym_nap(STARTING_LOOK_NS);
-}
-
-static void warn_without_master(struct instance *instance, bool *warned)
-{
-	if (*warned || view_master(instance))
-		return;
-	*warned = true;
-	fprintf(stderr,
-	        "yardmaster: instance %s has no master right now: the job is safe; workers that are still there take "
-	        "it, or the "
-	        "next master's do\n",
-	        instance->name);
-}
-
-static int print_payload(struct payload *result, struct ym_err *err)
-{
-	uint64_t copied = 0;
-	enum transfer_end end;
-
-	if (payload_path(result))
-		end = transfer(STDOUT_FILENO, payload_fd(result, err), result->size, &copied);
-	else
-		end = transfer_write(STDOUT_FILENO, result->data, result->size, &copied);
-	if (end != TRANSFER_DONE)
-		return ym_fail_sys(err, errno, "%s the result, after %llu of %zu bytes",
-		                   end == TRANSFER_NO_READ ? "read() of" : "write() to stdout of",
-		                   (unsigned long long)copied, result->size);
-	/* A text on a terminal ends with a newline; bytes for another program are left as they are. */
-	if (result->size > 0 && ((const char *)result->data)[result->size - 1] != '\n' && isatty(STDOUT_FILENO))
-		transfer_write(STDOUT_FILENO, "\n", 1, &copied);
+	if (args_flag(args, "file") && text)
+		return ym_fail(err, YM_ERR_USAGE, "the payload is given twice: as an argument and with --file");
+	if (args_flag(args, "lines") && text && strcmp(text, "-") != 0)
+		return ym_fail(err, YM_ERR_USAGE, "the payload is given twice: as an argument and with --lines");
+	if (args_flag(args, "lines") && args_flag(args, "unique"))
+		return ym_fail(err, YM_ERR_USAGE, "--unique and --lines: only the first line would become a job");
+	if (args_flag(args, "delay") && args_flag(args, "at"))
+		return ym_fail(err, YM_ERR_USAGE, "--delay and --at both say when: give one of them");
+	if (args_flag(args, "wait-timeout") && !args_flag(args, "wait"))
+		return ym_fail(err, YM_ERR_USAGE,
+		               "--wait-timeout goes with --wait; the time limit of the job itself is --timeout");
 	return 0;
 }
 
-static int print_result(struct instance *instance, struct job_ref ref, struct ym_err *err)
+static int read_options(const struct args *args, struct order *order, struct ym_err *err)
 {
-	struct payload result;
-	int printed =
-	    payload_open_result(instance->directory, table_job(instance->table, ref.slot), ref.slot, &result, err);
+	const char *priority = args_value(args, "priority"), *at = args_value(args, "at");
+	struct job_request *request = &order->request;
+	char why[CFG_WHY_MAX];
+	int64_t level;
 
-	if (printed == 0)
-		printed = print_payload(&result, err);
-	payload_close(&result);
-	return printed;
+	*order = (struct order){.request = {JOB_REQUEST_INIT, .tag = args_value(args, "tag"),
+	                                    .unique = args_value(args, "unique"), .keep = args_flag(args, "keep")}};
+	if (check(args, err) < 0 || args_duration(args, "delay", 0, &request->delay_ms, err) < 0 ||
+	    args_duration(args, "timeout", -1, &request->timeout_ms, err) < 0 ||
+	    args_duration(args, "wait-timeout", -1, &order->wait_ms, err) < 0 ||
+	    args_duration(args, "patience", PATIENCE_MS, &order->patience_ms, err) < 0)
+		return -1;
+	if (request->delay_ms > CENTURY_MS || request->timeout_ms > CENTURY_MS)
+		return ym_fail(err, YM_ERR_USAGE, "--%s: more than 100 years",
+		               request->delay_ms > CENTURY_MS ? "delay" : "timeout");
+	if (priority && cfg_parse_level(priority, &level, why) < 0)
+		return ym_fail(err, YM_ERR_USAGE, "--priority: %s", why);
+	if (priority)
+		request->level = (int)level;
+	if (at && wall_parse(at, wall_now_ms(), &request->at_ms, why) < 0)
+		return ym_fail(err, YM_ERR_USAGE, "--at: %s", why);
+	if (request->unique && !*request->unique)
+		return ym_fail(err, YM_ERR_USAGE, "--unique: the key is empty");
+	return 0;
 }
 
-static int wait_for(struct instance *instance, struct job_ref ref, int64_t timeout_ms, bool warned)
+/* ---- one job --------------------------------------------------------------------------------- */
+
+/* `existed`: it is another one's with the same key, who may want its result, too. */
+static int wait_for(struct outcome *outcome, struct job_ref ref, bool existed, bool keep)
 {
-	uint64_t deadline = ym_deadline(timeout_ms), word;
-	struct ym_err err;
-	int result;
+	bool ours = existed ? outcome_keep(outcome, ref) : !keep;
+	int code = outcome_of(outcome, ref);
 
-	do {
-		uint64_t look = ym_deadline(LOOK_MS);
-
-		result = dispatch_wait(instance, ref, look < deadline ? look : deadline, &word, &err);
-		if (result == 1)
-			warn_without_master(instance, &warned);
-	} while (result == 1 && ym_now_ns() < deadline);
-	if (result < 0)
-		return command_fail(&err);
-	if (result == 1) {
-		fprintf(stderr, "yardmaster: job %llu is not over yet (%s)\n", (unsigned long long)ref.id,
-		        job_state_word(word_state(word)));
-		return ym_err_exit_code(YM_ERR_TIMEOUT);
-	}
-	if (word_state(word) == JOB_DONE) {
-		result = print_result(instance, ref, &err) < 0 ? command_fail(&err) : 0;
-	} else {
-		const char *error = table_job(instance->table, ref.slot)->error;
-
-		fprintf(stderr, "yardmaster: job %llu %s%s%.*s\n", (unsigned long long)ref.id,
-		        job_state_word(word_state(word)), *error ? ": " : "", JOB_ERROR_MAX, error);
-		result = ym_err_exit_code(YM_ERR_NO);
-	}
-	dispatch_forget(instance, ref);
-	return result;
+	if (ours)
+		outcome_let_go(outcome, ref);
+	return code;
 }
 
-static int submit_one(struct instance *instance, const struct args *args, struct ym_err *err)
+static int submit_one(const struct args *args, struct outcome *outcome, struct order *order, struct ym_err *err)
 {
-	struct job_request request = {JOB_REQUEST_INIT, .tag = args_value(args, "tag"),
-	                              .keep = args_flag(args, "wait")};
-	int64_t timeout, patience;
-	int pool;
+	struct job_request *request = &order->request;
+	bool keep = request->keep, wait = args_flag(args, "wait");
 	struct job_ref ref;
-	bool warned = false;
 	int result;
 
-	await_pools(instance);
-	pool = find_pool(instance, args->rest[0], err);
-	if (pool < 0 || args_duration(args, "timeout", -1, &timeout, err) < 0 ||
-	    args_duration(args, "patience", PATIENCE_MS, &patience, err) < 0)
-		return command_fail(err);
-	if (get_payload(args, &request.payload, err) < 0)
-		return command_fail(err);
-	request.pool = (unsigned)pool;
-	request.deadline = ym_deadline(patience);
-	result = submit_job(instance, &request, &ref, err);
-	put_payload(&request.payload);
+	request->keep |= wait;
+	request->deadline = ym_deadline(order->patience_ms);
+	result = submit_job(outcome->instance, request, &ref, err);
 	if (result < 0)
 		return command_fail(err);
-	warn_without_master(instance, &warned);
-	if (args_flag(args, "wait"))
-		return wait_for(instance, ref, timeout, warned);
-	printf("%llu\n", (unsigned long long)ref.id);
+	if (result == 1)
+		fprintf(stderr,
+		        "yardmaster: job %llu with the unique key \"%s\" is not over yet: nothing was submitted\n",
+		        (unsigned long long)ref.id, request->unique);
+	client_note_master(outcome->instance, safe, &outcome->warned);
+	if (wait)
+		return wait_for(outcome, ref, result == 1, keep);
+	if (!args_flag(args, "quiet"))
+		printf("%llu\n", (unsigned long long)ref.id);
 	return 0;
+}
+
+static int submit_lines(const struct args *args, struct outcome *outcome, const struct order *order)
+{
+	const struct lines_order lines = {.request = order->request,
+	                                  .patience_ms = order->patience_ms,
+	                                  .wait = args_flag(args, "wait"),
+	                                  .quiet = args_flag(args, "quiet")};
+
+	outcome->several = true;
+	client_note_master(outcome->instance, safe, &outcome->warned);
+	return lines_submit(outcome, &lines, order->request.payload.fd);
+}
+
+static int submit_there(const struct args *args, struct instance *instance, struct order *order, struct ym_err *err)
+{
+	struct outcome outcome = {
+	    .instance = instance, .deadline = ym_deadline(order->wait_ms), .quiet = args_flag(args, "quiet")};
+	int pool = client_pool(instance, args->rest[0], err), code;
+
+	if (pool < 0 || get_payload(args, &order->request.payload, err) < 0)
+		return command_fail(err);
+	order->request.pool = (unsigned)pool;
+	code = args_flag(args, "lines") ? submit_lines(args, &outcome, order) : submit_one(args, &outcome, order, err);
+	put_payload(&order->request.payload);
+	return code;
 }
 
 static int submit(const struct args *args)
 {
 	struct instance instance;
-	struct ym_err err, leave_err;
-	int code;
+	struct order order;
+	struct ym_err err;
 
-	if (args_instance(args, &instance, &err) < 0 || instance_join(&instance, "client", NULL, &err) < 0)
+	if (read_options(args, &order, &err) < 0 || client_join(args, &instance, &err) < 0)
 		return command_fail(&err);
-	code = submit_one(&instance, args, &err);
-	if (instance_leave(&instance, NULL, &leave_err) < 0)
-		command_fail(&leave_err);
-	return code;
+	return client_leave(&instance, submit_there(args, &instance, &order, &err));
 }
 
 static const struct option_row options[] = {
     INSTANCE_OPTIONS,
     {"file", 'f', "FILE", "the payload is the content of FILE"},
+    {"lines", 'l', NULL, "a job for each line of stdin (or of --file); the ids are printed in their order"},
     {"tag", 't', "TEXT", "a name of your own for the job, at most 47 bytes"},
+    {"unique", 'u', "KEY", "unless a job of the pool with this key waits or runs: then print the id of that one"},
+    {"priority", 'p', "LEVEL", "0 (first) to 9, or urgent, high, normal, low, idle (default: as the pool says)"},
+    {"delay", 0, "TIME", "not before this time has passed"},
+    {"at", 0, "MOMENT", "not before: 2026-11-22T10:00, 10:00 (today or tomorrow), @UNIX-SECONDS"},
+    {"timeout", 0, "TIME", "the most an attempt may take, 0: no limit (default: as the pool says)"},
     {"wait", 'w', NULL, "wait until the job is over; print its result, or why it failed"},
-    {"timeout", 0, "TIME", "with --wait: not longer than this (exit code 1)"},
-    {"patience", 0, "TIME", "how long to wait for room when the table is full (default 10s)"},
+    {"wait-timeout", 0, "TIME", "with --wait: not longer than this (exit code 1); the job goes on"},
+    {"keep", 'k', NULL, "keep the result for result_ttl, for `yardmaster wait`"},
+    {"patience", 0, "TIME", "how long to wait for room when the table is full (default 10s, 0: not at all)"},
+    {"quiet", 'q', NULL, "print no ids and no results; with --lines only how many jobs were taken in"},
     {0},
 };
 
 const struct command command_submit = {
     .verb = "submit",
     .usage = "POOL [PAYLOAD | -] [OPTIONS]",
-    .summary = "submit a job; prints its id, or with --wait its result",
+    .summary = "submit a job, or many; prints its id, or with --wait its result",
     .text = "The payload is the argument, or stdin for \"-\", or a file with --file; without any it is empty.\n"
 	    "Once the id is printed, the job will be run at least once, whatever process dies.",
     .options = options,

@@ -71,7 +71,8 @@ int tracker_look(struct tracker *tracker, const struct instance *instance, struc
 	for (size_t i = 0; i < count; i++) {
 		struct tracked *tracked = find(tracker, jobs[i].id);
 
-		if (!tracked && tracker->all && !job_state_over(jobs[i].state)) {
+		if (!tracked && tracker->all && !job_state_over(jobs[i].state) &&
+		    filter_wants(&tracker->filter, &jobs[i])) {
 			if (tracker_add(tracker, jobs[i].id, err) < 0)
 				break;
 			tracked = &tracker->list[tracker->count - 1];
@@ -109,7 +110,7 @@ size_t tracker_bad(const struct tracker *tracker)
 	for (size_t i = 0; i < tracker->count; i++) {
 		enum job_state state = tracker->list[i].job.state;
 
-		n += state == JOB_FAILED || state == JOB_CANCELLED || state == JOB_FREE;
+		n += state == JOB_FAILED || state == JOB_CANCELLED || state == JOB_BURIED || state == JOB_FREE;
 	}
 	return n;
 }

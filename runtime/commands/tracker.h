@@ -4,7 +4,7 @@
 #ifndef YM_RUNTIME_COMMANDS_TRACKER_H
 #define YM_RUNTIME_COMMANDS_TRACKER_H
 
-#include "../view.h"
+#include "filter.h"
 
 struct tracked {
 	struct view_job job; /* as last seen */
@@ -19,7 +19,8 @@ struct tracked {
 struct tracker {
 	struct tracked *list;
 	size_t count, room;
-	bool all; /* follow every unfinished job, also new ones; else only those listed from the start */
+	bool all;             /* follow every unfinished job, also new ones; else only those listed from the start */
+	struct filter filter; /* of them, those that it wants */
 };
 
 /* Follow one job by id. */

@@ -9,7 +9,8 @@
 
 #include "../../ipc/sys.h"
 #include "../text.h"
-#include "command.h"
+#include "client.h"
+#include "describe.h"
 #include "tracker.h"
 
 #define LOOK_NS      100000000
@@ -67,8 +68,7 @@ static void progress_text(const struct tracked *tracked, char *out, size_t max)
 /* What there is to say about a job that is not running right now, or is over. */
 static void state_text(const struct view_job *job, char *out, size_t max)
 {
-	uint64_t now = ym_now_ns();
-	char took[TEXT_MAX], amount[TEXT_MAX];
+	char took[TEXT_MAX], amount[TEXT_MAX], why[DESCRIBE_MAX];
 	bool unit = job->done && job->unit[0] && !in_bytes(job);
 
 	switch (job->state) {
@@ -83,15 +83,11 @@ static void state_text(const struct view_job *job, char *out, size_t max)
 		snprintf(out, max, "%s%s%s", job_state_word(job->state), job->error[0] ? ": " : "", job->error);
 		break;
 	case JOB_DELAYED:
-		snprintf(out, max, "again in %s (attempt %u of %u: %s)",
-		         text_duration(job->due > now ? job->due - now : 0, took), job->attempt, job->attempts,
-		         job->error);
+		snprintf(out, max, "%s", describe_why(job, why));
 		break;
 	case JOB_READY:
-		if (job->held_by[0])
-			snprintf(out, max, "waiting for limit %s", job->held_by);
-		else
-			snprintf(out, max, "waiting%s%s", job->error[0] ? ", after: " : "", job->error);
+		describe_why(job, why);
+		snprintf(out, max, "waiting%s%s", why[0] ? ": " : "", why);
 		break;
 	case JOB_FREE:
 		snprintf(out, max, "not in the table (any more)");
@@ -99,11 +95,6 @@ static void state_text(const struct view_job *job, char *out, size_t max)
 	default:
 		snprintf(out, max, "%s", job_state_word(job->state));
 	}
-}
-
-static bool running(const struct view_job *job)
-{
-	return job->state == JOB_CLAIMED || job->state == JOB_FINISHING;
 }
 
 /* ---- bars ------------------------------------------------------------------------------------ */
@@ -137,7 +128,7 @@ static void job_line(const struct screen *screen, const struct tracked *tracked,
 	unsigned width = screen->columns > LINE_FIXED + BAR_MIN ? screen->columns - LINE_FIXED : BAR_MIN;
 
 	label(job, LABEL_COLUMNS, true, name, sizeof(name));
-	if (!running(job)) {
+	if (!view_running(job)) {
 		state_text(job, text, sizeof(text));
 		snprintf(out, max, "%s %s", name, text);
 		return;
@@ -151,7 +142,7 @@ static const char *colour_of(const struct screen *screen, enum job_state state)
 {
 	if (!screen->colour)
 		return "";
-	return state == JOB_DONE ? "\033[32m" : state == JOB_FAILED || state == JOB_CANCELLED ? "\033[31m" : "";
+	return state == JOB_DONE ? "\033[32m" : job_state_over(state) ? "\033[31m" : "";
 }
 
 static void put_line(struct screen *screen, const char *colour, const char *text)
@@ -171,7 +162,7 @@ static void summary(const struct instance *instance, const struct tracker *track
 
 	for (size_t i = 0; i < tracker->count; i++) {
 		done += tracker->list[i].job.state == JOB_DONE;
-		busy += running(&tracker->list[i].job);
+		busy += view_running(&tracker->list[i].job);
 	}
 	used = snprintf(out, max, "%zu of %zu done, %zu failed, %zu running", done, tracker->count,
 	                tracker_bad(tracker), busy);
@@ -191,8 +182,8 @@ static bool fits(const struct tracker *tracker, size_t i, size_t room, size_t *o
 	size_t busy = 0;
 
 	for (size_t k = 0; k < tracker->count; k++)
-		busy += running(&tracker->list[k].job);
-	if (running(&tracker->list[i].job))
+		busy += view_running(&tracker->list[k].job);
+	if (view_running(&tracker->list[i].job))
 		return true;
 	return room > busy && (*others)++ < room - busy;
 }
@@ -235,12 +226,13 @@ static void print_plain(struct tracker *tracker)
 	for (size_t i = 0; i < tracker->count; i++) {
 		struct tracked *tracked = &tracker->list[i];
 		const struct view_job *job = &tracked->job;
-		bool moved = running(job) && job->done != tracked->told_done && now - tracked->told >= PLAIN_GAP_NS;
+		bool moved =
+		    view_running(job) && job->done != tracked->told_done && now - tracked->told >= PLAIN_GAP_NS;
 
 		if (!tracked->changed && !moved)
 			continue;
 		label(job, JOB_TAG_MAX + 31, false, name, sizeof(name));
-		if (!running(job))
+		if (!view_running(job))
 			state_text(job, text, sizeof(text));
 		else if (moved)
 			progress_text(tracked, text, sizeof(text));
@@ -308,21 +300,22 @@ static int watch(const struct args *args)
 	struct ym_err err;
 	int code;
 
+	if (filter_read(args, &tracker.filter, &err) < 0)
+		return command_fail(&err);
+	if (args->nrest > 0 && filter_any(&tracker.filter)) {
+		ym_fail(&err, YM_ERR_USAGE, "give job ids, or options that say which jobs: not both");
+		return command_fail(&err);
+	}
 	if (args_instance(args, &instance, &err) < 0 || instance_view(&instance, &err) < 0)
 		return command_fail(&err);
 	for (int i = 0; i < args->nrest; i++) {
-		char *end;
 		uint64_t id;
 
-		errno = 0;
-		id = strtoull(args->rest[i], &end, 10);
-		if (errno || end == args->rest[i] || *end || args->rest[i][0] == '-') {
-			ym_fail(&err, YM_ERR_USAGE, "\"%s\" is no job id", args->rest[i]);
-			return command_fail(&err);
-		}
-		if (tracker_add(&tracker, id, &err) < 0)
+		if (client_id(args->rest[i], &id, &err) < 0 || tracker_add(&tracker, id, &err) < 0)
 			return command_fail(&err);
 	}
+	if (filter_check(&tracker.filter, &instance, &err) < 0)
+		return command_fail(&err);
 	code = follow(args, &instance, &tracker);
 	instance_unview(&instance);
 	tracker_free(&tracker);
@@ -331,6 +324,7 @@ static int watch(const struct args *args)
 
 static const struct option_row options[] = {
     INSTANCE_OPTIONS,
+    FILTER_OPTIONS,
     {"plain", 0, NULL, "lines instead of bars, also on a terminal"},
     {0},
 };
@@ -339,8 +333,9 @@ const struct command command_watch = {
     .verb = "watch",
     .usage = "[JOB ...] [OPTIONS]",
     .summary = "show live progress until the jobs are over",
-    .text = "Without a JOB, every unfinished job is shown, also those submitted meanwhile. The exit code is 0 if all\n"
-	    "were done, 1 if one failed or was cancelled, 3 if the instance was stopped meanwhile.",
+    .text = "Without a JOB, every unfinished job (of the pool, with the tag, ...) is shown, also those submitted\n"
+	    "meanwhile. The exit code is 0 if all were done, 1 if one failed or was cancelled or buried, 3 if the\n"
+	    "instance was stopped meanwhile.",
     .options = options,
     .most = -1,
     .run = watch,

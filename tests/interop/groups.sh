@@ -178,7 +178,7 @@ test_limit_shared_with_a_script() { # sanitized
 			wait_until 5 is running job_state "$first"
 			ask busy script try limit
 			submit limited 1
-			wait_until 5 is parked job_state "$JOB"
+			wait_until 5 is shared job_field "$JOB" waits_for_limit
 			if [[ $how == release ]]; then
 				ask ok script release limit
 				wait_until 5 is "done" job_state "$JOB"

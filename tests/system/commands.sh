@@ -63,7 +63,7 @@ busy_instance() {
 	submit sleep 1
 	submit outcome "2 a \"quoted\" $(printf 'reason\twith\\control\001characters\377')"
 	submit outcome 0
-	wait_until 5 is parked job_state 2
+	wait_until 5 is one job_field 2 waits_for_limit
 	wait_until 5 is "done" job_state 4
 	wait_until 5 is 1 cell outcome FAILED
 }
@@ -75,7 +75,7 @@ test_status_text() { # sanitized
 	assert_contains "master pid $MASTER, $DIR/run" "$OUT" "head"
 	wait_until 5 is 2/2 cell sleep WORKERS
 	wait_until 5 is 1 cell sleep RUNNING
-	wait_until 5 is 1 cell sleep PARKED
+	wait_until 5 is 1 cell one HELD
 	assert_equal 1 "$(cell outcome DONE)" "done jobs"
 	assert_equal 1 "$(cell one USED)" "used units"
 	assert_equal 1 "$(cell one MAX)" "units"
@@ -95,13 +95,13 @@ json() { # EXPRESSION
 
 test_status_json() { # sanitized
 	busy_instance
-	wait_until 5 is 1 cell sleep PARKED
+	wait_until 5 is 1 cell one HELD
 	expect 0 ym status --json
 	assert_equal "test $MASTER running" "$(json '"$_->{instance} $_->{master_pid} $_->{state}"' <<<"$OUT")" "head"
-	assert_equal "sleep 2 1 1, outcome 1 0 0" \
-		"$(json 'join ", ", map {"$_->{name} $_->{workers} $_->{running} $_->{parked}"} @{$_->{pools}}' <<<"$OUT")" "pools"
+	assert_equal "sleep 2 1 1 one, outcome 1 0 0 " \
+		"$(json 'join ", ", map {"$_->{name} $_->{workers} $_->{running} $_->{waiting} $_->{waits_for_limit}"} @{$_->{pools}}' <<<"$OUT")" "pools"
 	assert_equal "one 1 0 1" \
-		"$(json 'join ", ", map {"$_->{name} $_->{max} $_->{free} $_->{parked}"} @{$_->{limits}}' <<<"$OUT")" "limits"
+		"$(json 'join ", ", map {"$_->{name} $_->{max} $_->{free} $_->{held}"} @{$_->{limits}}' <<<"$OUT")" "limits"
 	assert_equal 'the "long" one, 60000, ms, attempt 1' "$(json '
 		my ($busy) = grep {$_->{job}} @{$_->{workers}};
 		"$busy->{tag}, $busy->{progress}{total}, $busy->{progress}{unit}, $busy->{progress}{note}"' <<<"$OUT")" "worker"

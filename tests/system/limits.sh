@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# limits.sh - how many at once, parked jobs, units that come back, semaphores shared with scripts.
+# limits.sh - how many at once, pools that wait for a limit, units that come back, semaphores shared with scripts.
 
 # The same tasks without the limit do meet: otherwise this would prove nothing.
 test_never_two_at_once() { # sanitized
@@ -29,7 +29,7 @@ test_never_two_at_once() { # sanitized
 	wait_until 5 is 2 eval 'ym jobs --pool free --state failed --json | wc -l'
 }
 
-test_parked_jobs_hold_no_worker() { # sanitized
+test_held_pool_says_why() { # sanitized
 	local holder
 	write_ini <<-EOF
 		[limit:one]
@@ -47,13 +47,14 @@ test_parked_jobs_hold_no_worker() { # sanitized
 	wait_until 5 is running job_state "$holder"
 	submit limited 1
 	submit limited 2
-	wait_until 5 is 2 jobs_in_state parked
-	expect 0 ym jobs --state parked
-	assert_contains "waits for limit one" "$OUT" "parked jobs in jobs"
-	wait_until 5 is 2 cell one PARKED
+	wait_until 5 is 2 cell one HELD
+	expect 0 ym jobs --state waiting
+	assert_contains "waits for limit one" "$OUT" "held jobs in jobs"
 	assert_equal 1 "$(cell one USED)" "used units"
-	assert_equal 2 "$(cell limited PARKED)" "parked jobs of the pool"
-	wait_until 5 is 1 eval 'ym status | grep -c " limited  *idle"'
+	assert_equal 2 "$(cell limited WAITING)" "held jobs of the pool"
+	expect 0 ym status
+	[[ $OUT =~ limited\ +held\ .*\ for\ limit\ one ]] || fail "no held worker in: $OUT"
+	[[ $OUT =~ limited\ +2/2\ .*\ waits\ for\ limit\ one ]] || fail "the pool does not say what holds it up: $OUT"
 	expect 0 ym submit echo "not limited" --wait
 	expect 0 ym cancel "$holder"
 	wait_until 5 is 2 eval 'ym jobs --pool limited --state done --json | wc -l'
@@ -76,7 +77,7 @@ test_unit_comes_back_after_a_kill() { # sanitized
 	submit ledger "1 300"
 	wait_until 5 has_lines "$DIR/ledger" 1
 	submit ledger "2 10"
-	wait_until 5 is parked job_state "$JOB"
+	wait_until 5 is one job_field "$JOB" waits_for_limit
 	pid=$(awk '{print $3}' "$DIR/ledger")
 	slay "$pid"
 	wait_until 5 is 2 jobs_in_state "done"
@@ -125,7 +126,7 @@ test_limit_shared_with_a_script() { # sanitized
 	script=$!
 	wait_until 5 has_line "$DIR/script" held
 	submit limited 1
-	wait_until 5 is parked job_state "$JOB"
+	wait_until 5 is shared job_field "$JOB" waits_for_limit
 	start=$(now_ms)
 	echo go >&5
 	wait_until 5 is "done" job_state "$JOB"
@@ -143,7 +144,7 @@ test_script_dies_with_the_unit() {
 	script=$!
 	wait_until 5 has_line "$DIR/script" held
 	submit limited 1
-	wait_until 5 is parked job_state "$JOB"
+	wait_until 5 is shared job_field "$JOB" waits_for_limit
 	start=$(now_ms)
 	slay "$script"
 	wait_until 5 is "done" job_state "$JOB"
@@ -158,7 +159,7 @@ test_script_came_first() {
 	start_master
 	assert_logged "already used by another program"
 	submit limited 1
-	wait_until 5 is parked job_state "$JOB"
+	wait_until 5 is shared job_field "$JOB" waits_for_limit
 	echo go >&5
 	wait_until 5 is "done" job_state "$JOB"
 	stop_master

@@ -127,8 +127,22 @@ test_wrong_arguments() {
 	assert_contains "given twice" "$ERR" "two payloads"
 	expect 2 ym submit echo --tag "$(printf '%048d' 0)"
 	assert_contains "is longer than 47 bytes" "$ERR" "long tag"
-	expect 2 ym submit echo --wait --timeout soon
-	assert_contains "--timeout" "$ERR" "no duration"
+	expect 2 ym submit echo --wait --wait-timeout soon
+	assert_contains "--wait-timeout" "$ERR" "no duration"
+	expect 2 ym submit echo --wait-timeout 1s
+	assert_contains "goes with --wait" "$ERR" "a time limit of the waiting without --wait"
+	expect 2 ym submit echo --priority 10
+	assert_contains "--priority: " "$ERR" "no level"
+	expect 2 ym submit echo --priority hihg
+	assert_contains "urgent, high" "$ERR" "no name of a level"
+	expect 2 ym submit echo --delay 1s --at 10:00
+	assert_contains "give one of them" "$ERR" "two moments"
+	expect 2 ym submit echo --delay 40000d
+	assert_contains "more than 100 years" "$ERR" "a delay that cannot be counted"
+	expect 2 ym submit echo --unique ""
+	assert_contains "the key is empty" "$ERR" "an empty key"
+	expect 2 ym submit echo --unique "$(printf '%064d' 0)"
+	assert_contains "is longer than 63 bytes" "$ERR" "a long key"
 	expect 2 ym submit echo one two
 	assert_contains 'too many arguments: "two"' "$ERR" "too many arguments"
 	expect 2 ym submit
@@ -146,14 +160,16 @@ test_not_running() {
 		[pool:echo]
 		plugin = $PLUGINS/echo.so
 	EOF
-	for command in "submit echo x" status jobs "cancel 1" watch stop; do
+	for command in "submit echo x" "wait 1" status jobs "show 1" "cancel 1" "kick --all" "pause echo" "drain echo" watch \
+		stop; do
 		# shellcheck disable=SC2086 # words on purpose
 		expect 3 ym $command
 		assert_contains "not running" "$ERR" "$command before the first start"
 	done
 	start_master
 	stop_master
-	for command in "submit echo x" status jobs "cancel 1" watch stop; do
+	for command in "submit echo x" "wait 1" status jobs "show 1" "cancel 1" "kick --all" "pause echo" "drain echo" watch \
+		stop; do
 		# shellcheck disable=SC2086
 		expect 3 ym $command
 		assert_contains "not running" "$ERR" "$command after the end"
@@ -166,8 +182,8 @@ test_wait_no_longer_than() {
 		plugin = $PLUGINS/sleep.so
 	EOF
 	start_master
-	expect 1 ym submit sleep 60000 --wait --timeout 100ms
-	assert_contains "is not over yet (running)" "$ERR" "timeout of --wait"
+	expect 1 ym submit sleep 60000 --wait --wait-timeout 100ms
+	assert_contains "is not over yet (running)" "$ERR" "time limit of --wait"
 	ym cancel 1 >/dev/null
 }
 
@@ -201,4 +217,135 @@ test_fetched_results_make_room() {
 		expect 0 ym submit echo "$i" --wait --patience 1s
 		assert_equal "$i" "$OUT" "result of job $i"
 	done
+}
+
+# ---- when, in which order, how long ---------------------------------------------------------------------------------
+
+order_instance() {
+	write_ini <<-EOF
+		[pool:order]
+		plugin = $PLUGINS/order.so
+		option.file = $DIR/ran
+	EOF
+	start_master
+}
+
+test_priorities() {
+	local name
+	order_instance
+	expect 0 ym pause order
+	for name in idle 6 low 5 high normal urgent; do
+		submit order "$name" --priority "$name"
+	done
+	submit order usual
+	expect 0 ym jobs
+	assert_contains PRIORITY "$OUT" "head of a list with priorities"
+	[[ $OUT =~ \ 2\ waiting\ +order\ +0/3\ +[0-9.]+s\ 6 ]] || fail "no priority in: $OUT"
+	expect 0 ym jobs --priority normal
+	assert_lacks PRIORITY "$OUT" "head of a list of usual priorities only"
+	assert_equal 4 "$(wc -l <<<"$OUT")" "lines of the list of usual priorities"
+	assert_equal 3 "$(job_field 5 priority)" "priority high as a number"
+	expect 0 ym resume order
+	wait_until 5 has_lines "$DIR/ran" 8
+	assert_equal "urgent high 5 normal usual 6 low idle" "$(awk '{print $2}' "$DIR/ran" | paste -sd' ')" "order"
+}
+
+test_delay() {
+	local start
+	order_instance
+	start=$(now_ms)
+	submit order later --delay 300ms
+	assert_equal delayed "$(job_state "$JOB")" "state of a delayed job"
+	expect 0 ym wait "$JOB"
+	assert_less $(($(now_ms) - start)) 299 "ms that were waited at least"
+	submit order tomorrow --delay 1d
+	expect 0 ym jobs --state delayed
+	assert_contains "starts in 23h59m" "$OUT" "what is said of a delayed job"
+	expect 0 ym kick "$JOB"
+	assert_equal "job $JOB: kicked" "$OUT" "kick of a delayed job"
+	wait_until 5 has_lines "$DIR/ran" 2
+}
+
+test_at_a_moment() {
+	local moment name
+	export TZ=XXX-5:30 # 5:30 hours east of Greenwich
+	order_instance
+	moment=$(($(date +%s) + 86400))
+	for name in "$(date -d "@$moment" +%FT%T)" "$(date -d "@$moment" '+%F %T')" "$(TZ=UTC0 date -d "@$moment" +%FT%TZ)" \
+		"$(TZ=AAA3 date -d "@$moment" +%FT%T%:z)" "@$moment"; do
+		submit order x --at "$name"
+		assert_equal "$moment.000" "$(job_field "$JOB" due)" "moment of --at $name"
+		expect 0 ym show "$JOB"
+		assert_contains "not before  $(date -d "@$moment" +%FT%T%:z)" "$OUT" "moment of --at $name, as it is shown"
+	done
+	# An hour and a minute that have passed mean tomorrow.
+	name=$(date -d "@$(($(date +%s) - 120))" +%H:%M)
+	submit order x --at "$name"
+	assert_equal "$(date -d "$(date -d "@$(($(date +%s) - 120 + 86400))" +%F) $name" +%s).000" "$(job_field "$JOB" due)" \
+		"moment of --at $name"
+	submit order past --at 2001-02-03T04:05
+	wait_until 5 has_lines "$DIR/ran" 1
+	moment=$(($(date +%s) + 2))
+	submit order soon --at "@$moment"
+	expect 0 ym wait "$JOB"
+	(($(date +%s) >= moment)) || fail "started before its moment"
+	for name in noon 25:00 10:60 2026-02-30T10:00 2026-11-22 2026-11-22T10:00+1 2026-11-22T10:00x @ @12x @999999999999 "" \
+		10:00:; do
+		expect 2 ym submit order x --at "$name"
+		assert_contains "write 2026-11-22T10:00, 10:00 or @UNIX-SECONDS" "$ERR" "--at $name"
+	done
+}
+
+test_unique() {
+	local first
+	write_ini <<-EOF
+		[pool:sleep]
+		plugin = $PLUGINS/sleep.so
+		[pool:other]
+		plugin = $PLUGINS/echo.so
+	EOF
+	start_master
+	submit sleep 60000 --unique one
+	first=$JOB
+	assert_equal "" "$ERR" "stderr of the first"
+	expect 0 ym submit sleep 1 --unique one
+	assert_equal "$first" "$OUT" "the duplicate's id"
+	assert_contains "job $first with the unique key \"one\" is not over yet" "$ERR" "what is said of a duplicate"
+	submit other x --unique one
+	((JOB != first)) || fail "another pool has the same key"
+	expect 1 ym submit sleep 1 --unique one --wait --wait-timeout 10ms
+	assert_contains "job $first is not over yet" "$ERR" "waiting for the job that is there already"
+	expect 0 ym cancel --unique one --pool sleep
+	wait_until 5 is cancelled job_state "$first"
+	expect 0 ym submit sleep 1 --unique one --wait
+	assert_equal slept "$OUT" "result of the next one with the key"
+}
+
+test_time_limit_of_a_job() {
+	write_ini <<-EOF
+		[pool:sleep]
+		plugin = $PLUGINS/sleep.so
+		attempts = 1
+		timeout = 100ms
+	EOF
+	start_master
+	expect 1 ym submit sleep 60000 --wait
+	assert_contains "timed out after 100 ms" "$ERR" "the pool's limit"
+	expect 0 ym submit sleep 300 --wait --timeout 0
+	expect 1 ym submit sleep 60000 --wait --timeout 50ms
+	assert_contains "timed out after 50 ms" "$ERR" "the job's own limit"
+	assert_equal 0.050 "$(ym jobs --json | tail -n 1 | grep -o '"timeout": [0-9.]*' | cut -d' ' -f2)" "limit in jobs"
+}
+
+test_quiet() {
+	write_ini <<-EOF
+		[pool:echo]
+		plugin = $PLUGINS/echo.so
+	EOF
+	start_master
+	expect 0 ym submit echo x --quiet
+	assert_equal "" "$OUT" "what submit --quiet says"
+	expect 0 ym submit echo x --quiet --wait
+	assert_equal "" "$OUT" "what submit --quiet --wait says"
+	assert_equal 2 "$(ym jobs --json | wc -l)" "jobs"
 }

@@ -1,0 +1,36 @@
+/*
+ * outcome.h - wait for jobs, and print what became of them.
+ *
+ * Whoever waits sleeps in the kernel until the job is over; it only looks up now and then to see whether there still is
+ * a master.
+ */
+#ifndef YM_RUNTIME_COMMANDS_OUTCOME_H
+#define YM_RUNTIME_COMMANDS_OUTCOME_H
+
+#include "client.h"
+
+struct outcome {
+	struct instance *instance;
+	uint64_t deadline; /* for all of them */
+	bool quiet;        /* print no results */
+	bool several;      /* results of several jobs follow each other: each ends with a newline */
+	bool warned;       /* that there is no master */
+};
+
+/*
+ * See to it that the result of a job, which somebody else submitted, does not go before it was read. True when it was
+ * not kept already: then outcome_let_go() is our business.
+ */
+bool outcome_keep(const struct outcome *outcome, struct job_ref ref);
+void outcome_let_go(const struct outcome *outcome, struct job_ref ref);
+
+/* Wait: 0 it is over, *word is its word; 1 time is up; -1 it is not in the table any more. */
+int outcome_wait(struct outcome *outcome, struct job_ref ref, uint64_t *word, struct ym_err *err);
+
+/* The job is over: print its result on stdout, or on stderr why there is none. Returns the exit code. */
+int outcome_print(const struct outcome *outcome, struct job_ref ref, uint64_t word);
+
+/* Both, with what there is to say when it is not over. Returns the exit code. */
+int outcome_of(struct outcome *outcome, struct job_ref ref);
+
+#endif
