@@ -42,8 +42,8 @@ static const struct {
 		enum job_state after;
 	} cancel, bury, kick, delete;
 } table_of_calls[] = {
-    {JOB_FREE, {1, JOB_FREE}, {1, JOB_FREE}, {1, JOB_FREE}, {GONE, JOB_FREE}},
-    {JOB_FILLING, {1, JOB_FILLING}, {1, JOB_FILLING}, {1, JOB_FILLING}, {GONE, JOB_FILLING}},
+    {JOB_FREE, {1, JOB_FREE}, {1, JOB_FREE}, {GONE, JOB_FREE}, {GONE, JOB_FREE}},
+    {JOB_FILLING, {1, JOB_FILLING}, {1, JOB_FILLING}, {GONE, JOB_FILLING}, {GONE, JOB_FILLING}},
     {JOB_READY, {0, JOB_CANCELLED}, {0, JOB_BURIED}, {1, JOB_READY}, {0, JOB_FREE}},
     {JOB_CLAIMED, {0, JOB_CLAIMED}, {1, JOB_CLAIMED}, {1, JOB_CLAIMED}, {1, JOB_CLAIMED}},
     {JOB_FINISHING, {0, JOB_FINISHING}, {1, JOB_FINISHING}, {1, JOB_FINISHING}, {1, JOB_FINISHING}},

@@ -226,7 +226,7 @@ static void publish(struct job_ref ref, uint64_t job, uint64_t updated)
 {
 	struct board_worker_sh *row = &yard.board->workers[2];
 	struct board_work work = {.job = ref.id, .slot = word_owner(word_of(ref)), .pool = pool};
-	struct board_progress progress = {.job = job, .updated = updated};
+	struct board_progress progress = {.job = job, .updated = updated, .attempt = word_attempt(word_of(ref))};
 
 	board_publish(&row->work, &row->work_version, &work);
 	board_publish(&row->progress, &row->progress_version, &progress);

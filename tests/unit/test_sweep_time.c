@@ -108,7 +108,7 @@ START_TEST(an_answer_that_cannot_be_sent_yet)
 	struct job_ref ref = submit_with_answer();
 
 	run_job(ref, STORY_DONE);
-	atomic_store(&yard.table->result_ttl_ns, 0);
+	atomic_store(&yard.table->result_ttl_ns, UINT64_C(3600000000000));
 	calls.no_answer = true;
 	for (int i = 0; i < 3; i++) {
 		uint64_t before = ym_now_ns();
@@ -125,12 +125,25 @@ START_TEST(an_answer_that_cannot_be_sent_yet)
 	calls.no_answer = false;
 	run_sweep();
 	ck_assert_int_eq(calls.answers, 1);
-	ck_assert_int_eq(state_of(ref), JOB_FREE);
+	ck_assert_uint_eq(word_flags(word_of(ref)), 0);
 	ref = submit_with_answer();
 	ASSERT_OK(dispatch_cancel(&yard, ref, &err));
 	swept.answer = NULL;
 	run_sweep();
 	ck_assert_uint_eq(word_flags(word_of(ref)), 0);
+}
+END_TEST
+
+/* Nobody reads the queue: the slot is not held for ever. */
+START_TEST(an_answer_is_given_up_with_the_result)
+{
+	struct job_ref ref = submit_with_answer();
+
+	run_job(ref, STORY_DONE);
+	atomic_store(&yard.table->result_ttl_ns, 0);
+	calls.no_answer = true;
+	run_sweep();
+	ck_assert_int_eq(state_of(ref), JOB_FREE);
 }
 END_TEST
 
@@ -282,6 +295,7 @@ int main(void)
 	tcase_add_test(tcase, what_is_over_is_forgotten_in_time);
 	tcase_add_test(tcase, answers_are_sent_once);
 	tcase_add_test(tcase, an_answer_that_cannot_be_sent_yet);
+	tcase_add_test(tcase, an_answer_is_given_up_with_the_result);
 	tcase_add_test(tcase, a_dead_taker_leaves_a_job_in_no_list);
 	tcase_add_test(tcase, a_dead_pusher_leaves_a_job_in_no_list);
 	tcase_add_test(tcase, a_job_on_its_way_is_left_alone);
