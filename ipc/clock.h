@@ -18,15 +18,6 @@ static inline uint64_t ym_now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* Milliseconds since 1970: what people mean by a time of day. It can be set. */
-static inline int64_t ym_unix_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* A deadline `timeout_ms` from now on that clock; a negative one, or one of centuries, means never. */
 #define YM_NEVER UINT64_MAX
 static inline uint64_t ym_deadline(int64_t timeout_ms)

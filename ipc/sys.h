@@ -78,4 +78,13 @@ int ym_semop_until(int id, struct sembuf *ops, size_t nops, uint64_t deadline);
 /* The same, but a signal ends it: EINTR. */
 int ym_semop_or_signal(int id, struct sembuf *ops, size_t nops, uint64_t deadline);
 
+/* Milliseconds since 1970: what people mean by a time of day. It can be set. */
+static inline int64_t ym_unix_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
 #endif
