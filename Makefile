@@ -54,7 +54,7 @@ V ?= 0
 Q := $(if $(filter 0,$(V)),@)
 say = $(if $(filter 0,$(V)),@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all program examples demo check bench fuzz install uninstall format lint clean \
+.PHONY: all program examples demo check bench fuzz chaos install uninstall format lint clean \
         need-build need-demo need-test need-bench need-lint tests
 
 all: program
@@ -139,6 +139,13 @@ FUZZ_SECONDS ?= 600
 fuzz: need-test
 	@unshare --ipc tests/fuzz/run.sh $(BUILD) $(FUZZ_SECONDS)
 
+# Longer than in `make check`, and with the statistics; CHAOS_SEED makes the same choices again.
+CHAOS_SECONDS ?= 600
+CHAOS_SEED    ?=
+chaos: need-test
+	@$(MAKE) --no-print-directory -j2 program $(BUILD)/tests/chaos $(BUILD)/tests/plugins/chaos.so
+	@tests/chaos/run.sh $(BUILD) $(CHAOS_SECONDS) $(CHAOS_SEED)
+
 # Each figure beside the raw system calls, measured in the same run.
 bench: need-bench
 	@$(MAKE) --no-print-directory -j2 program $(addprefix $(BUILD)/tests/,bench bench_ipc bench_jobs noop.so)
@@ -151,7 +158,7 @@ $(BUILD)/tests/test_%: tests/unit/test_%.c $(PARTS)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< $(PARTS) $$(pkg-config --cflags --libs check) $(LIBS)
 
-$(BUILD)/tests/chaos: tests/chaos/chaos.c
+$(BUILD)/tests/chaos: $(filter-out tests/chaos/chaos_group.c,$(wildcard tests/chaos/*.[ch]))
 $(BUILD)/tests/chaos_group: tests/chaos/chaos_group.c
 $(BUILD)/tests/codec-peer: tests/interop/codec.c
 $(BUILD)/tests/inbox-peer: tests/interop/inbox.c

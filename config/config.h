@@ -87,10 +87,10 @@ struct cfg_pool {
 	enum cfg_timeout_from timeout_from;
 	int64_t priority; /* level 0..9 of jobs that were submitted without one */
 	int64_t ageing_ms;
-	int64_t rate_ns; /* from one start of a job to the next; 0: none */
-	int64_t inbox;   /* 0 or 1 */
+	int64_t rate_ns;    /* from one start of a job to the next; 0: none */
+	int64_t inbox;      /* 0 or 1 */
 	int64_t inbox_mode; /* permissions of its queue */
-	char *inbox_key; /* NULL: a key of the instance's own; else like that of a limit */
+	char *inbox_key;    /* NULL: a key of the instance's own; else like that of a limit */
 	int64_t output_max;
 	unsigned char retry_codes[CFG_EXIT_CODES]; /* 1: this exit code of a command means "try again" */
 	int64_t stopwaitsecs_ms;

@@ -10,6 +10,7 @@
 #include "answer.h"
 #include "backlog.h"
 #include "bell.h"
+#include "dispatch.h"
 #include "log.h"
 
 /* The sweep comes at least this often while jobs are in the table, and this often when there are none. */
@@ -481,6 +482,8 @@ static int set_up(struct master *master, struct ym_err *err)
 	if (populate_all(master, err) < 0)
 		return -1;
 	load_backlog(master);
+	for (size_t i = 0; i < master->npools; i++)
+		dispatch_mode(&master->instance, master->pools[i].index, 0, POOL_LOADING);
 	atomic_store(&board(master)->master_state, BOARD_MASTER_RUNNING);
 	return 0;
 }

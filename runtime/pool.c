@@ -251,6 +251,8 @@ int pool_enter(struct pool *pool, struct master *master, const struct cfg_pool *
 	atomic_store(&row->queue, queue);
 	memcpy(row->name, config->name, sizeof(row->name));
 	enter_rules(row, config);
+	if (master->instance.group.fresh)
+		atomic_fetch_or(&row->mode, POOL_LOADING);
 	atomic_store(&row->used, 1);
 	show(pool);
 	if (inbox_keeper_enter(&pool->inbox, &master->instance, &master->loop, config, pool->index, err) < 0)

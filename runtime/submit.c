@@ -10,6 +10,9 @@
 /* Filled and entered together: as many as one hold of the index lock may take (some microseconds). */
 #define TOGETHER 64
 
+/* How often to look whether a pool takes jobs. */
+#define LOADING_LOOK_NS 1000000
+
 #define TIME_MAX_MS (INT64_C(200) * 365 * 86400 * 1000)
 
 /* ---- check ----------------------------------------------------------------------------------- */
@@ -34,10 +37,16 @@ static uint64_t payload_max(const struct instance *instance, const struct job_re
 	return request->past ? PAYLOAD_TO_END : instance->table->payload_max;
 }
 
-/* A job of a backlog was accepted before. */
-static bool is_draining(const struct instance *instance, const struct job_request *request)
+/* Is the pool in this mode, and does that concern the job? One of a backlog was accepted before. */
+static bool refuses(const struct instance *instance, const struct job_request *request, enum table_pool_mode mode)
 {
-	return !request->past && (atomic_load(&instance->table->pools[request->pool].mode) & POOL_DRAINING);
+	return !request->past && (atomic_load(&instance->table->pools[request->pool].mode) & mode);
+}
+
+static int fail_loading(const struct instance *instance, const struct job_request *request, struct ym_err *err)
+{
+	return ym_fail(err, YM_ERR_FULL, "pool %.*s is still taking in the jobs of an earlier run: try again",
+	               TABLE_NAME_MAX, instance->table->pools[request->pool].name);
 }
 
 static int fail_draining(const struct instance *instance, const struct job_request *request, struct ym_err *err)
@@ -56,7 +65,7 @@ static int check_request(const struct instance *instance, const struct job_reque
 	if (check_time(request->delay_ms, "delay", err) < 0 || check_time(request->at_ms, "time", err) < 0 ||
 	    (request->timeout_ms != -1 && check_time(request->timeout_ms, "timeout", err) < 0))
 		return -1;
-	if (is_draining(instance, request))
+	if (refuses(instance, request, POOL_DRAINING))
 		return fail_draining(instance, request, err);
 	if (check_text(request->tag, JOB_TAG_MAX, "tag", err) < 0)
 		return -1;
@@ -115,12 +124,26 @@ static void describe(struct table_sh *table, struct job_sh *job, const struct jo
 	text_copy(job->error, job->told ? sizeof(job->error) : 1, job->told ? past->error : "");
 }
 
+/* A master that has just started needs milliseconds, unless it is killed over it. */
+static int await_loading(const struct instance *instance, const struct job_request *request, uint64_t deadline,
+                         struct ym_err *err)
+{
+	while (refuses(instance, request, POOL_LOADING)) {
+		if (ym_now_ns() >= deadline)
+			return fail_loading(instance, request, err);
+		ym_nap(LOADING_LOOK_NS);
+	}
+	return 0;
+}
+
 /* A slot of ours, FILLING, with everything in it. */
 static int64_t fill(struct instance *instance, const struct job_request *request, uint64_t now, uint64_t deadline,
                     uint64_t *word, struct ym_err *err)
 {
 	struct table_sh *table = instance->table;
-	int64_t slot = check_request(instance, request, err) < 0 ? -1 : take_slot(instance, deadline, word, err);
+	int64_t slot = check_request(instance, request, err) < 0 || await_loading(instance, request, deadline, err) < 0
+	                   ? -1
+	                   : take_slot(instance, deadline, word, err);
 	struct job_sh *job;
 
 	if (slot < 0)
@@ -161,6 +184,7 @@ enum verdict {
 	ACCEPTED,
 	EXISTS, /* a live job has its key */
 	DRAINING,
+	LOADING,
 	TAKEN_AWAY, /* the slot is not ours any more */
 };
 
@@ -181,8 +205,10 @@ static enum verdict accept(struct instance *instance, const struct job_request *
 	uint64_t seen = one->word;
 	unsigned flags = (request->keep ? JOB_KEEP : 0u) | (request->reply.key ? JOB_REPLY : 0u);
 
-	if (is_draining(instance, request))
+	if (refuses(instance, request, POOL_DRAINING))
 		return DRAINING;
+	if (refuses(instance, request, POOL_LOADING))
+		return LOADING;
 	if (request->unique && !job_state_over(state)) {
 		uint64_t existing;
 		int64_t other = index_find(instance, request->pool, request->unique, &existing);
@@ -251,7 +277,7 @@ static size_t fill_some(struct instance *instance, const struct job_request *req
 static void free_unused(struct instance *instance, const struct filled *filled, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (filled[i].verdict == EXISTS || filled[i].verdict == DRAINING || filled[i].verdict == NOT_TRIED)
+		if (filled[i].verdict != ACCEPTED && filled[i].verdict != TAKEN_AWAY)
 			dispatch_free(instance, filled[i].taken, filled[i].taken_word);
 }
 
@@ -283,6 +309,8 @@ static size_t submit_some(struct instance *instance, const struct job_request *r
 	*go_on = done > 0 && done == have;
 	if (done < have && filled[done].verdict == DRAINING)
 		fail_draining(instance, &requests[done], err);
+	else if (done < have && filled[done].verdict == LOADING)
+		fail_loading(instance, &requests[done], err);
 	else if (done < have)
 		ym_fail(err, YM_ERR_GONE,
 		        "the slot of a job being submitted was taken away: was this process stopped for long and taken "

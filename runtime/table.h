@@ -204,6 +204,7 @@ struct table_use_sh {
 enum table_pool_mode {
 	POOL_PAUSED = 1,   /* workers start no job */
 	POOL_DRAINING = 2, /* no job is accepted */
+	POOL_LOADING = 4,  /* none yet: those of the backlog come first, for their unique keys count */
 };
 
 /* A pool as clients and workers see it. Written by the master under the group's LOCK, unless the field says otherwise. */

@@ -220,7 +220,7 @@ if [[ -x $BUILD/tests/chaos ]]; then
 		"$CHAOS_GROUP_SECONDS"
 	wait
 	start chaos count_one isolated $((CHAOS_SECONDS + SECONDS_MAX)) "$BUILD/tests/chaos" "$CHAOS_SECONDS" \
-		"$BUILD/yardmaster" "$BUILD/tests/plugins/ledger.so"
+		"$BUILD/yardmaster" "$BUILD/tests/plugins/chaos.so"
 	wait
 fi
 

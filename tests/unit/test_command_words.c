@@ -117,9 +117,8 @@ static const char *variable(const char *name)
 START_TEST(settings_and_their_presets)
 {
 	const struct ym_option few[] = {{BRIEF_WORD, "/bin/true"}};
-	const struct ym_option all[] = {
-	    {BRIEF_WORD, "true"}, {BRIEF_OUTPUT_MAX, "10"}, {BRIEF_RETRY_CODES, "1, 255"},
-	    {BRIEF_STOP_MS, "0"}, {BRIEF_WORD, "-x"},       {"PATH", "/a::/b"}};
+	const struct ym_option all[] = {{BRIEF_WORD, "true"}, {BRIEF_OUTPUT_MAX, "10"}, {BRIEF_RETRY_CODES, "1, 255"},
+	                                {BRIEF_STOP_MS, "0"}, {BRIEF_WORD, "-x"},       {"PATH", "/a::/b"}};
 
 	read_settings(few, COUNT(few));
 	ck_assert_uint_eq(settings.output_max, 1 << 20);

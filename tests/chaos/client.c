@@ -1,0 +1,300 @@
+/* client.c - what a user does with an instance, in random order. */
+#include "client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sem.h>
+#include <time.h>
+
+#include "../../ipc/sys.h"
+#include "../../runtime/submit.h"
+#include "order.h"
+#include "site.h"
+
+#define BATCH_MAX    60
+#define KEYS         3
+#define JOB_MS_MAX   12
+#define JOB_MS_LONG  150 /* longer than stopwaitsecs: given back at an orderly stop */
+#define WAIT_MS      1500
+#define CRASH_ALWAYS 1000
+#define SUBMIT_MS    200
+#define PAUSE_MS_MAX 60
+
+struct one {
+	struct order order;
+	unsigned pool; /* enum site_pool */
+	unsigned key;  /* 0: none */
+	char text[8], tag[16];
+	char payload[ORDER_SIZE_MAX];
+};
+
+struct client {
+	struct instance instance;
+	struct one *ones; /* BATCH_MAX */
+	struct job_request requests[BATCH_MAX];
+	struct job_ref refs[BATCH_MAX];
+};
+
+static int64_t unix_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void __attribute__((noreturn)) leave(struct client *client)
+{
+	instance_leave(&client->instance, NULL, NULL);
+	_exit(0);
+}
+
+/* ---- submit ---------------------------------------------------------------------------------- */
+
+static unsigned choose_pool(void)
+{
+	unsigned n = site_pick(100);
+
+	return n < 35   ? SITE_plain
+	       : n < 55 ? SITE_limited
+	       : n < 75 ? SITE_shared
+	       : n < 85 ? SITE_command
+	       : n < 90 ? SITE_fragile
+	       : n < 95 ? SITE_moving
+	                : SITE_rated;
+}
+
+static char choose_kind(unsigned pool)
+{
+	unsigned n = site_pick(100);
+
+	if (pool == SITE_fragile || pool == SITE_moving)
+		return n < 40 ? ORDER_CRASH : ORDER_GOOD;
+	return n < 80 ? ORDER_GOOD : n < 91 ? ORDER_RETRY : n < 94 ? ORDER_CRASH : n < 97 ? ORDER_SLOW : ORDER_HANG;
+}
+
+static void invent(struct one *one, unsigned number, unsigned pool)
+{
+	one->pool = pool;
+	one->order = (struct order){
+	    .number = number,
+	    .kind = choose_kind(one->pool),
+	    .ms = site_pick(60) ? site_pick(JOB_MS_MAX) : JOB_MS_LONG,
+	    .until = 1 + site_pick(2),
+	    .bytes = site_pick(4) ? 0 : site_pick(site_pick(4) ? 800 : ORDER_BYTES_MAX),
+	};
+	/* Good attempts have to fit into the timeout. */
+	if (order_is_timed(one->order.kind))
+		one->order.ms = site_pick(5);
+	/* So short that only the rate holds them up. */
+	if (one->pool == SITE_rated)
+		one->order.ms = site_pick(3);
+	if (one->pool == SITE_fragile && one->order.kind == ORDER_CRASH)
+		one->order.until = CRASH_ALWAYS;
+	if (one->order.kind == ORDER_HANG || one->pool == SITE_moving)
+		one->order.until = 1;
+	one->key = one->pool != SITE_moving && one->pool != SITE_fragile && site_pick(5) == 0 ? 1 + site_pick(KEYS) : 0;
+	snprintf(one->text, sizeof(one->text), "key%u", one->key);
+	/* How to find the job again in the table. */
+	snprintf(one->tag, sizeof(one->tag), "%u", number);
+}
+
+static void ask(struct job_request *request, struct one *one, int pool, bool keep)
+{
+	*request = (struct job_request){
+	    JOB_REQUEST_INIT,
+	    .pool = (unsigned)pool,
+	    .payload = {.data = one->payload, .size = order_write(one->payload, &one->order)},
+	    .tag = one->tag,
+	    .unique = one->key ? one->text : NULL,
+	    .keep = keep,
+	    .deadline = ym_deadline(SUBMIT_MS),
+	};
+	if (site_pick(2))
+		request->level = (int)site_pick(INDEX_LEVELS);
+	if (site_pick(6) == 0)
+		request->delay_ms = site_pick(200);
+	else if (site_pick(12) == 0)
+		request->at_ms = unix_ms() + site_pick(200);
+	if (order_is_timed(one->order.kind))
+		request->timeout_ms = ORDER_TIMEOUT_MS;
+}
+
+/* Returns how many were taken in. */
+static size_t submit(struct client *client, unsigned from, size_t n, bool keep)
+{
+	struct ym_err err = {0};
+	unsigned common = site_pick(3) ? SITE_POOLS : site_pick(SITE_POOLS);
+	size_t taken;
+
+	for (size_t i = 0; i < n; i++) {
+		struct one *one = &client->ones[i];
+		int pool;
+
+		invent(one, from + (unsigned)i, common < SITE_POOLS ? common : choose_pool());
+		pool = table_pool(client->instance.table, site_pools[one->pool]);
+		/* The master has not entered it yet. */
+		if (pool < 0)
+			leave(client);
+		ask(&client->requests[i], one, pool, keep);
+		site_note(LEDGER_SUBMIT, one->order.number, 0,
+		          LEDGER_VALUE(site_pools[one->pool][0], one->order.kind, one->key));
+	}
+	taken = submit_jobs(&client->instance, client->requests, n, client->refs, NULL, &err);
+	for (size_t i = 0; i < taken; i++) {
+		/* One of the same key has another tag. */
+		const struct job_sh *job = table_job(client->instance.table, client->refs[i].slot);
+		bool ours = !client->ones[i].key || strcmp(job->tag, client->ones[i].tag) == 0;
+
+		site_note(ours ? LEDGER_ACCEPTED : LEDGER_EXISTED, from + (unsigned)i, 0, client->refs[i].id);
+		if (!ours)
+			client->refs[i].gen = 0;
+	}
+	if (taken < n)
+		site_note(LEDGER_FULL, from + (unsigned)taken, 0, err.class);
+	return taken;
+}
+
+/* ---- wait ------------------------------------------------------------------------------------ */
+
+static enum ledger_kind compare(struct client *client, const struct one *one, struct job_ref ref)
+{
+	static char expected[ORDER_SIZE_MAX];
+	size_t size = order_result(expected, &one->order);
+	struct payload result;
+	enum ledger_kind kind = LEDGER_LOST;
+
+	if (payload_open_result(client->instance.directory, table_job(client->instance.table, ref.slot), ref.slot,
+	                        &result, NULL) == 0)
+		kind = result.size == size && memcmp(result.data, expected, size) == 0 ? LEDGER_DONE : LEDGER_WRONG;
+	payload_close(&result);
+	return kind;
+}
+
+static void wait_for(struct client *client, size_t n)
+{
+	uint64_t deadline = ym_deadline(WAIT_MS), word;
+
+	for (size_t i = 0; i < n; i++) {
+		struct job_ref ref = client->refs[i];
+		unsigned number = client->ones[i].order.number;
+		int result;
+
+		if (ref.gen == 0)
+			continue;
+		result = dispatch_wait(&client->instance, ref, deadline, &word, NULL);
+		if (result < 0)
+			site_note(LEDGER_LOST, number, 0, ref.id);
+		else if (result == 0 && word_state(word) == JOB_DONE)
+			site_note(compare(client, &client->ones[i], ref), number, 0, ref.id);
+		if (result == 0)
+			dispatch_forget(&client->instance, ref);
+	}
+}
+
+/* ---- control --------------------------------------------------------------------------------- */
+
+static void cancel(struct client *client, struct job_ref ref, unsigned number)
+{
+	uint64_t word;
+
+	site_note(LEDGER_CANCEL, number, 0, ref.id);
+	if (dispatch_cancel(&client->instance, ref, NULL) != 0)
+		return;
+	word = atomic_load(&client->instance.table->words[ref.slot]);
+	site_note(LEDGER_CANCELLED, number, 0, word_gen(word) == ref.gen ? word_state(word) : JOB_CANCELLED);
+}
+
+static void delete (struct client *client, struct job_ref ref, unsigned number)
+{
+	site_note(LEDGER_DELETE, number, 0, ref.id);
+	if (dispatch_delete(&client->instance, ref, NULL) == 0)
+		site_note(LEDGER_DELETED, number, 0, ref.id);
+}
+
+static void bury_and_kick(struct client *client, struct job_ref ref, unsigned number)
+{
+	site_note(LEDGER_BURY, number, 0, ref.id);
+	dispatch_bury(&client->instance, ref, NULL);
+	site_nap(site_pick(20));
+	site_note(LEDGER_KICK, number, 0, ref.id);
+	dispatch_kick(&client->instance, ref, NULL);
+}
+
+static void pause_pool(struct client *client)
+{
+	int pool = table_pool(client->instance.table, site_pools[site_pick(SITE_POOLS)]);
+	uint32_t mode = site_pick(2) ? POOL_PAUSED : POOL_DRAINING;
+
+	if (pool < 0)
+		return;
+	dispatch_mode(&client->instance, (unsigned)pool, mode, 0);
+	site_nap(site_pick(PAUSE_MS_MAX));
+	dispatch_mode(&client->instance, (unsigned)pool, 0, mode);
+}
+
+static void control(struct client *client, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned number = client->ones[i].order.number, what = site_pick(40);
+
+		if (client->refs[i].gen == 0)
+			continue;
+		if (what == 0)
+			cancel(client, client->refs[i], number);
+		else if (what == 1)
+			delete (client, client->refs[i], number);
+		else if (what == 2)
+			bury_and_kick(client, client->refs[i], number);
+	}
+	if (site_pick(12) == 0)
+		pause_pool(client);
+}
+
+/* ---- both kinds ------------------------------------------------------------------------------ */
+
+void client_run(unsigned from, unsigned count)
+{
+	static struct client client;
+
+	client.ones = calloc(BATCH_MAX, sizeof(*client.ones));
+	if (!client.ones || !site_join(&client.instance))
+		_exit(0);
+	if (site_pick(4) == 0)
+		site_resume(&client.instance);
+	/* Numbers that were not taken in are not used again. */
+	for (unsigned done = 0, n, taken; done < count; done += n) {
+		bool keep = site_pick(4) == 0;
+
+		n = site_pick(3) ? 1 : 1 + site_pick(BATCH_MAX);
+		if (n > count - done)
+			n = count - done;
+		taken = (unsigned)submit(&client, from + done, n, keep);
+		if (taken == 0)
+			break;
+		if (!keep)
+			control(&client, taken);
+		else
+			wait_for(&client, taken);
+	}
+	leave(&client);
+}
+
+/* As PHP does it: attached as long as it holds a unit, so that the set stays what it is. */
+void client_hold(unsigned ms)
+{
+	unsigned limit = site_pick(SITE_LIMITS);
+	struct sembuf take[] = {{YM_SEM_USAGE, 1, SEM_UNDO}, {YM_SEM_VALUE, -1, SEM_UNDO}};
+	struct sembuf give[] = {{YM_SEM_VALUE, 1, SEM_UNDO}, {YM_SEM_USAGE, -1, SEM_UNDO}};
+	const struct timespec patience = {.tv_nsec = 200000000};
+	int id = semget(site_limit_key[limit], 0, 0);
+
+	if (id < 0 || semtimedop(id, take, 2, &patience) < 0)
+		_exit(0);
+	site_note(LEDGER_HOLD, 0, getpid(), limit);
+	site_nap(ms);
+	site_note(LEDGER_RELEASE, 0, getpid(), limit);
+	semop(id, give, 2);
+	_exit(0);
+}

@@ -1,0 +1,103 @@
+/*
+ * site.h - the instance under test: its configuration, its master, who is there.
+ */
+#ifndef YM_TESTS_SITE_H
+#define YM_TESTS_SITE_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "../../runtime/dispatch.h"
+#include "ledger.h"
+
+/* Name, plugin or command, the rest of its section. The first letter of a name is its mark in the ledger. */
+#define SITE_POOL_MAP(X)                                                                                               \
+	X(plain, true, "workers = 3\n")                                                                                \
+	X(limited, true, "workers = 3\nlimits = alpha:2, beta\n")                                                      \
+	X(shared, true, "workers = 3\nlimits = beta, alpha\ntimeout_from = progress\n")                                \
+	X(command, false, "workers = 2\nlimits = alpha\n")                                                             \
+	X(fragile, true, "workers = 2\ncrashes = 3\n")                                                                 \
+	X(moving, true, "workers = 1\non_crash = pool:plain\n")                                                        \
+	X(rated, true, "workers = 4\nrate = 100/s\n")
+
+enum site_pool {
+#define X(name, loaded, text) SITE_##name,
+	SITE_POOL_MAP(X)
+#undef X
+	    SITE_POOLS
+};
+
+#define SITE_CRASHES      3 /* of the pool fragile */
+#define SITE_RATE         100
+#define SITE_RATE_WORKERS 4
+
+/* Name, units, key. */
+#define SITE_LIMIT_MAP(X)                                                                                              \
+	X(alpha, 3, 0x59a1)                                                                                            \
+	X(beta, 2, 0x59b2)
+
+enum site_limit {
+#define X(name, max, key) SITE_##name,
+	SITE_LIMIT_MAP(X)
+#undef X
+	    SITE_LIMITS
+};
+
+struct site {
+	char program[PATH_MAX], plugin[PATH_MAX], self[PATH_MAX];
+	char dir[PATH_MAX], instance[PATH_MAX + 16], ini[PATH_MAX + 16], ledger[PATH_MAX + 16], log[PATH_MAX + 16];
+	int fd; /* of the ledger, here */
+	pid_t master;
+	unsigned problems;
+	void (*meanwhile)(void); /* called again and again by whatever waits here */
+};
+extern struct site site;
+
+extern const char *const site_pools[SITE_POOLS];
+extern const char *const site_limits[SITE_LIMITS];
+extern const int site_limit_max[SITE_LIMITS];
+extern const key_t site_limit_key[SITE_LIMITS];
+
+/* Units of a limit that a job of the pool with this letter holds. */
+unsigned site_units(char pool, enum site_limit limit);
+
+/* ---- for all parts of the test */
+
+void site_die(const char *what);
+/* Counted; the first ones are printed. True: this one was, so that more can be said of it. */
+bool site_problem(const char *format, ...) __attribute__((format(printf, 1, 2)));
+unsigned site_pick(unsigned n);
+void site_nap(unsigned ms);
+void site_note(enum ledger_kind kind, unsigned job, pid_t pid, uint64_t value);
+
+/* ---- the instance */
+
+/* A fresh directory with everything a master needs. */
+void site_make(void);
+void site_remove(void);
+
+void site_locate(struct instance *instance);
+/* Join as a client. False when there is nothing to join. */
+bool site_join(struct instance *instance);
+
+void site_start_master(void);
+/* Until it is up; one that is killed or gives up is started again. */
+void site_await_master(void);
+/* Send it a signal and wait for its end. */
+void site_end_master(int signo);
+
+/* ---- who is there */
+
+struct site_worker {
+	pid_t pid, group; /* of the command it runs, 0: none */
+};
+/* The living workers that are on the board; returns how many, at most `max`. */
+unsigned site_workers(struct site_worker *found, unsigned max);
+
+pid_t site_guardian(void);
+
+/* Let all pools go on. */
+void site_resume(struct instance *instance);
+
+#endif

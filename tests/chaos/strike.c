@@ -1,0 +1,267 @@
+/* strike.c - start the crowd, hit it. */
+#include "strike.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include "../../ipc/sys.h"
+#include "client.h"
+#include "site.h"
+
+#define CLIENTS         3
+#define HOLDERS         2
+#define CROWD           (CLIENTS + HOLDERS)
+#define HOLD_MS_MAX     80
+#define FROZEN_MS_MAX   150
+#define FROZEN_MAX      64
+#define WORKERS_MAX     256
+#define END_PATIENCE_MS 20000
+
+enum victim {
+#define X(name, words, percent) name,
+	STRIKE_MAP(X)
+#undef X
+	    VICTIMS
+};
+
+/* Stopped by SIGSTOP. The start time tells whether the pid is still the same process. */
+struct frozen {
+	pid_t pid;
+	uint64_t started, until;
+	bool kill;
+};
+
+static struct {
+	pid_t crowd[CROWD];
+	unsigned next_job;
+	unsigned hits[VICTIMS];
+	struct frozen frozen[FROZEN_MAX];
+	unsigned nfrozen;
+} strikes = {.next_job = 1};
+
+unsigned strike_next_job(void)
+{
+	return strikes.next_job;
+}
+
+/* ---- the crowd ------------------------------------------------------------------------------- */
+
+static void start_one(unsigned place)
+{
+	unsigned count = 20 + site_pick(CLIENT_JOBS_MAX - 20), from = strikes.next_job, seed = (unsigned)random();
+	pid_t pid;
+
+	if (place < CLIENTS)
+		strikes.next_job += count;
+	pid = fork();
+	if (pid < 0)
+		site_die("fork");
+	if (pid == 0) {
+		srandom(seed);
+		if (place < CLIENTS)
+			client_run(from, count);
+		client_hold(site_pick(HOLD_MS_MAX));
+	}
+	strikes.crowd[place] = pid;
+}
+
+void strike_tend(void)
+{
+	for (unsigned i = 0; i < CROWD; i++)
+		if (strikes.crowd[i] <= 0 || waitpid(strikes.crowd[i], NULL, WNOHANG) == strikes.crowd[i])
+			start_one(i);
+}
+
+void strike_end_crowd(void)
+{
+	uint64_t deadline = ym_deadline(END_PATIENCE_MS);
+
+	for (unsigned i = 0; i < CROWD; i++) {
+		while (strikes.crowd[i] > 0 && waitpid(strikes.crowd[i], NULL, WNOHANG) == 0 && ym_now_ns() < deadline)
+			site_nap(5);
+		if (strikes.crowd[i] > 0 && kill(strikes.crowd[i], 0) == 0) {
+			site_problem("client %d does not come to an end", (int)strikes.crowd[i]);
+			kill(strikes.crowd[i], SIGKILL);
+			waitpid(strikes.crowd[i], NULL, 0);
+		}
+		strikes.crowd[i] = 0;
+	}
+}
+
+/* ---- stop and kill --------------------------------------------------------------------------- */
+
+/* Noted first: what follows from it may happen before kill() has returned. */
+static void strike_dead(pid_t pid)
+{
+	if (pid <= 1)
+		return;
+	site_note(LEDGER_STRIKE, 0, pid, 0);
+	kill(pid, SIGKILL);
+}
+
+static void freeze(pid_t pid, bool then_kill)
+{
+	if (pid <= 1 || strikes.nfrozen == FROZEN_MAX)
+		return;
+	site_note(LEDGER_FREEZE, 0, pid, 0);
+	kill(pid, SIGSTOP);
+	strikes.frozen[strikes.nfrozen++] = (struct frozen){
+	    .pid = pid,
+	    .started = ym_process_started(pid),
+	    .until = ym_deadline(site_pick(FROZEN_MS_MAX)),
+	    .kill = then_kill,
+	};
+}
+
+static void thaw(const struct frozen *frozen)
+{
+	if (frozen->started == 0 || ym_process_started(frozen->pid) != frozen->started)
+		return;
+	if (frozen->kill)
+		strike_dead(frozen->pid);
+	else
+		kill(frozen->pid, SIGCONT);
+}
+
+void strike_thaw(bool all)
+{
+	uint64_t now = ym_now_ns();
+
+	for (unsigned i = 0; i < strikes.nfrozen;) {
+		if (all || now >= strikes.frozen[i].until) {
+			thaw(&strikes.frozen[i]);
+			strikes.frozen[i] = strikes.frozen[--strikes.nfrozen];
+		} else {
+			i++;
+		}
+	}
+}
+
+/* ---- victims --------------------------------------------------------------------------------- */
+
+static struct site_worker some_worker(void)
+{
+	struct site_worker found[WORKERS_MAX];
+	unsigned n = site_workers(found, WORKERS_MAX);
+
+	return n ? found[site_pick(n)] : (struct site_worker){0};
+}
+
+static pid_t some_command(void)
+{
+	struct site_worker found[WORKERS_MAX];
+	unsigned n = site_workers(found, WORKERS_MAX), start = n ? site_pick(n) : 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (found[(start + i) % n].group > 0)
+			return found[(start + i) % n].group;
+	return 0;
+}
+
+static void strike_all_workers(void)
+{
+	struct site_worker found[WORKERS_MAX];
+	unsigned n = site_workers(found, WORKERS_MAX);
+
+	for (unsigned i = 0; i < n; i++)
+		strike_dead(found[i].pid);
+}
+
+static void strike_all(void)
+{
+	if (site_pick(2))
+		strike_dead(site_guardian());
+	site_note(LEDGER_MASTER, 0, site.master, SIGKILL);
+	kill(site.master, SIGKILL);
+	strike_all_workers();
+	for (unsigned i = 0; i < CROWD; i++)
+		strike_dead(strikes.crowd[i]);
+	site_end_master(SIGKILL);
+	/* A worker that was just being started is not on the board yet. */
+	site_nap(20);
+	strike_all_workers();
+}
+
+static enum victim choose(void)
+{
+	static const unsigned percents[] = {
+#define X(name, words, percent) percent,
+	    STRIKE_MAP(X)
+#undef X
+	};
+	unsigned n = site_pick(100);
+
+	for (unsigned i = 0; i < VICTIMS; i++) {
+		if (n < percents[i])
+			return (enum victim)i;
+		n -= percents[i];
+	}
+	return WORKER;
+}
+
+static void hit(enum victim victim)
+{
+	switch (victim) {
+	case WORKER:
+		strike_dead(some_worker().pid);
+		break;
+	case FROZEN_WORKER:
+		freeze(some_worker().pid, site_pick(2));
+		break;
+	case COMMAND:
+		strike_dead(some_command());
+		break;
+	case CLIENT:
+		strike_dead(strikes.crowd[site_pick(CLIENTS)]);
+		break;
+	case FROZEN_CLIENT:
+		freeze(strikes.crowd[site_pick(CLIENTS)], site_pick(2));
+		break;
+	case HOLDER:
+		strike_dead(strikes.crowd[CLIENTS + site_pick(HOLDERS)]);
+		break;
+	case MASTER:
+		site_end_master(SIGKILL);
+		site_nap(site_pick(60));
+		break;
+	case FROZEN_MASTER:
+		freeze(site.master, false);
+		break;
+	case GUARDIAN:
+		site_pick(2) ? strike_dead(site_guardian()) : freeze(site_guardian(), site_pick(2));
+		break;
+	case STOP:
+		site_end_master(SIGTERM);
+		break;
+	default:
+		strike_all();
+	}
+}
+
+void strike(void)
+{
+	enum victim victim = choose();
+
+	strikes.hits[victim]++;
+	hit(victim);
+	if (victim != MASTER && victim != STOP && victim != ALL)
+		return;
+	site_start_master();
+	if (site_pick(3))
+		site_await_master();
+}
+
+void strike_print(void)
+{
+	static const char *const words[] = {
+#define X(name, words, percent) words,
+	    STRIKE_MAP(X)
+#undef X
+	};
+
+	for (unsigned i = 0; i < VICTIMS; i++)
+		printf("%s%u %s", i ? ", " : "hit: ", strikes.hits[i], words[i]);
+	printf("\n");
+}
