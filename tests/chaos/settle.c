@@ -92,8 +92,8 @@ static void print_pools(const struct instance *instance)
 		int pool = table_pool(instance->table, site_pools[i]);
 		const struct table_pool_sh *row = &instance->table->pools[pool < 0 ? 0 : pool];
 
-		printf("   pool %s: ready lists %#x, sleeping %d, mode %u\n", site_pools[i],
-		       atomic_load(&row->ready), atomic_load(&row->sleeping), atomic_load(&row->mode));
+		printf("   pool %s: ready lists %#x, sleeping %d, mode %u\n", site_pools[i], atomic_load(&row->ready),
+		       atomic_load(&row->sleeping), atomic_load(&row->mode));
 	}
 }
 

@@ -68,8 +68,8 @@ static void claim_goes_in_an_envelope(const uint8_t *data, size_t size, bool wra
 	}
 	CLAIM(ym_serialize(&value, &bytes, &err) == 0, "%s", err.text);
 	CLAIM(envelope_parse(bytes.bytes, bytes.length, false, &envelope, &err) == 0, "%s", err.text);
-	CLAIM(envelope.request.payload.size == size && memcmp(envelope.request.payload.data, data, size) == 0, "%zu of %zu bytes",
-	      envelope.request.payload.size, size);
+	CLAIM(envelope.request.payload.size == size && memcmp(envelope.request.payload.data, data, size) == 0,
+	      "%zu of %zu bytes", envelope.request.payload.size, size);
 	envelope_free(&envelope);
 	ym_value_free(&value);
 	ym_buffer_free(&bytes);
