@@ -291,7 +291,7 @@ void config_print_options(FILE *to)
 {
 	enum cfg_kind kind = CFG_KINDS;
 	int name = 0, type = 0, preset = 0;
-	struct columns columns;
+	struct columns columns = {0};
 
 	for (size_t i = 0; i < COUNT(options); i++) {
 		fill_columns(&options[i], &columns);

@@ -98,7 +98,7 @@ static int by_key(const void *a, const void *b)
 /* All pools take their limits in the order of the keys: then two workers can never each wait for the other's. */
 static void enter_limits(struct table_sh *table, struct table_pool_sh *row, const struct cfg_pool *config)
 {
-	struct use uses[TABLE_POOL_LIMITS];
+	struct use uses[TABLE_POOL_LIMITS] = {{0}};
 	size_t n = config->nlimits;
 
 	_Static_assert(CFG_USES_MAX <= TABLE_POOL_LIMITS, "what the configuration allows fits");

@@ -6,24 +6,17 @@
 #include <string.h>
 #include <time.h>
 
-#include "../ipc/clock.h"
+#include "../ipc/sys.h"
+#include "when.h"
 
 /* The last second of the year 9999. */
 #define LAST_SECOND INT64_C(253402300799)
 
 #define HOW "write 2026-11-22T10:00, 10:00 or @UNIX-SECONDS"
 
-int64_t wall_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 int64_t wall_of(uint64_t moment)
 {
-	return wall_now_ms() + ((int64_t)moment - (int64_t)ym_now_ns()) / 1000000;
+	return ym_unix_ms() + ((int64_t)moment - (int64_t)ym_now_ns()) / 1000000;
 }
 
 const char *wall_text(int64_t unix_ms, char out[WALL_MAX])
@@ -69,42 +62,6 @@ static bool clock_time(const char **at, struct tm *tm)
 	if (!digits(at, 2, &tm->tm_hour) || !sign(at, ':') || !digits(at, 2, &tm->tm_min))
 		return false;
 	return (!sign(at, ':') || digits(at, 2, &tm->tm_sec)) && tm->tm_hour < 24 && tm->tm_min < 60 && tm->tm_sec < 60;
-}
-
-static bool date(const char **at, struct tm *tm)
-{
-	if (!digits(at, 4, &tm->tm_year) || !sign(at, '-') || !digits(at, 2, &tm->tm_mon) || !sign(at, '-') ||
-	    !digits(at, 2, &tm->tm_mday))
-		return false;
-	tm->tm_year -= 1900;
-	tm->tm_mon -= 1;
-	return true;
-}
-
-/* There is no 30th of February: the calendar would make a day in March of it. */
-static bool is_in_calendar(const struct tm *tm)
-{
-	struct tm copy = *tm;
-
-	timegm(&copy);
-	return copy.tm_mday == tm->tm_mday && copy.tm_mon == tm->tm_mon && copy.tm_year == tm->tm_year;
-}
-
-/* Z, +01:00, +0100; *seconds east of Greenwich. */
-static bool offset(const char **at, long *seconds)
-{
-	int east = **at == '-' ? -1 : 1, hours, minutes;
-
-	*seconds = 0;
-	if (sign(at, 'Z'))
-		return true;
-	if ((!sign(at, '+') && !sign(at, '-')) || !digits(at, 2, &hours))
-		return false;
-	sign(at, ':');
-	if (!digits(at, 2, &minutes) || hours > 14 || minutes > 59)
-		return false;
-	*seconds = east * (hours * 3600L + minutes * 60L);
-	return true;
 }
 
 static int refuse(char why[CFG_WHY_MAX], const char *text, const char *reason)
@@ -156,29 +113,12 @@ static int next_time(const char *text, const struct tm *given, int64_t now_ms, i
 
 int wall_parse(const char *text, int64_t now_ms, int64_t *unix_ms, char why[CFG_WHY_MAX])
 {
-	struct tm tm = {.tm_isdst = -1}, day;
+	struct tm tm = {.tm_isdst = -1};
 	const char *at = text;
-	long east;
 
 	if (*text == '@')
 		return unix_seconds(text, unix_ms, why);
 	if (clock_time(&at, &tm) && !*at)
 		return next_time(text, &tm, now_ms, unix_ms, why);
-	at = text;
-	tm = (struct tm){.tm_isdst = -1};
-	if (!date(&at, &tm))
-		return refuse(why, text, "is no time");
-	day = tm;
-	if (!is_in_calendar(&day))
-		return refuse(why, text, "is no day of the calendar");
-	if ((!sign(&at, 'T') && !sign(&at, ' ')) || !clock_time(&at, &tm))
-		return refuse(why, text, "has no time of the day");
-	if (!*at) {
-		*unix_ms = (int64_t)mktime(&tm) * 1000;
-		return 0;
-	}
-	if (!offset(&at, &east) || *at)
-		return refuse(why, text, "has an end that is no time zone");
-	*unix_ms = ((int64_t)timegm(&tm) - east) * 1000;
-	return 0;
+	return when_parse(text, unix_ms) < 0 ? refuse(why, text, "is no time, or no day of the calendar") : 0;
 }

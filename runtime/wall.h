@@ -13,16 +13,15 @@
 
 #define WALL_MAX 40
 
-/* Unix time in milliseconds: now, and of a moment of ym_now_ns(). */
-int64_t wall_now_ms(void);
+/* Unix time in milliseconds of a moment of ym_now_ns(). */
 int64_t wall_of(uint64_t moment);
 
 /* 2026-11-22T10:00:00+01:00 in the local time zone; wall_parse() reads it back. Returns `out`. */
 const char *wall_text(int64_t unix_ms, char out[WALL_MAX]);
 
 /*
- * 2026-11-22T10:00, also with seconds, a blank for the T, and Z or an offset such as +01:00; 10:00 (the next time that the
- * clock shows it, seen from now_ms); @1795338000 (unix seconds). 0, or -1 with the reason.
+ * What when_parse() reads, 10:00 (the next time that the clock shows it, seen from now_ms), or @1795338000 (unix seconds). 0,
+ * or -1 with the reason.
  */
 int wall_parse(const char *text, int64_t now_ms, int64_t *unix_ms, char why[CFG_WHY_MAX]);
 

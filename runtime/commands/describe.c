@@ -45,7 +45,7 @@ const char *describe_why(const struct view_job *job, char out[DESCRIBE_MAX])
 	else if (job->held_by[0])
 		snprintf(out, DESCRIBE_MAX, "waits for limit %s", job->held_by);
 	else if (job->state == JOB_DELAYED) {
-		left = describe_due(job) - wall_now_ms();
+		left = describe_due(job) - ym_unix_ms();
 		snprintf(out, DESCRIBE_MAX, "%s in %s%s%s", job->attempt ? "again" : "starts",
 		         text_duration(left > 0 ? (uint64_t)left * 1000000u : 0, wait), error[0] ? "; " : "", error);
 	} else if (job->state != JOB_DONE)

@@ -101,7 +101,7 @@ static int read_options(const struct args *args, struct order *order, struct ym_
 		return ym_fail(err, YM_ERR_USAGE, "--priority: %s", why);
 	if (priority)
 		request->level = (int)level;
-	if (at && wall_parse(at, wall_now_ms(), &request->at_ms, why) < 0)
+	if (at && wall_parse(at, ym_unix_ms(), &request->at_ms, why) < 0)
 		return ym_fail(err, YM_ERR_USAGE, "--at: %s", why);
 	if (request->unique && !*request->unique)
 		return ym_fail(err, YM_ERR_USAGE, "--unique: the key is empty");
