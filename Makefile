@@ -67,7 +67,7 @@ $(BUILD)/yardmaster: $(OBJECTS)
 
 $(LIBRARY): $(LIB_OBJECTS)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs $(SANITIZE) $(LDFLAGS) -o $@ $^ -Wl,--as-needed -lm
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs $(SANITIZE) $(LDFLAGS) -o $@ $^ -Wl,--as-needed -lc -lm
 	$(Q)ln -sf $(SONAME) $(BUILD)/libyardmaster.so
 
 $(BUILD)/obj/%.o: %.c Makefile

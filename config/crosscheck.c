@@ -119,12 +119,14 @@ static void check_backoff(const struct check *check, size_t index)
 	const struct cfg_entry *first = entry_of(section, CFG_POOL, offsetof(struct cfg_pool, backoff_ms));
 	const struct cfg_entry *longest = entry_of(section, CFG_POOL, offsetof(struct cfg_pool, backoff_max_ms));
 	char wait[CFG_NUMBER_MAX], most[CFG_NUMBER_MAX];
+	int line = first ? first->line : 0;
 
+	if (longest && longest->line > line)
+		line = longest->line;
 	/* The default of the one is below that of the other, so one of the two entries is there. */
 	if (pool->backoff_ms <= pool->backoff_max_ms || (first && first->refused) || (longest && longest->refused))
 		return;
-	cfg_problems_add(check->problems,
-	                 longest && (!first || longest->line > first->line) ? longest->line : first->line,
+	cfg_problems_add(check->problems, line,
 	                 "a `backoff` of %s is longer than `backoff_max`, %s: raise the one or lower the other",
 	                 cfg_format_duration(pool->backoff_ms, wait), cfg_format_duration(pool->backoff_max_ms, most));
 }

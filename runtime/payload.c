@@ -191,7 +191,7 @@ static int store_file(const struct part *part, const struct stream *stream, uint
 	file_path(path, sizeof(path), part->directory, part->slot, part->gen, part->which);
 	fd = create_file(path);
 	if (fd < 0) {
-		result = cannot_write(part, stream, "open", path, 0, err);
+		cannot_write(part, stream, "open", path, 0, err);
 	} else {
 		result = write_stream(fd, path, stream, part, max, size, err);
 		if (close(fd) < 0 && result == 0)

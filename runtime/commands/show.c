@@ -58,7 +58,7 @@ static const char *progress_text(uint64_t done, uint64_t total, const char *unit
 
 	out[0] = '\0';
 	if (done || total)
-		snprintf(out, 2 * TEXT_MAX, "%s%s%s",
+		snprintf(out, 2 * (size_t)TEXT_MAX, "%s%s%s",
 		         total ? text_fraction(done, total, bytes, amount) : text_amount((double)done, bytes, amount),
 		         bytes || !unit[0] ? "" : " ", bytes ? "" : unit);
 	return out;

@@ -289,7 +289,7 @@ test_at_a_moment() {
 	submit order soon --at "@$moment"
 	expect 0 ym wait "$JOB"
 	(($(date +%s) >= moment)) || fail "started before its moment"
-	for name in noon 25:00 10:60 2026-02-30T10:00 2026-11-22 2026-11-22T10:00+1 2026-11-22T10:00x @ @12x @999999999999 "" \
+	for name in noon 25:00 10:60 2026-02-30T10:00 2026-11-22T10:00+1 2026-11-22T10:00x @ @12x @999999999999 "" \
 		10:00:; do
 		expect 2 ym submit order x --at "$name"
 		assert_contains "write 2026-11-22T10:00, 10:00 or @UNIX-SECONDS" "$ERR" "--at $name"
