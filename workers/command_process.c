@@ -54,13 +54,16 @@ static void exec_first(struct launch *launch)
 	launch->failed = refused;
 }
 
+/* Seen by nobody: `failed` says why. */
+#define EXEC_FAILED 127
+
 /*
- * In the child, on a stack of its own but in the memory of the parent, which stands still until exec or _exit: like
+ * In the child, on a stack of its own but in the memory of the parent, which stands still until exec or the end: like
  * vfork(), and for the same reason: a copy of the page tables costs more than everything else here. It is safe because
  * all signals are blocked (no handler of the parent runs in here), only async-signal-safe functions are called, and
  * nothing is written but this stack, errno and the two fields of the launch. The C library's posix_spawn() does the
  * same, but cannot ask for a death signal. No function of the child has variables that AddressSanitizer watches: the
- * marks it makes for them would outlive a child that never returns.
+ * marks it makes for them would outlive a child that never returns. It ends by returning: the C library's clone() exits then.
  */
 static int child(void *arg)
 {
@@ -69,13 +72,13 @@ static int child(void *arg)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* The parent was killed before the wish was heard. */
 	if (getppid() != launch->parent)
-		_exit(127);
+		return EXEC_FAILED;
 	setpgid(0, 0);
 	for (int fd = 0; fd < COMMAND_FILES; fd++) {
 		if (dup2(launch->start->files[fd], fd) < 0) {
 			launch->sys = errno;
 			launch->failed = "dup2()";
-			_exit(127);
+			return EXEC_FAILED;
 		}
 	}
 	/* Ours are all close-on-exec; this is for what libraries leave open. Kernels before 5.9 do without. */
@@ -83,7 +86,7 @@ static int child(void *arg)
 	forget_signals();
 	sigprocmask(SIG_SETMASK, &launch->no_signals, NULL);
 	exec_first(launch);
-	_exit(127);
+	return EXEC_FAILED;
 }
 
 static int tell_failed(const struct launch *launch, struct ym_err *err)
