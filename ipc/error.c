@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,8 +23,8 @@ static const struct {
 	const char *hint;
 } hints[] = {
     {ENOSPC, YM_ERR_LIMIT,
-     "this is a kernel limit, not a full disk, when it comes from an IPC call: see `ipcs -l` and the sysctls "
-     "kernel.sem, kernel.shmmni, kernel.msgmni; `ipcs` shows who uses them"},
+     "this is a kernel limit, not a full disk: see `ipcs -l` and the sysctls kernel.sem, kernel.shmmni, kernel.msgmni; "
+     "`ipcs` shows who uses them"},
     {ENOMEM, YM_ERR_LIMIT, "not enough memory, or kernel.shmall reached (see `ipcs -l`)"},
     {E2BIG, YM_ERR_LIMIT, "larger than the kernel allows for one call"},
     {ERANGE, YM_ERR_LIMIT, "a semaphore value must stay within 0..32767"},
@@ -60,6 +61,13 @@ void ym_err_set(struct ym_err *err, enum ym_err_class class, const char *fmt, ..
 	va_end(ap);
 }
 
+/* Of files, no space means just that. */
+static bool is_full_disk(int sys, const char *fmt)
+{
+	return sys == ENOSPC && strncmp(fmt, "sem", 3) != 0 && strncmp(fmt, "shm", 3) != 0 &&
+	       strncmp(fmt, "msg", 3) != 0;
+}
+
 void ym_err_set_sys(struct ym_err *err, int sys, const char *fmt, ...)
 {
 	const char *hint = NULL;
@@ -75,6 +83,10 @@ void ym_err_set_sys(struct ym_err *err, int sys, const char *fmt, ...)
 			err->class = hints[i].class;
 			hint = hints[i].hint;
 		}
+	}
+	if (is_full_disk(sys, fmt)) {
+		err->class = YM_ERR_FULL;
+		hint = NULL;
 	}
 	va_start(ap, fmt);
 	vsnprintf(err->text, sizeof(err->text), fmt, ap);

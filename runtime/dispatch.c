@@ -344,6 +344,12 @@ int dispatch_delete(struct instance *instance, struct job_ref ref, struct ym_err
 			return 1;
 		if (word_state(word) == JOB_FREE || word_state(word) == JOB_FILLING)
 			break;
+		/* Somebody waits for an answer: it is cancelled, and forgotten when that is sent. */
+		if (word_flags(word) & JOB_REPLY) {
+			if (put_aside(instance, ref.slot, &word, JOB_CANCELLED))
+				return 0;
+			continue;
+		}
 		if (dispatch_free(instance, ref.slot, word))
 			return 0;
 		word = atomic_load(&instance->table->words[ref.slot]);

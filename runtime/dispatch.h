@@ -71,7 +71,7 @@ int dispatch_bury(struct instance *instance, struct job_ref ref, struct ym_err *
  */
 int dispatch_kick(struct instance *instance, struct job_ref ref, struct ym_err *err);
 
-/* Forget a job that is over, buried, or waits. 0, 1 it is running, -1 no such job. */
+/* Forget a job that is over, buried, or waits (one with an answer still to be sent: after that). 0, 1 it is running, -1 no such job. */
 int dispatch_delete(struct instance *instance, struct job_ref ref, struct ym_err *err);
 
 /* Free the slot of a job that nobody works on, if its word is still `word`: false if not. */

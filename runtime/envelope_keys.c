@@ -335,7 +335,7 @@ static int open_file(struct envelope *envelope, struct ym_err *err)
 	if (!S_ISREG(st.st_mode))
 		return ym_fail(err, YM_ERR_USAGE, "file: \"%s\" is no regular file", path);
 	envelope->request.payload.data = NULL;
-	envelope->request.payload.size = (size_t)st.st_size;
+	envelope->request.payload.size = PAYLOAD_TO_END;
 	return 0;
 }
 

@@ -168,8 +168,7 @@ static pid_t last_sender(const struct inbox *inbox)
 {
 	struct ym_queue_stat stat;
 
-	ym_queue_stat(inbox->options.queue, &stat, NULL);
-	return stat.last_sender;
+	return ym_queue_stat(inbox->options.queue, &stat, NULL) == 0 ? stat.last_sender : 0;
 }
 
 /* No job: keep it aside, and tell. */
@@ -191,20 +190,28 @@ static void reject(struct inbox *inbox, long type, const struct ym_buffer *messa
 		log_line(LOG_ERROR, "pool %s: inbox: %s: %s; not kept: %s", name, what, why->text, err.text);
 }
 
+/* What is wrong with the message itself, or with a file that it names, will be so the next time. */
+static bool hopeless(const struct ym_err *err, bool file)
+{
+	return err->class == YM_ERR_USAGE || (file && (err->class == YM_ERR_CORRUPT || err->class == YM_ERR_SYSTEM));
+}
+
 /* Make a job of it, or keep it aside: true when it is dealt with. */
 static bool deliver(struct inbox *inbox, long type, const struct ym_buffer *message)
 {
 	struct envelope envelope;
 	struct ym_err err = {0};
+	bool file = false;
 	int result =
 	    envelope_parse(message->bytes ? message->bytes : "", message->length, inbox->files, &envelope, &err);
 
 	if (result == 0) {
 		envelope.request.pool = inbox->options.pool;
+		file = envelope.file != NULL;
 		result = inbox->options.submit(inbox->options.arg, &envelope.request, &err);
 		envelope_free(&envelope);
 	}
-	if (result < 0 && err.class != YM_ERR_USAGE) {
+	if (result < 0 && !hopeless(&err, file)) {
 		not_now(inbox, &err);
 		return false;
 	}

@@ -8,6 +8,7 @@
 #include "../ipc/queue.h"
 #include "../ipc/registry.h"
 #include "log.h"
+#include "reply.h"
 
 static void object_name(const struct inbox_keeper *keeper, char out[YM_OBJECT_NAME_MAX])
 {
@@ -81,16 +82,31 @@ int inbox_keeper_enter(struct inbox_keeper *keeper, struct instance *instance, u
 	return enter(keeper, err) < 0 ? ym_err_prefix(err, "inbox of pool %s", config->name) : 0;
 }
 
+/* Nobody else would tell him: there is one job for both messages, and its answer goes to the first. */
+static void answer_duplicate(const struct inbox_keeper *keeper, const struct job_request *request, uint64_t id)
+{
+	const struct job_answer answer = {.id = id, .tag = request->tag, .state = "duplicate"};
+	struct ym_err err = {.text = "its queue is full"};
+
+	if (request->reply.key && reply_send(&request->reply, &answer, &err) != 0)
+		log_line(LOG_WARN, "pool %s: inbox: the sender of a duplicate of job %llu gets no answer: %s",
+		         keeper->config->name, (unsigned long long)id, err.text);
+}
+
 static int submit(void *arg, const struct job_request *request, struct ym_err *err)
 {
 	struct inbox_keeper *keeper = arg;
 	struct job_ref ref;
 	int32_t holder;
+	int result;
 
 	/* The master must not hang: the message stays where it is. */
 	if (!index_usable(keeper->instance, &holder))
 		return ym_fail(err, YM_ERR_TIMEOUT, "process %ld holds the lock of the job lists", (long)holder);
-	return submit_job(keeper->instance, request, &ref, err);
+	result = submit_job(keeper->instance, request, &ref, err);
+	if (result == 1)
+		answer_duplicate(keeper, request, ref.id);
+	return result;
 }
 
 static void lost(void *arg, const struct ym_err *err)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text.h"
+
 #define TRIES 100
 
 static int by_id(const void *a, const void *b)
@@ -97,7 +99,7 @@ static void add_hindrances(const struct instance *instance, struct view_job *job
 				continue;
 			jobs[i].paused = paused;
 			if (held)
-				copy_string(jobs[i].held_by, held, TABLE_NAME_MAX);
+				text_copy(jobs[i].held_by, sizeof(jobs[i].held_by), held);
 		}
 	}
 }

@@ -41,6 +41,9 @@ static struct layout lay_out(const struct view_job *list, size_t count)
 		widen(&layout.tag, list[i].tag, TAG_COLUMNS);
 		layout.priority |= (int64_t)list[i].level != usual;
 	}
+	/* Its heading must fit. */
+	if (layout.tag > 0 && layout.tag < sizeof("TAG") - 1)
+		layout.tag = sizeof("TAG") - 1;
 	/* On a terminal a long error is cut: `show` has all of it. */
 	if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
 		layout.line = size.ws_col;

@@ -123,9 +123,11 @@ static int wait_empty(struct outcome *outcome, unsigned pool)
 		found = false;
 		for (uint32_t slot = 0; slot < instance->table->slots; slot++)
 			while (is_open(instance, slot, pool, &ref)) {
+				int result = outcome_wait(outcome, ref, &word, &err);
+
 				found = true;
-				if (outcome_wait(outcome, ref, &word, &err) == 1)
-					return 1;
+				if (result == 1 || (result < 0 && err.class == YM_ERR_NOT_RUNNING))
+					return result;
 			}
 	} while (found);
 	return 0;

@@ -12,6 +12,9 @@
 /* While waiting: how often to see whether there still is a master. */
 #define LOOK_MS 2000
 
+/* How long a stopped instance may take to come back. */
+#define STOPPED_NS UINT64_C(10000000000)
+
 bool outcome_keep(const struct outcome *outcome, struct job_ref ref)
 {
 	struct table_sh *table = outcome->instance->table;
@@ -27,7 +30,20 @@ bool outcome_keep(const struct outcome *outcome, struct job_ref ref)
 
 void outcome_let_go(const struct outcome *outcome, struct job_ref ref)
 {
-	dispatch_forget(outcome->instance, ref);
+	if (!outcome->unprinted)
+		dispatch_forget(outcome->instance, ref);
+}
+
+/* Stopped in order, and nobody has started it again: who waits would keep what is left of it alive for nothing. */
+static bool stopped_for_good(struct outcome *outcome)
+{
+	bool stopped = atomic_load(&outcome->instance->board->instance.master_state) == BOARD_MASTER_STOPPED;
+
+	if (!stopped)
+		outcome->stopped = 0;
+	else if (outcome->stopped == 0)
+		outcome->stopped = ym_now_ns();
+	return stopped && ym_now_ns() > outcome->stopped + STOPPED_NS;
 }
 
 int outcome_wait(struct outcome *outcome, struct job_ref ref, uint64_t *word, struct ym_err *err)
@@ -39,6 +55,10 @@ int outcome_wait(struct outcome *outcome, struct job_ref ref, uint64_t *word, st
 
 		result = dispatch_wait(outcome->instance, ref, look < outcome->deadline ? look : outcome->deadline,
 		                       word, err);
+		if (result == 1 && stopped_for_good(outcome))
+			return ym_fail(err, YM_ERR_NOT_RUNNING,
+			               "the instance was stopped; job %llu is kept for its next start",
+			               (unsigned long long)ref.id);
 		if (result == 1)
 			client_note_master(outcome->instance,
 			                   "waiting for workers that are still there, or for the next one",
@@ -84,13 +104,15 @@ static int print_result(const struct outcome *outcome, struct job_ref ref, struc
 	return printed;
 }
 
-int outcome_print(const struct outcome *outcome, struct job_ref ref, uint64_t word)
+int outcome_print(struct outcome *outcome, struct job_ref ref, uint64_t word)
 {
 	const char *error = table_job(outcome->instance->table, ref.slot)->error;
 	struct ym_err err;
 
-	if (word_state(word) == JOB_DONE)
-		return print_result(outcome, ref, &err) < 0 ? command_fail(&err) : 0;
+	if (word_state(word) == JOB_DONE) {
+		outcome->unprinted = print_result(outcome, ref, &err) < 0;
+		return outcome->unprinted ? command_fail(&err) : 0;
+	}
 	fprintf(stderr, "yardmaster: job %llu %s%s%.*s\n", (unsigned long long)ref.id, job_state_word(word_state(word)),
 	        *error ? ": " : "", JOB_ERROR_MAX, error);
 	return ym_err_exit_code(YM_ERR_NO);

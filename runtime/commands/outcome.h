@@ -15,6 +15,8 @@ struct outcome {
 	bool quiet;        /* print no results */
 	bool several;      /* results of several jobs follow each other: each ends with a newline */
 	bool warned;       /* that there is no master */
+	uint64_t stopped;  /* ym_now_ns() since when the instance is seen stopped, 0: it is not */
+	bool unprinted;    /* the last result could not be printed */
 };
 
 /*
@@ -22,13 +24,17 @@ struct outcome {
  * not kept already: then outcome_let_go() is our business.
  */
 bool outcome_keep(const struct outcome *outcome, struct job_ref ref);
+/* Not if it could not be printed. */
 void outcome_let_go(const struct outcome *outcome, struct job_ref ref);
 
-/* Wait: 0 it is over, *word is its word; 1 time is up; -1 it is not in the table any more. */
+/*
+ * Wait: 0 it is over, *word is its word; 1 time is up; -1 it is not in the table any more, or the instance
+ * was stopped and does not come back.
+ */
 int outcome_wait(struct outcome *outcome, struct job_ref ref, uint64_t *word, struct ym_err *err);
 
 /* The job is over: print its result on stdout, or on stderr why there is none. Returns the exit code. */
-int outcome_print(const struct outcome *outcome, struct job_ref ref, uint64_t word);
+int outcome_print(struct outcome *outcome, struct job_ref ref, uint64_t word);
 
 /* Both, with what there is to say when it is not over. Returns the exit code. */
 int outcome_of(struct outcome *outcome, struct job_ref ref);

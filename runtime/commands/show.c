@@ -154,8 +154,10 @@ static void print_output(const char *output)
 	}
 }
 
-static void print_story(const struct view_job *job, const struct view_story *story, unsigned attempts)
+static void print_story(const struct view_job *job, const struct view_story *story, unsigned attempts, bool another)
 {
+	if (another)
+		printf("\n");
 	print_job(job);
 	for (unsigned i = 0; i < attempts; i++)
 		print_attempt(&story->attempts[i]);
@@ -211,7 +213,7 @@ static void print_json(const struct view_job *job, const struct view_story *stor
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-static int show_one(const struct args *args, const struct instance *instance, const char *text)
+static int show_one(const struct args *args, const struct instance *instance, const char *text, bool *printed)
 {
 	struct view_story story;
 	struct view_job job;
@@ -231,7 +233,8 @@ static int show_one(const struct args *args, const struct instance *instance, co
 	if (args_flag(args, "json"))
 		print_json(&job, &story, attempts);
 	else
-		print_story(&job, &story, attempts);
+		print_story(&job, &story, attempts, *printed);
+	*printed = true;
 	return 0;
 }
 
@@ -239,16 +242,14 @@ static int show(const struct args *args)
 {
 	struct instance instance;
 	struct ym_err err;
+	bool printed = false;
 	int code = 0;
 
 	if (args_instance(args, &instance, &err) < 0 || instance_view(&instance, &err) < 0)
 		return command_fail(&err);
 	for (int i = 0; i < args->nrest; i++) {
-		int one;
+		int one = show_one(args, &instance, args->rest[i], &printed);
 
-		if (i > 0 && !args_flag(args, "json"))
-			printf("\n");
-		one = show_one(args, &instance, args->rest[i]);
 		code = one > code ? one : code;
 	}
 	instance_unview(&instance);

@@ -80,6 +80,21 @@ static int check(const struct args *args, struct ym_err *err)
 	return 0;
 }
 
+/* A moment that has passed is now. */
+static int read_moment(const char *text, struct job_request *request, struct ym_err *err)
+{
+	int64_t now = ym_unix_ms();
+	char why[CFG_WHY_MAX];
+
+	if (wall_parse(text, now, &request->at_ms, why) < 0)
+		return ym_fail(err, YM_ERR_USAGE, "--at: %s", why);
+	if (request->at_ms > now + CENTURY_MS)
+		return ym_fail(err, YM_ERR_USAGE, "--at: \"%.40s\" is more than a century ahead", text);
+	if (request->at_ms < now)
+		request->at_ms = 0;
+	return 0;
+}
+
 static int read_options(const struct args *args, struct order *order, struct ym_err *err)
 {
 	const char *priority = args_value(args, "priority"), *at = args_value(args, "at");
@@ -101,8 +116,8 @@ static int read_options(const struct args *args, struct order *order, struct ym_
 		return ym_fail(err, YM_ERR_USAGE, "--priority: %s", why);
 	if (priority)
 		request->level = (int)level;
-	if (at && wall_parse(at, ym_unix_ms(), &request->at_ms, why) < 0)
-		return ym_fail(err, YM_ERR_USAGE, "--at: %s", why);
+	if (at && read_moment(at, request, err) < 0)
+		return -1;
 	if (request->unique && !*request->unique)
 		return ym_fail(err, YM_ERR_USAGE, "--unique: the key is empty");
 	return 0;

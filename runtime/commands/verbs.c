@@ -13,8 +13,8 @@
  * is dispatch_VERB().
  */
 #define VERB_MAP(X)                                                                                                    \
-	X(cancel, "cancelled", IN(READY) | IN(DELAYED) | IN(CLAIMED) | IN(FINISHING) | IN(FIXING), "is over already",  \
-	  "cancel jobs: waiting ones at once, running ones are asked to stop")                                         \
+	X(cancel, "cancelled", IN(READY) | IN(DELAYED) | IN(CLAIMED) | IN(FINISHING) | IN(FIXING),                     \
+	  "it is over already", "cancel jobs: waiting ones at once, running ones are asked to stop")                   \
 	X(bury, "buried", IN(READY) | IN(DELAYED), "only jobs that wait can be buried",                                \
 	  "put waiting jobs aside, until they are kicked or deleted")                                                  \
 	X(kick, "kicked", IN(BURIED), "only jobs that are buried, failed, cancelled or delayed can be kicked",         \
@@ -59,11 +59,8 @@ static int complain(struct job_ref ref, const struct instance *instance, const s
 {
 	uint64_t word = atomic_load(&instance->table->words[ref.slot]);
 
-	if (verb->call == dispatch_cancel)
-		printf("job %llu: %s\n", (unsigned long long)ref.id, verb->cannot);
-	else
-		fprintf(stderr, "yardmaster: job %llu is %s: %s\n", (unsigned long long)ref.id,
-		        job_state_word(word_state(word)), verb->cannot);
+	fprintf(stderr, "yardmaster: job %llu is %s: %s\n", (unsigned long long)ref.id,
+	        job_state_word(word_state(word)), verb->cannot);
 	return ym_err_exit_code(YM_ERR_NO);
 }
 
@@ -119,6 +116,9 @@ static int do_all(struct instance *instance, const struct verb *verb, const stru
 		if (!means(verb, filter, &list[i]))
 			continue;
 		result = verb->call(instance, ref, &err);
+		/* Nobody named it: that it has gone on since it was listed is no error. */
+		if (filter->state < 0 && (result == 1 || (result < 0 && err.class == YM_ERR_GONE)))
+			continue;
 		if (result == 1) {
 			code = complain(ref, instance, verb);
 		} else if (result < 0) {
