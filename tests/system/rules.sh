@@ -255,7 +255,7 @@ test_timeout_terminates_then() { # sanitized
 # Two workers: an idle one would take the job at once if it were ready before the first is dead.
 test_timeout_kills_at_last() { # sanitized
 	local pid
-	rules_pool "workers = 2" "attempts = 2" "backoff = 0" "timeout_grace = 250ms"
+	rules_pool "workers = 2" "attempts = 2" "backoff = 0" "timeout_grace = 700ms"
 	expect 1 ym submit rules kill --timeout 50ms --wait
 	assert_contains "timed out after 50 ms and did not stop when asked: its worker was killed" "$ERR" "error"
 	assert_equal "start 1 asked 1 term 1 start 2 asked 2 term 2" "$(story)" "what happened"
@@ -278,15 +278,15 @@ test_progress_extends_the_time() { # sanitized
 				plugin = $PLUGINS/rules.so
 				workers = 3
 				attempts = 1
-				timeout = 900ms
+				timeout = 2s
 				timeout_from = $pool
 				option.file = $DIR/ran
 			EOT
 		done
 	} | write_ini
 	start_master
-	submit progress "report 1400"
-	submit progress "touch 1400"
+	submit progress "report 3000"
+	submit progress "touch 3000"
 	submit progress "quiet 60000"
 	submit start "report 60000"
 	submit start "touch 60000"

@@ -256,7 +256,7 @@ test_cancel_kills_who_ignores_it() { # sanitized
 		echo \$\$ >$DIR/pid
 		while :; do sleep 0.01; done
 	EOT
-	command_pool "$DIR/script" "timeout_grace = 1s"
+	command_pool "$DIR/script" "timeout_grace = 2s"
 	wait_until 5 is 1 eval 'worker_pids task | wc -l'
 	worker=$(worker_pids task)
 	submit task x

@@ -40,7 +40,7 @@ test_one_by_one() { # sanitized
 	expect 0 ym cancel 1
 	assert_equal "job 1: cancelled" "$OUT" "cancel"
 	expect 1 ym cancel 1
-	assert_contains "is over already" "$OUT" "cancel twice"
+	assert_contains "is over already" "$ERR" "cancel twice"
 	expect 0 ym kick 1
 	expect 0 ym resume echo
 	expect 0 ym wait 1
