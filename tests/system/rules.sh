@@ -293,8 +293,8 @@ test_progress_extends_the_time() { # sanitized
 	wait_until 20 is 5 eval 'ym jobs --json | grep -c "\"state\": \"\(done\|failed\)\""'
 	assert_equal "done done failed failed failed" \
 		"$(job_state 1) $(job_state 2) $(job_state 3) $(job_state 4) $(job_state 5)" "report, touch, quiet; report, touch"
-	assert_contains "timed out after 900 ms" "$(job_field 3 error)" "error of the quiet one"
-	assert_contains "timed out after 900 ms" "$(job_field 4 error)" "error where progress does not count"
+	assert_contains "timed out after 2000 ms" "$(job_field 3 error)" "error of the quiet one"
+	assert_contains "timed out after 2000 ms" "$(job_field 4 error)" "error where progress does not count"
 }
 
 # ---- moments ------------------------------------------------------------------------------------------------------

@@ -138,6 +138,16 @@ static inline key_t fresh_key(void)
 
 /* ---- children -------------------------------------------------------------------------------- */
 
+/*
+ * For children that are killed at any moment: check's own assertions write to the file of its results each time they
+ * hold, and half a record spoils it.
+ */
+#define MUST(condition)                                                                                                \
+	do {                                                                                                           \
+		if (!(condition))                                                                                      \
+			ck_abort_msg("not true in a child: %s (%s)", #condition, err.text);                            \
+	} while (0)
+
 /* A child that does not outlive the test. It must end with _exit(), as run() returning does for it. */
 static inline pid_t spawn(void (*run)(void *arg), void *arg)
 {

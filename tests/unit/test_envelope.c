@@ -377,7 +377,7 @@ START_TEST(a_file_is_the_payload)
 	snprintf(message, sizeof(message), "{\"payload\": null, \"file\": \"%s/large\"}", directory);
 	ASSERT_OK(parse(message));
 	ck_assert_ptr_null(envelope.request.payload.data);
-	ck_assert_uint_eq(envelope.request.payload.size, 8);
+	ck_assert_uint_eq(envelope.request.payload.size, PAYLOAD_TO_END);
 	ck_assert_int_eq(pread(envelope.request.payload.fd, bytes, 5, 3), 5);
 	ck_assert_str_eq(bytes, "tents");
 	ck_assert(fcntl(envelope.request.payload.fd, F_GETFD) & FD_CLOEXEC);

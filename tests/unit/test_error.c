@@ -48,11 +48,11 @@ START_TEST(errno_decides_class_and_hint)
 		enum ym_err_class class;
 		const char *hint;
 	} rows[] = {
-	    {ENOSPC, YM_ERR_LIMIT, "kernel.sem"}, {ENOMEM, YM_ERR_LIMIT, "kernel.shmall"},
-	    {EACCES, YM_ERR_PERMISSION, "mode"},  {EPERM, YM_ERR_PERMISSION, "root"},
-	    {EIDRM, YM_ERR_GONE, "ipcrm"},        {EMFILE, YM_ERR_LIMIT, "ulimit"},
-	    {ERANGE, YM_ERR_LIMIT, "32767"},      {ENOENT, YM_ERR_USAGE, "No such file"},
-	    {EIO, YM_ERR_SYSTEM, "Input/output"}, {ENOSYS, YM_ERR_SYSTEM, "container"},
+	    {ENOSPC, YM_ERR_FULL, "No space left"}, {ENOMEM, YM_ERR_LIMIT, "kernel.shmall"},
+	    {EACCES, YM_ERR_PERMISSION, "mode"},    {EPERM, YM_ERR_PERMISSION, "root"},
+	    {EIDRM, YM_ERR_GONE, "ipcrm"},          {EMFILE, YM_ERR_LIMIT, "ulimit"},
+	    {ERANGE, YM_ERR_LIMIT, "32767"},        {ENOENT, YM_ERR_USAGE, "No such file"},
+	    {EIO, YM_ERR_SYSTEM, "Input/output"},   {ENOSYS, YM_ERR_SYSTEM, "container"},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -63,6 +63,10 @@ START_TEST(errno_decides_class_and_hint)
 		ASSERT_IN(strerror(rows[i].sys), err.text);
 		ASSERT_IN(rows[i].hint, err.text);
 	}
+	/* The same number of an IPC call is something else. */
+	ym_fail_sys(&err, ENOSPC, "semget(key 1)");
+	ck_assert_int_eq(err.class, YM_ERR_LIMIT);
+	ASSERT_IN("kernel.sem", err.text);
 	/* No brackets without a hint in them. */
 	ym_fail_sys(&err, EIO, "call");
 	ck_assert_ptr_null(strchr(err.text, '('));

@@ -104,7 +104,7 @@ static int waiters(unsigned limit)
 
 static void open_set(struct limit_set *set, unsigned pool)
 {
-	ASSERT_OK(limit_set_open(set, table, pool, &err));
+	MUST(limit_set_open(set, table, pool, &err) == 0);
 }
 
 static int take(struct limit_set *set)
@@ -483,8 +483,8 @@ static void take_again_and_again(void *arg)
 
 	open_set(&set, mine - 1);
 	while (!atomic_load(&shared->stop)) {
-		ck_assert_int_eq(take(&set), 0);
-		ck_assert_int_le(atomic_fetch_add(&shared->inside[0], (int)mine) + (int)mine, 3);
+		MUST(take(&set) == 0);
+		MUST(atomic_fetch_add(&shared->inside[0], (int)mine) + (int)mine <= 3);
 		atomic_fetch_add(&shared->rounds[me], 1);
 		usleep(500);
 		atomic_fetch_sub(&shared->inside[0], (int)mine);
@@ -530,13 +530,13 @@ static void work_for_a_pool(void *arg)
 
 	open_set(&set, pool);
 	while (!atomic_load(&shared->stop)) {
-		ck_assert_int_eq(take(&set), 0);
+		MUST(take(&set) == 0);
 		for (unsigned i = 0; i < set.count; i++) {
 			unsigned limit = set.uses[i].limit;
 			int units = (int)atomic_load(&row->limits[i].units);
 
-			ck_assert_int_le(atomic_fetch_add(&shared->inside[limit], units) + units,
-			                 atomic_load(&table->limits[limit].max));
+			MUST(atomic_fetch_add(&shared->inside[limit], units) + units <=
+			     atomic_load(&table->limits[limit].max));
 		}
 		sched_yield();
 		for (unsigned i = 0; i < set.count; i++)
@@ -592,7 +592,7 @@ static void only_take_and_give(void *arg)
 
 	open_set(&set, *(unsigned *)arg);
 	while (!atomic_load(&shared->stop)) {
-		ck_assert_int_eq(take(&set), 0);
+		MUST(take(&set) == 0);
 		atomic_fetch_add(&shared->rounds[*(unsigned *)arg], 1);
 		limit_set_give(&set);
 	}
@@ -643,10 +643,10 @@ static void start_at_a_rate(void *arg)
 	while (!atomic_load(&shared->stop)) {
 		unsigned entry;
 
-		ck_assert_int_eq(take(&set), 0);
-		ck_assert_uint_eq(set.uses[0].taken, 1);
+		MUST(take(&set) == 0);
+		MUST(set.uses[0].taken == 1);
 		entry = atomic_fetch_add(&shared->nstarts, 1);
-		ck_assert_uint_lt(entry, COUNT(shared->starts));
+		MUST(entry < COUNT(shared->starts));
 		shared->starts[entry] = set.uses[0].place.due;
 		atomic_fetch_add(&shared->rounds[pool], 1);
 		limit_set_give(&set);

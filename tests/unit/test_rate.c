@@ -251,13 +251,13 @@ static void start_and_start(void *arg)
 		unsigned entry;
 
 		if (when > now) {
-			ck_assert_int_eq(rate_sleep(rate, &turn, when), 0);
+			MUST(rate_sleep(rate, &turn, when) == 0);
 			continue;
 		}
 		if (!rate_claim(rate, &turn, now))
 			continue;
 		entry = atomic_fetch_add(&seen->used, 1);
-		ck_assert_uint_lt(entry, LOG_MAX);
+		MUST(entry < LOG_MAX);
 		seen->due[entry] = turn.due;
 		seen->claimed[entry] = now;
 	}

@@ -99,16 +99,6 @@ static inline void end_yard(void)
 	end_test();
 }
 
-/*
- * For children that are killed at any moment: check's own assertions write to the file of its results each time they
- * hold, and half a record spoils it.
- */
-#define MUST(condition)                                                                                                \
-	do {                                                                                                           \
-		if (!(condition))                                                                                      \
-			ck_abort_msg("not true in a child: %s (%s)", #condition, err.text);                            \
-	} while (0)
-
 /* A child's own participation. */
 static inline void join_yard(struct instance *mine)
 {
