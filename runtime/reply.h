@@ -6,7 +6,7 @@
  *
  *   id             of the job, an integer
  *   tag            as the request gave it; null without one
- *   state          "done", "failed", "cancelled", "buried"
+ *   state          "done", "failed", "cancelled", "buried", or "duplicate": the job `id` has the same unique key
  *   result         a string; null when there is none. In JSON, bytes that are not UTF-8 are `result_base64` instead
  *   error          why it is not done; null when there is nothing to say
  *   attempts       how often it was tried, an integer

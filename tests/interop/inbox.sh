@@ -93,17 +93,32 @@ print(json.loads(reply.receive()[0]))'
 	assert_equal 0 "$(ipc_objects)" "objects"
 }
 
+# A program that stands for `yardmaster jobs`: what is known of the job is in DIR/known.
+stand_in() {
+	cat >"$DIR/stand-in" <<-EOF
+		#!/bin/sh
+		printf '%s\n' "\$*" >>"$DIR/asked"
+		cat "$DIR/known"
+	EOF
+	chmod +x "$DIR/stand-in"
+	printf '{"id": 1, "state": "running", "done": 1, "total": 2, "unit": "pages", "note": "half"}\n' >"$DIR/known"
+}
+
 # What examples/inbox/README.md says of its scripts.
 test_examples() { # sanitized
-	local script
+	local script tag
 	need php perl python
 	: >"$DIR/inbox.sum"
+	stand_in
 	KEY=$DIR/inbox.sum:y
 	for script in "php $SOURCE/examples/inbox/submit.php" "perl $SOURCE/examples/inbox/submit.pl" \
 		"/usr/bin/python3 $SOURCE/examples/inbox/submit.py"; do
 		# shellcheck disable=SC2086 # a command and its argument
 		expect 3 $script "$DIR" sum "1 2" --wait
-		assert_contains "there is no inbox of pool sum in $DIR" "$ERR" "$script"
+		assert_equal "there is no inbox of pool sum in $DIR" "$ERR" "$script"
+		# shellcheck disable=SC2086
+		expect 3 $script "$DIR/none" sum "1 2"
+		assert_equal "there is no inbox of pool sum in $DIR/none" "$OUT$ERR" "$script, with no such directory"
 		start_inbox
 		# shellcheck disable=SC2086
 		expect 0 $script "$DIR" sum "1 2" --wait
@@ -114,7 +129,14 @@ test_examples() { # sanitized
 		# shellcheck disable=SC2086
 		expect 0 $script "$DIR" sum "3 4"
 		wait_until 5 grep -q "tag=from.* reply=0x0:0 size=3 payload=3 4" "$JOBS"
+		: >"$JOBS"
+		# shellcheck disable=SC2086
+		expect 0 env YARDMASTER="$DIR/stand-in" $script "$DIR" sum "5 6" --progress
+		assert_equal $'running 1/2 pages half\n5 6' "$OUT" "$script --progress"
+		tag=$(sed -n 's/.*tag=\(from[^ ]*\) .*/\1/p' "$JOBS")
+		assert_equal "jobs --json --tag $tag -c $SOURCE/examples/inbox/inbox.ini" "$(sort -u "$DIR/asked")" "$script asks"
 		stop_inbox
+		rm "$DIR/asked"
 		: >"$JOBS"
 		assert_equal 0 "$(ipc_objects)" "objects after $script"
 	done

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2016 # those are variables of PHP
-# examples.sh - the examples of the IPC library, built against an installed Yardmaster; the runner sees what they leave.
+# examples.sh - the examples of the IPC library, built against an installed Yardmaster, and the scripts that submit by
+# inbox; the runner sees what they leave.
 
 # Install, copy the examples, build one. EXAMPLE is its directory.
 build_example() { # NAME
@@ -340,4 +341,78 @@ test_progress_php() {
 	assert_equal 1 $? "exit code of progress.php"
 	assert_equal failed "$(tail -n 1 "$DIR/php")" "the last line of PHP"
 	wait_until 5 no_objects
+}
+
+# ---- inbox ------------------------------------------------------------------------------------------------------
+
+# The scripts, in SCRIPTS; the master of the example, with a directory of the test.
+start_inbox_example() {
+	local instance='instance = test'
+	SCRIPTS=("php submit.php" "perl submit.pl" "/usr/bin/python3 submit.py")
+	php -r 'exit((int) !extension_loaded("sysvmsg"));' 2>/dev/null || skip "there is no PHP with sysvmsg"
+	perl -MIPC::SysV -MJSON::PP -e 1 2>/dev/null || skip "perl has no IPC::SysV or no JSON::PP"
+	/usr/bin/python3 -c 'import sysv_ipc' 2>/dev/null || skip "python3 has no sysv_ipc"
+	cp -r "$SOURCE/examples/inbox" "$DIR/inbox"
+	cd "$DIR/inbox" || fail "no directory $DIR/inbox"
+	sed -i "s|^directory = .*|directory = $DIR/run\n$instance|" inbox.ini
+	# shellcheck disable=SC2034 # for the library
+	INI=$DIR/inbox/inbox.ini
+	export YARDMASTER
+	start_master
+}
+
+test_inbox_wait() { # sanitized
+	local script
+	start_inbox_example
+	for script in "${SCRIPTS[@]}"; do
+		# shellcheck disable=SC2086 # a command and its argument
+		expect 0 $script "$DIR/run" sum "1 2 3" --wait
+		assert_equal 6 "$OUT" "$script --wait"
+		# shellcheck disable=SC2086
+		expect 1 $script "$DIR/run" count many --wait
+		assert_equal "failed: exited with code 1: not a number: many" "$OUT" "$script --wait"
+		# shellcheck disable=SC2086
+		expect 3 $script "$DIR/run" nosuch 1 --wait
+	done
+	stop_master
+	assert_equal 0 "$(ipc_objects)" "objects at the end"
+}
+
+# All at the same time, each script twice: each sees its own job, and nothing but it.
+test_inbox_progress() { # sanitized
+	local n said script pids=()
+	start_inbox_example
+	for n in 10 11 12 13 14 15; do
+		# shellcheck disable=SC2086
+		${SCRIPTS[n % 3]} "$DIR/run" count "$n" --progress >"$DIR/said.$n" 2>&1 &
+		pids[n]=$!
+	done
+	for n in 10 11 12 13 14 15; do
+		script=${SCRIPTS[n % 3]} said=$DIR/said.$n
+		wait "${pids[n]}" || fail "$script: exit code $?: $(<"$said")"
+		grep -qx "running [0-9]*/$n numbers now at [0-9]*" "$said" || fail "$script: no step: $(<"$said")"
+		assert_equal "done $n/$n numbers|counted to $n" "$(tail -n 2 "$said" | paste -sd'|')" "the end of $script"
+		assert_equal "" "$(head -n -2 "$said" | grep -vxE "waiting|running( [0-9]+/$n numbers now at [0-9]+)?")" \
+			"lines of $script that are not of its job"
+		assert_equal "" "$(uniq -d "$said")" "lines of $script that say nothing new"
+	done
+	for script in "${SCRIPTS[@]}"; do
+		# An end without an error.
+		rm "$said"
+		# shellcheck disable=SC2086
+		$script "$DIR/run" count 1000 --progress >"$said" 2>&1 &
+		wait_until 10 grep -q "now at" "$said"
+		expect 0 ym cancel --pool count
+		wait $!
+		assert_equal 1 $? "exit code of $script, cancelled"
+		assert_equal cancelled "$(tail -n 1 "$said")" "what $script says, cancelled"
+		# shellcheck disable=SC2086
+		expect 1 $script "$DIR/run" count many --progress
+		assert_contains "failed: exited with code 1: not a number: many" "$OUT" "$script --progress"
+		# shellcheck disable=SC2086
+		expect 3 env YARDMASTER="$DIR/none" $script "$DIR/run" count 2 --progress
+		assert_contains 'cannot look at the job: `yardmaster jobs` failed' "$ERR" "$script without the program"
+	done
+	stop_master
+	assert_equal 0 "$(ipc_objects)" "objects at the end"
 }

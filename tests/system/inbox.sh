@@ -105,6 +105,33 @@ test_unique() { # sanitized
 	stop_master --now
 }
 
+test_nobody_waits_in_vain() { # sanitized
+	with_inbox
+	start_master
+	expect 0 "$YARDMASTER" msg get 0x59000022
+	message '{"payload": "1 0", "unique": "k", "delay": "1h", "tag": "first", "reply": "0x59000022", "reply_type": 7}'
+	wait_until 5 is delayed eval 'job_state "$(job_of_tag first)"'
+	message '{"payload": "2 0", "unique": "k", "tag": "again", "reply": "0x59000022", "reply_type": 8}'
+	expect 0 "$YARDMASTER" msg recv 0x59000022 8 --wait 10s
+	assert_contains "\"id\": $(job_of_tag first), \"tag\": \"again\", \"state\": \"duplicate\"" "$OUT" "a duplicate"
+	expect 0 ym delete "$(job_of_tag first)"
+	expect 0 "$YARDMASTER" msg recv 0x59000022 7 --wait 10s
+	assert_contains '"tag": "first", "state": "cancelled"' "$OUT" "one that was deleted"
+	expect 0 "$YARDMASTER" msg rm 0x59000022
+}
+
+# The size that the kernel gives for such a file is not that of its content.
+test_file_of_another_size() { # sanitized
+	with_inbox
+	start_master
+	message '{"payload": null, "file": "/proc/self/nothing", "tag": "lost"}'
+	message '{"payload": null, "file": "/proc/version", "tag": "odd"}'
+	message '{"payload": "3 0", "tag": "next"}'
+	wait_until 5 is "done" eval 'job_state "$(job_of_tag next)"'
+	wait_until 5 is failed eval 'job_state "$(job_of_tag odd)"'
+	assert_equal "" "$(job_of_tag lost)" "a file that is not there"
+}
+
 test_refused() { # sanitized
 	with_inbox
 	start_master
