@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../../ipc/key.h"
@@ -39,35 +40,45 @@ static void answer(const struct job_request *request, const char *payload, size_
 		printf("not answered: %s\n", err.text);
 }
 
-/* The payload with a NUL behind it; free() it. */
-static char *load(const struct job_request *request)
+/* The payload with a NUL behind it, and its size; free() it. */
+static char *load(const struct job_request *request, size_t *size)
 {
-	char *bytes = calloc(1, request->payload.size + 1);
+	const struct payload_source *source = &request->payload;
+	struct stat st;
+	char *bytes;
 
+	*size = source->size;
+	if (!source->data) {
+		if (fstat(source->fd, &st) < 0)
+			exit(1);
+		*size = (size_t)st.st_size;
+	}
+	bytes = calloc(1, *size + 1);
 	if (!bytes)
 		exit(1);
-	if (request->payload.fd < 0)
-		memcpy(bytes, request->payload.data, request->payload.size);
-	else if (pread(request->payload.fd, bytes, request->payload.size, 0) != (ssize_t)request->payload.size)
+	if (source->data)
+		memcpy(bytes, source->data, *size);
+	else if (pread(source->fd, bytes, *size, 0) != (ssize_t)*size)
 		exit(1);
 	return bytes;
 }
 
 static int submit(void *arg, const struct job_request *request, struct ym_err *err)
 {
-	char *payload = load(request);
+	size_t size;
+	char *payload = load(request, &size);
 
 	(void)arg, (void)err;
 	jobs++;
 	printf("level=%d delay=%lld at=%lld timeout=%lld unique=%s tag=%s reply=0x%x:%lld size=%zu payload=%s",
 	       request->level, (long long)request->delay_ms, (long long)request->at_ms, (long long)request->timeout_ms,
 	       request->unique ? request->unique : "", request->tag ? request->tag : "", (unsigned)request->reply.key,
-	       (long long)request->reply.type, request->payload.size, request->payload.fd < 0 ? "" : "file:");
-	for (size_t i = 0; i < request->payload.size; i++)
+	       (long long)request->reply.type, size, request->payload.data ? "" : "file:");
+	for (size_t i = 0; i < size; i++)
 		printf(payload[i] >= ' ' ? "%c" : "\\x%02x", (unsigned char)payload[i]);
 	putchar('\n');
 	if (request->reply.key)
-		answer(request, payload, request->payload.size);
+		answer(request, payload, size);
 	if (strcmp(payload, "stop") == 0)
 		inbox_close(inbox);
 	free(payload);
