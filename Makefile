@@ -45,7 +45,7 @@ ALL_C         := $(SOURCES) $(HEADERS) $(wildcard tests/*/*.c tests/*/*.h exampl
 # What the project needs of Debian, by purpose.
 PACKAGES_BUILD := gcc make pkgconf libc6-dev libuv1-dev libinih-dev libjansson-dev
 PACKAGES_DEMO  := libcurl4-openssl-dev vsftpd
-PACKAGES_TEST  := check clang libclang-rt-14-dev mandoc util-linux perl php-cli python3 python3-sysv-ipc spin
+PACKAGES_TEST  := check clang libclang-rt-14-dev mandoc procps util-linux perl php-cli python3 python3-sysv-ipc spin
 PACKAGES_BENCH := php-cli
 PACKAGES_LINT  := clang-format clang-tidy cppcheck
 
