@@ -59,13 +59,10 @@ void ready_nudge(struct instance *instance, unsigned pool)
 	send_token(instance, pool);
 }
 
-void ready_cap(struct instance *instance, unsigned pool, int32_t workers)
+void ready_cap(struct instance *instance, unsigned pool, int32_t seen, int32_t workers)
 {
-	_Atomic int32_t *sleeping = &instance->table->pools[pool].sleeping;
-	int32_t seen = atomic_load(sleeping);
-
-	while (seen > workers && !atomic_compare_exchange_weak(sleeping, &seen, workers))
-		;
+	if (seen > workers)
+		atomic_compare_exchange_strong(&instance->table->pools[pool].sleeping, &seen, workers);
 }
 
 void ready_push(struct instance *instance, uint32_t slot, uint64_t word, bool first)

@@ -49,7 +49,10 @@ void ready_wake(struct instance *instance, unsigned pool, unsigned n);
 /* For the sweep: wake a worker, also if none seems to sleep (a token was lost with its sender or its receiver). */
 void ready_nudge(struct instance *instance, unsigned pool);
 
-/* For the sweep: no more than `workers` of the pool can be asleep. */
-void ready_cap(struct instance *instance, unsigned pool, int32_t workers);
+/*
+ * For the sweep: no more than `workers` of the pool can be asleep. `seen` is what `sleeping` was before they were counted: a
+ * worker that came since would not be among them.
+ */
+void ready_cap(struct instance *instance, unsigned pool, int32_t seen, int32_t workers);
 
 #endif

@@ -310,9 +310,9 @@ static void check_queue(struct pass *pass, unsigned pool)
 static void check_sleepers(struct pass *pass, unsigned pool)
 {
 	const struct board_sh *board = pass->instance->board;
-	int32_t workers = 0;
+	int32_t seen = atomic_load(&pass->instance->table->pools[pool].sleeping), workers = 0;
 
-	if (atomic_load(&pass->instance->table->pools[pool].sleeping) <= 0)
+	if (seen <= 0)
 		return;
 	for (uint32_t i = 0; i < board->instance.rows; i++) {
 		struct board_work work;
@@ -320,7 +320,7 @@ static void check_sleepers(struct pass *pass, unsigned pool)
 		workers += atomic_load(&board->workers[i].used) && board_read_work(&board->workers[i], &work) &&
 		           work.pool == pool;
 	}
-	ready_cap(pass->instance, pool, workers);
+	ready_cap(pass->instance, pool, seen, workers);
 }
 
 static void promote(struct pass *pass, uint32_t slot, uint64_t word)

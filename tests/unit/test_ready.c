@@ -75,10 +75,17 @@ static bool all_asleep(size_t n)
 
 static void start_workers(size_t n, void (*run)(void *arg))
 {
+	const struct board_work work_record = {.pool = pool, .state = BOARD_WORKER_IDLE};
 	int32_t before = sleeping();
 
-	for (size_t i = 0; i < n; i++)
+	/* The sweep counts them by their rows. */
+	for (size_t i = 0; i < n; i++) {
+		struct board_worker_sh *row = &yard.board->workers[i];
+
+		board_publish(&row->work, &row->work_version, &work_record);
+		atomic_store(&row->used, 1);
 		workers[i] = spawn(run, NULL);
+	}
 	WAIT_UNTIL(sleeping() == before + (int32_t)n && all_asleep(n));
 }
 
