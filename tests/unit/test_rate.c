@@ -258,8 +258,10 @@ static void start_and_start(void *arg)
 			continue;
 		entry = atomic_fetch_add(&seen->used, 1);
 		MUST(entry < LOG_MAX);
-		seen->due[entry] = turn.due;
+		/* A child that is killed in here leaves an entry without `due`. */
 		seen->claimed[entry] = now;
+		atomic_thread_fence(memory_order_seq_cst);
+		seen->due[entry] = turn.due;
 	}
 }
 
