@@ -11,10 +11,6 @@
 #include "client_self.h"
 #include "submit.h"
 
-/* How long a master may take to start, and how often to look. */
-#define STARTING_MS      5000
-#define STARTING_LOOK_NS 2000000
-
 /* Handed to the runtime at once; as many as it takes together anyway. */
 #define CHUNK 64
 
@@ -44,15 +40,6 @@ static int mark(struct ym_client *client, struct ym_err *err)
 }
 
 /* A master that is just starting has not entered its pools yet. */
-static void await_pools(const struct instance *instance)
-{
-	uint64_t deadline = ym_deadline(STARTING_MS);
-
-	while (atomic_load(&instance->board->instance.master_state) == BOARD_MASTER_NONE &&
-	       ym_sem_value(instance->group.semid, YM_GROUP_LEADER) > 0 && ym_now_ns() < deadline)
-		ym_nap(STARTING_LOOK_NS);
-}
-
 static int join(struct ym_client *client, const char *name, const char *directory, struct ym_err *err)
 {
 	struct instance *instance = &client->instance;
@@ -68,7 +55,7 @@ static int join(struct ym_client *client, const char *name, const char *director
 	client->rows = calloc(instance->group.capacity, sizeof(*client->rows));
 	if (!client->rows)
 		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
-	await_pools(instance);
+	instance_await_pools(instance);
 	return 0;
 }
 

@@ -14,6 +14,10 @@
 #include "backlog.h"
 #include "payload.h"
 
+/* How long a master may take from its join until its pools are there, and how often to look. */
+#define STARTING_MS      5000
+#define STARTING_LOOK_NS 2000000
+
 int instance_locate(struct instance *instance, const char *name, const char *directory, struct ym_err *err)
 {
 	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
@@ -221,6 +225,15 @@ bool instance_gone(const struct instance *instance, struct ym_err *err)
 	    "again",
 	    instance->name, instance->directory);
 	return true;
+}
+
+void instance_await_pools(const struct instance *instance)
+{
+	uint64_t deadline = ym_deadline(STARTING_MS);
+
+	while (atomic_load(&instance->board->instance.master_state) == BOARD_MASTER_NONE &&
+	       ym_sem_value(instance->group.semid, YM_GROUP_LEADER) > 0 && ym_now_ns() < deadline)
+		ym_nap(STARTING_LOOK_NS);
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */

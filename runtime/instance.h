@@ -49,6 +49,9 @@ int instance_prepare(const struct instance *instance, struct ym_err *err);
 int instance_join(struct instance *instance, const char *role, const struct instance_sizes *sizes, struct ym_err *err);
 int instance_leave(struct instance *instance, bool *last, struct ym_err *err);
 
+/* A master that is just starting has not entered its pools yet: give it a moment. */
+void instance_await_pools(const struct instance *instance);
+
 /*
  * Has somebody removed the instance under this participant (ipcrm, logind's RemoveIPC)? True with YM_ERR_GONE. What is
  * written into its segments is lost then, and nobody wakes who sleeps in them.

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../ipc/clock.h"
+#include "transfer.h"
 
 #define FOLDER "rejected"
 /* Half a file must not look like a message: it gets its name when it is whole. */
@@ -86,28 +87,14 @@ static int choose_name(const struct rejected *rejected, long type, char path[PAT
 	return 0;
 }
 
-static int write_all(int fd, const char *at, size_t size)
-{
-	while (size > 0) {
-		ssize_t n = write(fd, at, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		at += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
-
 static int write_file(const char *unfinished, const char *path, const void *bytes, size_t size, struct ym_err *err)
 {
 	int fd = open(unfinished, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600), result, sys;
+	uint64_t written;
 
 	if (fd < 0)
 		return ym_fail_sys(err, errno, "open(\"%s\") to keep a refused message", unfinished);
-	result = write_all(fd, bytes, size);
+	result = transfer_write(fd, bytes, size, &written) == TRANSFER_DONE ? 0 : -1;
 	sys = errno;
 	if (close(fd) < 0 && result == 0) {
 		result = -1;

@@ -15,6 +15,7 @@
 
 #include "../ipc/clock.h"
 #include "../runtime/payload.h"
+#include "../runtime/transfer.h"
 #include "command_process.h"
 #include "command_settings.h"
 #include "command_streams.h"
@@ -42,19 +43,14 @@ struct input {
 	bool temporary;      /* unlink it */
 };
 
-static int write_all(int fd, const char *bytes, size_t size, const char *what, struct ym_err *err)
+static int write_payload(int fd, const void *bytes, size_t size, const char *what, struct ym_err *err)
 {
-	while (size > 0) {
-		ssize_t n = write(fd, bytes, size);
+	uint64_t written;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return ym_fail_sys(err, errno, "write(%s), %zu bytes of a payload", what, size);
-		bytes += n;
-		size -= (size_t)n;
-	}
-	return 0;
+	if (transfer_write(fd, bytes, size, &written) == TRANSFER_DONE)
+		return 0;
+	return ym_fail_sys(err, errno, "write(%s), %llu of %zu bytes of a payload", what, (unsigned long long)written,
+	                   size);
 }
 
 /*
@@ -80,7 +76,7 @@ static int make_file(ym_job *job, struct input *input, struct ym_err *err)
 		return ym_fail_sys(err, errno, "open(\"%s\") for a payload", input->path);
 	input->temporary = true;
 	payload = ym_payload(job, &size);
-	result = write_all(fd, payload, size, input->path, err);
+	result = write_payload(fd, payload, size, input->path, err);
 	close(fd);
 	return result;
 }
@@ -101,7 +97,7 @@ static int open_stdin(ym_job *job, struct input *input, struct ym_err *err)
 	input->owned = true;
 	if (there)
 		return 0;
-	if (write_all(input->fd, payload, size, "memfd", err) < 0)
+	if (write_payload(input->fd, payload, size, "memfd", err) < 0)
 		return -1;
 	if (lseek(input->fd, 0, SEEK_SET) < 0)
 		return ym_fail_sys(err, errno, "lseek() to the begin of a payload");

@@ -9,25 +9,11 @@
 #include "../../ipc/sys.h"
 #include "../view.h"
 
-/* How long a master may take to start. */
-#define STARTING_MS      5000
-#define STARTING_LOOK_NS 5000000
-
-/* A master that is just starting has not entered its pools yet. */
-static void await_pools(const struct instance *instance)
-{
-	uint64_t deadline = ym_deadline(STARTING_MS);
-
-	while (atomic_load(&instance->board->instance.master_state) == BOARD_MASTER_NONE && view_master(instance) &&
-	       ym_now_ns() < deadline)
-		ym_nap(STARTING_LOOK_NS);
-}
-
 int client_join(const struct args *args, struct instance *instance, struct ym_err *err)
 {
 	if (args_instance(args, instance, err) < 0 || instance_join(instance, "client", NULL, err) < 0)
 		return -1;
-	await_pools(instance);
+	instance_await_pools(instance);
 	return 0;
 }
 
