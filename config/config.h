@@ -13,12 +13,20 @@
 
 #include "../ipc/error.h"
 
-#define CFG_NAME_MAX    32   /* bytes of an instance, pool or limit name, with its NUL */
-#define CFG_POOLS_MAX   64   /* pools of a file */
-#define CFG_LIMITS_MAX  64   /* limits of a file */
-#define CFG_WORKERS_MAX 1000 /* workers of all pools together */
-#define CFG_USES_MAX    8    /* limits of a pool */
-#define CFG_EXIT_CODES  256
+#define CFG_NAME_MAX      32   /* bytes of the name of a section, with its NUL */
+#define CFG_POOLS_MAX     64   /* pools of a file */
+#define CFG_LIMITS_MAX    64   /* limits of a file */
+#define CFG_PROGRAMS_MAX  256  /* programs of a file */
+#define CFG_CRONS_MAX     256  /* cron sections of a file */
+#define CFG_WORKERS_MAX   1000 /* workers of all pools together */
+#define CFG_PROCESSES_MAX 1000 /* processes of all programs together */
+#define CFG_USES_MAX      8    /* limits of a pool */
+#define CFG_DEPENDS_MAX   16   /* names in one `depends_on` */
+#define CFG_EXIT_CODES    256
+
+/* Of the numbers that may be left as they are where the master was started: umask, nice, rlimit_*. */
+#define CFG_INHERIT   INT64_MIN
+#define CFG_UNLIMITED INT64_MAX
 
 /* What an option may choose from: name and word in the file. */
 #define CFG_ON_CRASH_MAP(X)                                                                                            \
@@ -31,6 +39,30 @@
 #define CFG_TIMEOUT_FROM_MAP(X)                                                                                        \
 	X(START, "start")                                                                                              \
 	X(PROGRESS, "progress")
+#define CFG_AUTORESTART_MAP(X)                                                                                         \
+	X(NO, "false")                                                                                                 \
+	X(UNEXPECTED, "unexpected")                                                                                    \
+	X(YES, "true")
+/* When a process counts as ready: it lived for startsecs; it wrote a newline to YARDMASTER_READY_FD; after a time; when a command succeeds. */
+#define CFG_READY_MAP(X)                                                                                               \
+	X(START, "start")                                                                                              \
+	X(FD, "fd")                                                                                                    \
+	X(DELAY, "delay:TIME")                                                                                         \
+	X(COMMAND, "command:WORDS")
+#define CFG_LOG_FORMAT_MAP(X)                                                                                          \
+	X(AUTO, "auto")                                                                                                \
+	X(TEXT, "text")                                                                                                \
+	X(JSON, "json")                                                                                                \
+	X(JOURNAL, "journal")
+/* What a cron section does while its last job is not over, and about times that passed while no master ran. */
+#define CFG_OVERLAP_MAP(X)                                                                                             \
+	X(SKIP, "skip")                                                                                                \
+	X(QUEUE, "queue")                                                                                              \
+	X(CANCEL, "cancel")
+#define CFG_CATCH_UP_MAP(X)                                                                                            \
+	X(NONE, "none")                                                                                                \
+	X(ONE, "one")                                                                                                  \
+	X(ALL, "all")
 
 enum cfg_on_crash {
 #define X(name, word) CFG_ON_CRASH_##name,
@@ -50,16 +82,129 @@ enum cfg_timeout_from {
 #undef X
 };
 
+enum cfg_autorestart {
+#define X(name, word) CFG_AUTORESTART_##name,
+	CFG_AUTORESTART_MAP(X)
+#undef X
+};
+
+enum cfg_ready {
+#define X(name, word) CFG_READY_##name,
+	CFG_READY_MAP(X)
+#undef X
+};
+
+enum cfg_log_format {
+#define X(name, word) CFG_LOG_FORMAT_##name,
+	CFG_LOG_FORMAT_MAP(X)
+#undef X
+};
+
+enum cfg_overlap {
+#define X(name, word) CFG_OVERLAP_##name,
+	CFG_OVERLAP_MAP(X)
+#undef X
+};
+
+enum cfg_catch_up {
+#define X(name, word) CFG_CATCH_UP_##name,
+	CFG_CATCH_UP_MAP(X)
+#undef X
+};
+
 /* `limits = cpu:2, db`: how much of a limit each job of a pool holds while it runs. */
 struct cfg_use {
 	char *name;    /* of a [limit:NAME] of the same file */
 	int64_t units; /* 1 to its `max`, 1 if it has none */
 };
 
-/* `option.KEY = VALUE`, handed to the task as it stands. */
+/* `option.KEY = VALUE`, handed to the task as it stands; a variable of `environment`. */
 struct cfg_pair {
 	char *key;
 	char *value;
+};
+
+/* Where one stream of a process, or the master's own log, goes, and when its file is changed for a new one. */
+struct cfg_log {
+	/*
+	 * NULL: AUTO, a small file of the instance (logs/NAME.log in its directory), and the lines also in the master's
+	 * log. "": NONE. Else an absolute path; /dev/stdout and /dev/stderr are the master's.
+	 */
+	char *file;
+	int64_t maxbytes;  /* a new file when it would get longer; 0: never */
+	int64_t backups;   /* old files kept: FILE.1 is the youngest */
+	int64_t rotate_ms; /* a new file when it is so old: aligned to UTC multiples, so 1d is midnight; 0: never */
+	int64_t compress;  /* 1: old files are gzipped: FILE.1.gz */
+};
+
+/* What workers of a pool and processes of a program have in common: who they are, how they are watched, what of them is kept. */
+struct cfg_process {
+	/* again or not */
+	enum cfg_autorestart autorestart;
+	unsigned char exitcodes[CFG_EXIT_CODES]; /* 1: this exit code is expected */
+	int64_t startsecs_ms;
+	int64_t startretries;           /* failed starts that are one too many */
+	int64_t startretries_window_ms; /* ... within this time; 0: in a row, however long it takes */
+	int64_t restart_delay_ms;
+	int64_t restart_max_delay_ms;
+	int64_t restart_factor;   /* the delay grows by this */
+	int64_t restart_jitter;   /* percent of the delay, taken away at random */
+	int64_t restart_reset_ms; /* healthy for so long: the delay starts anew */
+	/* stop */
+	int64_t stopsignal;
+	int64_t stopwaitsecs_ms;
+	int64_t stopasgroup, killasgroup;
+	/* order */
+	int64_t autostart;
+	int64_t start_order; /* low first; stops last */
+	char **depends_on;   /* names of pools and programs, ends with NULL; NULL: none */
+	enum cfg_ready ready;
+	int64_t ready_delay_ms;
+	char **ready_command; /* words, ends with NULL */
+	int64_t ready_timeout_ms;
+	/* identity and limits */
+	char *user;  /* name or number, checked to exist; NULL: the master's */
+	char *group; /* NULL: the user's own groups */
+	int64_t umask;
+	char *directory;
+	struct cfg_pair *environment;
+	size_t nenvironment;
+	int64_t clear_env; /* 1: nothing of the master's own environment */
+	int64_t nice;
+	int64_t rlimit_files, rlimit_core, rlimit_memory, rlimit_processes, rlimit_stack, rlimit_cpu;
+	int64_t no_new_privs;
+	int64_t cgroup_memory; /* bytes of memory.max of a cgroup of its own; 0: none */
+	/* output */
+	int64_t redirect_stderr; /* 1: stderr goes where stdout goes */
+	struct cfg_log stdout_log, stderr_log;
+};
+
+/* [program:NAME]: any command, kept running. */
+struct cfg_program {
+	char name[CFG_NAME_MAX];
+	int line;
+	char *command;
+	char **command_words; /* after expansion, all but %(process_num)d and its like */
+	int64_t numprocs;
+	int64_t numprocs_start;
+	char *process_name; /* with %(program_name)s and %(process_num)02d still in it */
+	struct cfg_process process;
+};
+
+/* [cron:NAME]: a job for a pool at certain times. */
+struct cfg_cron {
+	char name[CFG_NAME_MAX];
+	int line;
+	char *pool;
+	char *schedule;
+	char *payload;  /* "" */
+	char *timezone; /* as in /usr/share/zoneinfo; NULL: that of the master */
+	enum cfg_overlap overlap;
+	enum cfg_catch_up catch_up;
+	int64_t catch_up_max_ms; /* older times are not caught up with */
+	int64_t jitter_ms;       /* submitted up to so much later, at random */
+	int64_t priority;        /* level, -1: the pool's */
+	char *tag;               /* NULL: the name of the section */
 };
 
 struct cfg_pool {
@@ -72,7 +217,21 @@ struct cfg_pool {
 	char *plugin;
 	char *command;        /* as written */
 	char **command_words; /* ends with NULL; one allocation */
-	int64_t workers;
+	/* Workers: min == max is a fixed number, min 0 is "on demand". */
+	int64_t workers_min, workers_max;
+	int64_t workers_start;     /* of a pool that can grow: at first */
+	int64_t min_spare;         /* idle workers below which it grows */
+	int64_t max_spare;         /* ... and above which it shrinks */
+	int64_t scale_step;        /* most workers added at once */
+	int64_t scale_cooldown_ms; /* between two changes in the same direction */
+	int64_t idle_timeout_ms;   /* an idle worker that is not needed ends after this */
+	/* Recycling; 0: never. */
+	int64_t max_jobs;
+	int64_t max_age_ms;
+	int64_t max_memory;      /* looked at after each job */
+	int64_t max_memory_hard; /* looked at all the time: the worker is killed */
+	int64_t recycle_jitter;  /* percent, taken away at random */
+	int64_t recycle_at_once; /* workers that may be recycled at the same time */
 	int64_t attempts;
 	int64_t crashes; /* that make a job buried, attempts or not */
 	int64_t backoff_ms;
@@ -93,10 +252,7 @@ struct cfg_pool {
 	char *inbox_key;    /* NULL: a key of the instance's own; else like that of a limit */
 	int64_t output_max;
 	unsigned char retry_codes[CFG_EXIT_CODES]; /* 1: this exit code of a command means "try again" */
-	int64_t stopwaitsecs_ms;
-	int64_t startsecs_ms;
-	int64_t restart_delay_ms;
-	int64_t restart_max_delay_ms;
+	struct cfg_process process;
 	struct cfg_use *limits;
 	size_t nlimits;
 	struct cfg_pair *options;
@@ -123,7 +279,15 @@ struct cfg_instance {
 	int64_t payload_max;
 	int64_t result_ttl_ms;
 	int64_t board_mode; /* 0600, 0640 or 0644 */
+	int64_t
+	    workers_room; /* most workers of all pools together, also after scale and reload; 0: twice what is configured */
+	int64_t orphan_timeout_ms; /* workers that lose their master end after this, if no new one comes */
+	char *ipc_group;           /* may use the IPC objects, too: pools with a `user` need it; NULL: nobody */
+	char *pidfile;             /* NULL: none */
+	char *user;                /* the master itself changes to this one at its start; NULL: no */
 	char *log_level;
+	enum cfg_log_format log_format;
+	struct cfg_log log; /* file "": stderr */
 };
 
 struct config {
@@ -133,6 +297,10 @@ struct config {
 	size_t npools;
 	struct cfg_limit *limits;
 	size_t nlimits;
+	struct cfg_program *programs;
+	size_t nprograms;
+	struct cfg_cron *crons;
+	size_t ncrons;
 };
 
 /* What is wrong with a file: one entry a mistake, in the order of the file, all of them, not only the first. */

@@ -157,9 +157,9 @@ void cfg_crosscheck(const struct config *config, const struct cfg_origin *origin
 		check_on_crash(&check, i);
 		check_backoff(&check, i);
 		check_inbox(&check, i);
-		workers += config->pools[i].workers;
+		workers += config->pools[i].workers_max;
 		if (workers > CFG_WORKERS_MAX && !line)
-			line = line_of(origin->pools[i], offsetof(struct cfg_pool, workers));
+			line = line_of(origin->pools[i], offsetof(struct cfg_pool, workers_max));
 	}
 	if (line)
 		cfg_problems_add(problems, line, "%lld workers in all pools together: at most %d are possible",

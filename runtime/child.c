@@ -118,7 +118,7 @@ unsigned child_failing(const struct child *child)
 static uint64_t restart_delay(const struct child *child)
 {
 	const struct cfg_pool *config = child->pool->config;
-	uint64_t delay = (uint64_t)config->restart_delay_ms, most = (uint64_t)config->restart_max_delay_ms;
+	uint64_t delay = (uint64_t)config->process.restart_delay_ms, most = (uint64_t)config->process.restart_max_delay_ms;
 
 	for (unsigned i = 1; i < child->failing && delay < most; i++)
 		delay *= 2;
@@ -131,7 +131,7 @@ static void come_back(struct child *child, pid_t pid, const char *how)
 	bool had_job, ready = was_ready(child, pid, &had_job);
 
 	/* One that dies young and without a job would die again. */
-	if ((ready && had_job) || lived >= (uint64_t)child->pool->config->startsecs_ms * 1000000u) {
+	if ((ready && had_job) || lived >= (uint64_t)child->pool->config->process.startsecs_ms * 1000000u) {
 		child->failing = 0;
 		child->state = CHILD_STOPPED;
 		child_start(child);
@@ -298,7 +298,7 @@ void child_stop(struct child *child)
 	child->pressed = 0;
 	if (board_retire(board_row(child)))
 		process_signal(child->process, SIGUSR1);
-	uv_timer_start(&child->timer, timer_fired, (uint64_t)child->pool->config->stopwaitsecs_ms, 0);
+	uv_timer_start(&child->timer, timer_fired, (uint64_t)child->pool->config->process.stopwaitsecs_ms, 0);
 }
 
 void child_press(struct child *child)

@@ -326,7 +326,7 @@ static int check_rows(struct master *master, struct ym_err *err)
 	struct board_work work;
 
 	for (size_t i = 0; i < master->npools; i++)
-		wanted += master->pools[i].config->workers;
+		wanted += master->pools[i].config->workers_max;
 	for (unsigned row = 0; row < nrows; row++)
 		living += pool_row_alive(&master->instance, row, &work);
 	if (living + wanted <= nrows)
@@ -411,7 +411,7 @@ static int join(struct master *master, struct ym_err *err)
 	int led;
 
 	for (size_t i = 0; i < config->npools; i++)
-		workers += (uint32_t)config->pools[i].workers;
+		workers += (uint32_t)config->pools[i].workers_max;
 	/* Twice the workers: those of a dead master may still be there when the new ones start. */
 	sizes.rows = 2 * workers + 8;
 	sizes.participants = sizes.rows + (uint32_t)config->instance.clients + 8;

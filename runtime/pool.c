@@ -47,7 +47,7 @@ static int enter_queue(struct master *master, const char *pool, int32_t *id, boo
 static void check_room(int queue, const struct cfg_pool *config)
 {
 	struct ym_queue_stat stat;
-	uint64_t need = (uint64_t)config->workers * READY_TOKEN_BYTES;
+	uint64_t need = (uint64_t)config->workers_max * READY_TOKEN_BYTES;
 
 	if (ym_queue_stat(queue, &stat, NULL) == 0 && stat.capacity < need)
 		log_line(
@@ -55,7 +55,7 @@ static void check_room(int queue, const struct cfg_pool *config)
 		    "pool %s: its queue takes %llu bytes, %llu are needed for %lld workers: some may be woken late; "
 		    "raise the sysctl kernel.msgmnb",
 		    config->name, (unsigned long long)stat.capacity, (unsigned long long)need,
-		    (long long)config->workers);
+		    (long long)config->workers_max);
 }
 
 void pool_check_queue(struct pool *pool)
@@ -164,7 +164,7 @@ static void show(struct pool *pool)
 		          length < sizeof(row->task) ? plugin : plugin + length - sizeof(row->task) + 1);
 	else
 		text_copy(row->task, sizeof(row->task), pool->config->command);
-	atomic_store(&row->wanted, (uint32_t)pool->config->workers);
+	atomic_store(&row->wanted, (uint32_t)pool->config->workers_max);
 	atomic_store(&row->used, 1);
 }
 
@@ -285,7 +285,7 @@ int pool_take_over(struct pool *pool, bool *rows, struct ym_err *err)
 {
 	struct instance *instance = &pool->master->instance;
 	uint32_t nrows = instance->board->instance.rows;
-	size_t workers = (size_t)pool->config->workers;
+	size_t workers = (size_t)pool->config->workers_max;
 
 	/* Room for the case that every row holds a worker of ours. */
 	pool->children = calloc(workers + nrows, sizeof(*pool->children));
@@ -318,7 +318,7 @@ static int vacant(const struct pool *pool, const bool *rows)
 
 int pool_populate(struct pool *pool, bool *rows, struct ym_err *err)
 {
-	while (places(pool) < (size_t)pool->config->workers) {
+	while (places(pool) < (size_t)pool->config->workers_max) {
 		int row = vacant(pool, rows);
 
 		if (row < 0)

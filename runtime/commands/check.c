@@ -22,7 +22,7 @@ static int check(const struct args *args)
 	if (code)
 		return code;
 	for (size_t i = 0; i < config.npools; i++)
-		workers += config.pools[i].workers;
+		workers += config.pools[i].workers_max;
 	printf("%s: ok: instance %s, pools: %zu, workers: %lld, limits: %zu\n"
 	       "jobs are kept in memory: they survive crashes and restarts of Yardmaster, but no reboot\n",
 	       args->rest[0], config.instance.name, config.npools, (long long)workers, config.nlimits);

@@ -245,15 +245,15 @@ START_TEST(test_defaults)
 	pool = config.pools;
 	ck_assert_str_eq(pool->name, "p");
 	ck_assert_int_eq(pool->line, 1);
-	ck_assert_int_eq(pool->workers, 1);
+	ck_assert_int_eq(pool->workers_max, 1);
 	ck_assert_int_eq(pool->attempts, 3);
 	ck_assert_int_eq(pool->backoff_ms, 1000);
 	ck_assert_int_eq(pool->timeout_ms, 0);
 	ck_assert_int_eq(pool->timeout_grace_ms, 5000);
-	ck_assert_int_eq(pool->stopwaitsecs_ms, 10000);
-	ck_assert_int_eq(pool->startsecs_ms, 1000);
-	ck_assert_int_eq(pool->restart_delay_ms, 500);
-	ck_assert_int_eq(pool->restart_max_delay_ms, 30000);
+	ck_assert_int_eq(pool->process.stopwaitsecs_ms, 10000);
+	ck_assert_int_eq(pool->process.startsecs_ms, 1000);
+	ck_assert_int_eq(pool->process.restart_delay_ms, 500);
+	ck_assert_int_eq(pool->process.restart_max_delay_ms, 30000);
 	ck_assert_uint_eq(pool->nlimits, 0);
 	ck_assert_uint_eq(pool->noptions, 0);
 	ck_assert_uint_eq(config.nlimits, 1);
@@ -288,15 +288,15 @@ START_TEST(test_every_option)
 	ck_assert_str_eq(pool->name, "p.1");
 	ck_assert_int_eq(pool->line, 11);
 	ck_assert_str_eq(pool->plugin, "/lib/a.so");
-	ck_assert_int_eq(pool->workers, 999);
+	ck_assert_int_eq(pool->workers_max, 999);
 	ck_assert_int_eq(pool->attempts, 255);
 	ck_assert_int_eq(pool->backoff_ms, 0);
 	ck_assert_int_eq(pool->timeout_ms, 5400000);
 	ck_assert_int_eq(pool->timeout_grace_ms, 250);
-	ck_assert_int_eq(pool->stopwaitsecs_ms, 1500);
-	ck_assert_int_eq(pool->startsecs_ms, 120000);
-	ck_assert_int_eq(pool->restart_delay_ms, 1);
-	ck_assert_int_eq(pool->restart_max_delay_ms, 86400000);
+	ck_assert_int_eq(pool->process.stopwaitsecs_ms, 1500);
+	ck_assert_int_eq(pool->process.startsecs_ms, 120000);
+	ck_assert_int_eq(pool->process.restart_delay_ms, 1);
+	ck_assert_int_eq(pool->process.restart_max_delay_ms, 86400000);
 	ck_assert_uint_eq(pool->nlimits, 2);
 	ck_assert_str_eq(pool->limits[0].name, "db");
 	ck_assert_str_eq(pool->limits[1].name, "cpu");
@@ -319,10 +319,10 @@ START_TEST(test_aliases)
 	     "numprocs = 4\nrequest_terminate_timeout = 30\nprocess_control_timeout = 20s\n"
 	     "[pool:q]\nplugin = /x.so\npm.max_children = 5\n");
 	ck_assert_str_eq(config.instance.log_level, "error");
-	ck_assert_int_eq(config.pools[0].workers, 4);
+	ck_assert_int_eq(config.pools[0].workers_max, 4);
 	ck_assert_int_eq(config.pools[0].timeout_ms, 30000);
-	ck_assert_int_eq(config.pools[0].stopwaitsecs_ms, 20000);
-	ck_assert_int_eq(config.pools[1].workers, 5);
+	ck_assert_int_eq(config.pools[0].process.stopwaitsecs_ms, 20000);
+	ck_assert_int_eq(config.pools[1].workers_max, 5);
 	release();
 }
 END_TEST

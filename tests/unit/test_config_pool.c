@@ -337,7 +337,7 @@ START_TEST(test_long_command)
 	ck_assert_uint_eq(strlen(config.pools->command), strlen("run '' end") + 3000);
 	ck_assert_str_eq(config.pools->command_words[1], word);
 	ck_assert_str_eq(config.pools->command_words[2], "end");
-	ck_assert_int_eq(config.pools->workers, 7);
+	ck_assert_int_eq(config.pools->workers_max, 7);
 	release();
 	ck_assert_int_gt(asprintf(&text, "[pool:p]\ncommand = run '%s' 'end\n", word), 0);
 	ck_assert_int_eq(load_bytes(text, strlen(text)), -1);

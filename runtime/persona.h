@@ -1,0 +1,33 @@
+/*
+ * persona.h - who a process is and what it may use: user, groups, directory, umask, environment, nice, limits.
+ *
+ * Everything that needs a lookup (names of users, memory, files) is done when the persona is made, in the master; what
+ * is left for the new process are plain system calls, each of which must succeed, or the program is not started.
+ */
+#ifndef YM_RUNTIME_PERSONA_H
+#define YM_RUNTIME_PERSONA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "../config/config.h"
+
+struct persona;
+
+/*
+ * Make the persona of a pool or program. `ipc_group` (may be NULL) is a group that is added to those of another user, so
+ * that its workers reach the IPC objects. -1: no such user or group, we may not become it, a directory that is not there,
+ * ...
+ */
+int persona_make(const struct cfg_process *config, const char *ipc_group, struct persona **persona, struct ym_err *err);
+void persona_free(struct persona *persona);
+
+/* The value of a variable of its environment, NULL if it is not set: for PATH. */
+const char *persona_env(const struct persona *persona, const char *name);
+
+/* Is it another user than we are? */
+bool persona_other_user(const struct persona *persona);
+
+#endif
