@@ -13,9 +13,16 @@ CFLAGS   ?= -O2 -g
 SANITIZE ?=
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DYM_VERSION='"$(VERSION)"' -fPIC -fvisibility=hidden -pthread \
               $(WARNINGS) $(SANITIZE) $(CFLAGS)
-# Plugins find the functions of workers/plugin.h in the program itself.
-ALL_LDFLAGS := -rdynamic -pthread $(SANITIZE) $(LDFLAGS)
-LIBS := -luv -linih -ljansson -ldl -lm
+# Plugins find the functions of workers/plugin.h in the program itself, but not those of its libraries.
+ALL_LDFLAGS := -rdynamic -Wl,--exclude-libs,libuv_a.a:libinih.a:libjansson.a:libz.a -pthread $(SANITIZE) $(LDFLAGS)
+# Where they come as archives, the program carries its libraries in itself: to find, map and bind shared ones would be a
+# quarter of the time in which a worker is replaced, and a worker needs none of them. SHARED=1 binds to the shared ones.
+# libm is bound to only for what neither the compiler makes into instructions nor libc has, too: with gcc -O2, nothing.
+SHARED ?=
+archive = $(or $(if $(SHARED),,$(filter /%,$(shell $(CC) -print-file-name=$(1)))),$(2))
+LIBS := $(call archive,libuv_a.a,-luv) $(call archive,libinih.a,-linih) $(call archive,libjansson.a,-ljansson) \
+        $(call archive,libz.a,-lz) \
+        -Wl,--as-needed -lc -lm -ldl
 
 ROOMS   := ipc config runtime runtime/commands workers
 SOURCES := $(foreach room,$(ROOMS),$(wildcard $(room)/*.c))
@@ -27,7 +34,7 @@ HEADERS := $(foreach room,$(ROOMS),$(wildcard $(room)/*.h))
 # installed as <yardmaster/client.h>, <yardmaster/ipc.h> and <yardmaster/ipc/...>.
 SONAME      := libyardmaster.so.0
 LIBRARY     := $(BUILD)/$(SONAME)
-LIB_RUNTIME := backlog bell board client client_jobs dispatch index instance lock payload ready story submit table text \
+LIB_RUNTIME := backlog bell board client client_jobs dispatch index instance lock payload ready share story submit table text \
                transfer view
 LIB_OBJECTS := $(filter $(BUILD)/obj/ipc/%,$(OBJECTS)) $(LIB_RUNTIME:%=$(BUILD)/obj/runtime/%.o)
 IPC_HEADERS := $(shell sed -n 's|^\#include "ipc/\(.*\)"$$|\1|p' ipc/ipc.h) api.h
@@ -43,10 +50,11 @@ EXAMPLES      := $(BUILD)/examples/ftp_upload.so $(BUILD)/examples/hello.so $(LI
 ALL_C         := $(SOURCES) $(HEADERS) $(wildcard tests/*/*.c tests/*/*.h examples/*/*.[ch])
 
 # What the project needs of Debian, by purpose.
-PACKAGES_BUILD := gcc make pkgconf libc6-dev libuv1-dev libinih-dev libjansson-dev
+PACKAGES_BUILD := gcc make pkgconf libc6-dev libuv1-dev libinih-dev libjansson-dev zlib1g-dev
 PACKAGES_DEMO  := libcurl4-openssl-dev vsftpd
-PACKAGES_TEST  := check clang libclang-rt-14-dev mandoc procps util-linux perl php-cli python3 python3-sysv-ipc spin
-PACKAGES_BENCH := php-cli
+PACKAGES_TEST  := check clang libclang-rt-14-dev mandoc procps util-linux perl php-cli python3 python3-sysv-ipc spin \
+                  tzdata
+PACKAGES_BENCH := php-cli supervisor s6 runit
 PACKAGES_LINT  := clang-format clang-tidy cppcheck
 
 # One short line a file; V=1 shows the commands.
@@ -148,10 +156,10 @@ chaos: need-test
 
 # Each figure beside the raw system calls, measured in the same run.
 bench: need-bench
-	@$(MAKE) --no-print-directory -j2 program $(addprefix $(BUILD)/tests/,bench bench_ipc bench_jobs noop.so)
+	@$(MAKE) --no-print-directory -j2 program $(addprefix $(BUILD)/tests/,bench_supervise bench_ipc bench_jobs sleeper noop.so)
 	@unshare --ipc $(BUILD)/tests/bench_ipc tests/bench/vars.php
 	@unshare --ipc $(BUILD)/tests/bench_jobs $(BUILD)/yardmaster $(BUILD)/tests/noop.so
-	@unshare --ipc $(BUILD)/tests/bench $(BUILD)/yardmaster $(BUILD)/tests/noop.so
+	@unshare --ipc $(BUILD)/tests/bench_supervise $(BUILD)/yardmaster $(BUILD)/tests/noop.so $(BUILD)/tests/sleeper
 
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(PARTS)
 	@mkdir -p $(@D)
@@ -162,13 +170,19 @@ $(BUILD)/tests/chaos: $(filter-out tests/chaos/chaos_group.c,$(wildcard tests/ch
 $(BUILD)/tests/chaos_group: tests/chaos/chaos_group.c
 $(BUILD)/tests/codec-peer: tests/interop/codec.c
 $(BUILD)/tests/inbox-peer: tests/interop/inbox.c
-$(BUILD)/tests/bench: tests/bench/bench.c
 $(BUILD)/tests/bench_ipc: tests/bench/bench_ipc.c
 $(BUILD)/tests/bench_jobs: tests/bench/bench_jobs.c
-$(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer inbox-peer bench bench_ipc bench_jobs): $(PARTS)
+$(BUILD)/tests/bench_supervise: tests/bench/bench_supervise.c
+$(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer inbox-peer bench_ipc bench_jobs bench_supervise): $(PARTS)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $(filter %.c %.o,$^) $(LIBS)
+
+# The child of a supervisor that is measured: as light as can be.
+$(BUILD)/tests/sleeper: tests/bench/sleeper.c tests/bench/sleeper.h
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -o $@ $<
 
 # Like a program of a user: against the installed headers and the shared library.
 $(BUILD)/tests/interop-peer: tests/interop/peer.c $(LIBRARY) $(INCLUDES)

@@ -63,6 +63,12 @@
 	X(NONE, "none")                                                                                                \
 	X(ONE, "one")                                                                                                  \
 	X(ALL, "all")
+/* php-fpm's word for how many workers a pool has; the first stands for a pool that does not use it. */
+#define CFG_PM_MAP(X)                                                                                                  \
+	X(NONE, "none")                                                                                                \
+	X(STATIC, "static")                                                                                            \
+	X(DYNAMIC, "dynamic")                                                                                          \
+	X(ONDEMAND, "ondemand")
 
 enum cfg_on_crash {
 #define X(name, word) CFG_ON_CRASH_##name,
@@ -109,6 +115,12 @@ enum cfg_overlap {
 enum cfg_catch_up {
 #define X(name, word) CFG_CATCH_UP_##name,
 	CFG_CATCH_UP_MAP(X)
+#undef X
+};
+
+enum cfg_pm {
+#define X(name, word) CFG_PM_##name,
+	CFG_PM_MAP(X)
 #undef X
 };
 
@@ -179,12 +191,19 @@ struct cfg_process {
 	struct cfg_log stdout_log, stderr_log;
 };
 
-/* [program:NAME]: any command, kept running. */
+/*
+ * [program:NAME]: any command, kept running.
+ *
+ * What differs from one process to the next is left to whoever starts them: process_name, command_words, directory,
+ * ready_command, the values of environment and the files of both logs are templates, which cfg_expand() (expand.h)
+ * makes final with the number of the process. Do that for numprocs = 1, too: a plain % is still written %% in them.
+ */
 struct cfg_program {
 	char name[CFG_NAME_MAX];
 	int line;
+	const char *file; /* with the section */
 	char *command;
-	char **command_words; /* after expansion, all but %(process_num)d and its like */
+	char **command_words;
 	int64_t numprocs;
 	int64_t numprocs_start;
 	char *process_name; /* with %(program_name)s and %(process_num)02d still in it */
@@ -195,6 +214,7 @@ struct cfg_program {
 struct cfg_cron {
 	char name[CFG_NAME_MAX];
 	int line;
+	const char *file;
 	char *pool;
 	char *schedule;
 	char *payload;  /* "" */
@@ -209,7 +229,8 @@ struct cfg_cron {
 
 struct cfg_pool {
 	char name[CFG_NAME_MAX];
-	int line; /* of the section header */
+	int line;         /* of the section header */
+	const char *file; /* with the section, as messages name it: the INI file itself or one that it includes */
 	/*
 	 * The task, one of the two; the other is NULL. A relative path to a plugin or a program is taken from the INI's
 	 * directory: absolute here. A program without a slash is to be looked up in PATH.
@@ -225,6 +246,8 @@ struct cfg_pool {
 	int64_t scale_step;        /* most workers added at once */
 	int64_t scale_cooldown_ms; /* between two changes in the same direction */
 	int64_t idle_timeout_ms;   /* an idle worker that is not needed ends after this */
+	enum cfg_pm pm;            /* as written in the file; what it means is in workers_min and workers_max */
+	int64_t pm_max_children;   /* likewise; 0: not written */
 	/* Recycling; 0: never. */
 	int64_t max_jobs;
 	int64_t max_age_ms;
@@ -262,6 +285,7 @@ struct cfg_pool {
 struct cfg_limit {
 	char name[CFG_NAME_MAX];
 	int line;
+	const char *file;
 	int64_t max;     /* 0: no semaphore, only a rate */
 	int64_t rate_ns; /* from one start of a job to the next, of all pools with this limit; 0: none */
 	/*
@@ -290,6 +314,26 @@ struct cfg_instance {
 	struct cfg_log log; /* file "": stderr */
 };
 
+/* What is wrong with a file: one entry a mistake, in the order of the file, all of them, not only the first. */
+struct cfg_problem {
+	char *file; /* an included one; NULL: the file that was loaded */
+	int order;  /* of the file among those that were read */
+	int line;   /* 0: the file as a whole */
+	char *text; /* what, and what to write instead */
+};
+
+struct cfg_problems {
+	struct cfg_problem *items;
+	size_t count;
+};
+
+/* A file that was read. */
+struct cfg_file {
+	char *path;      /* as messages name it */
+	char *directory; /* absolute: where its relative paths start */
+	int order;       /* 0 is the one that was loaded */
+};
+
 struct config {
 	char *path; /* absolute */
 	struct cfg_instance instance;
@@ -301,21 +345,15 @@ struct config {
 	size_t nprograms;
 	struct cfg_cron *crons;
 	size_t ncrons;
-};
-
-/* What is wrong with a file: one entry a mistake, in the order of the file, all of them, not only the first. */
-struct cfg_problem {
-	int line;   /* 0: the file as a whole */
-	char *text; /* what, and what to write instead */
-};
-
-struct cfg_problems {
-	struct cfg_problem *items;
-	size_t count;
+	struct cfg_problems
+	    notes; /* what is no mistake, but not as the file's author may think: options without effect */
+	struct cfg_file **files;
+	size_t nfiles;
+	struct config *former; /* for who has loaded it: the one it has taken the place of; not freed with it */
 };
 
 /*
- * Read and check a file. 0: `out` holds the configuration, to be freed with config_free().
+ * Read and check a file and those that it includes. 0: `out` holds the configuration, to be freed with config_free().
  * -1: `problems` holds at least one entry; `out` needs no freeing. Nothing is printed.
  */
 int config_load(const char *path, struct config *out, struct cfg_problems *problems);
@@ -323,6 +361,8 @@ void config_free(struct config *config);
 
 /* Print "PATH:LINE: TEXT" for each problem, "PATH: TEXT" for one of the file as a whole. */
 void cfg_problems_print(const char *path, const struct cfg_problems *problems, FILE *to);
+/* The same with "note:" in front of each text. */
+void cfg_notes_print(const char *path, const struct cfg_problems *notes, FILE *to);
 void cfg_problems_free(struct cfg_problems *problems);
 
 /* Every option with section, type, default and help, for `yardmaster check --options` and the manual. */

@@ -2,16 +2,12 @@
 #ifndef YM_CONFIG_CROSSCHECK_H
 #define YM_CONFIG_CROSSCHECK_H
 
-#include "config.h"
-#include "document.h"
-
-/* The sections that pools and limits come from, in their order: where a problem has its line. */
-struct cfg_origin {
-	const struct cfg_section *pools[CFG_POOLS_MAX];
-	const struct cfg_section *limits[CFG_LIMITS_MAX];
-};
+#include "loader.h"
 
 /* Add what is wrong. Every section has been read, perhaps with problems; what only follows from them is no new one. */
-void cfg_crosscheck(const struct config *config, const struct cfg_origin *origin, struct cfg_problems *problems);
+void cfg_crosscheck(struct cfg_loader *load);
+
+/* The part of it that is about processes and programs. */
+void cfg_crosscheck_process(struct cfg_loader *load);
 
 #endif

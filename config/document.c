@@ -17,10 +17,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "array.h"
+#include "kinds.h"
 
 #define FILE_MAX     (16u << 20) /* bytes; a larger file is surely something else */
 #define NAME_MAX_INI 49          /* bytes of a section or option name that libinih keeps */
@@ -30,10 +32,15 @@
 struct reader {
 	struct cfg_document *document;
 	struct cfg_problems *problems;
-	char *next;         /* first byte not yet read */
-	int line;           /* number of the line read last */
-	const char *header; /* section that was handed over and is still to be announced, or NULL */
+	struct cfg_place at; /* the line read last */
+	char *next;          /* first byte not yet read */
+	const char *header;  /* section that was handed over and is still to be announced, or NULL */
 	size_t handed, taken;
+	/* Of the section that is open, if it is supervisord's: */
+	enum cfg_dialect dialect;
+	bool option;     /* there was an option, which a line may continue */
+	size_t indented; /* how far that was */
+	char *tail;      /* the NUL behind its value; NULL: it was refused */
 };
 
 static struct cfg_section *current(const struct cfg_document *document)
@@ -49,8 +56,19 @@ static char *refuse(struct reader *reader, const char *text, const char *why)
 
 	if (section)
 		section->damaged = true;
-	cfg_problems_add(reader->problems, reader->line, "`%s`: %s", cfg_excerpt(text, excerpt), why);
+	cfg_problems_add(reader->problems, reader->at, "`%s`: %s", cfg_excerpt(text, excerpt), why);
 	return NULL;
+}
+
+/* What takes the place of a comment behind something: white space, then one of these. */
+static void cut_comment(char *text)
+{
+	for (char *at = text; *at; at++) {
+		if (strchr(";#", *at) && at > text && strchr(BLANK, at[-1])) {
+			*at = '\0';
+			break;
+		}
+	}
 }
 
 static char *trim(char *text)
@@ -64,6 +82,44 @@ static char *trim(char *text)
 	return text;
 }
 
+/* One more line of the value that was read last. There is room: at least a line end lies between the two. */
+static void continue_value(struct reader *reader, const char *text)
+{
+	size_t length = strlen(text);
+
+	if (!reader->tail || !length)
+		return;
+	*reader->tail++ = '\n';
+	memmove(reader->tail, text, length + 1);
+	reader->tail += length;
+}
+
+/* What to do with a line that is no comment: NULL to go on with the next one. */
+static char *take_text(struct reader *reader, char *start, char *text)
+{
+	size_t indented = (size_t)(text - start);
+
+	if (reader->dialect == CFG_DIALECT_SUPERVISORD) {
+		bool more = reader->option && indented > reader->indented;
+
+		if (more || *text != '[')
+			cut_comment(text);
+		text = trim(text);
+		if (more) {
+			continue_value(reader, text);
+			return NULL;
+		}
+		reader->indented = indented;
+		return text;
+	}
+	if (!indented)
+		return text;
+	return refuse(
+	    reader, text,
+	    "starts with white space: sections and options start in the first column, and a value ends with its "
+	    "line");
+}
+
 /* The next line that says something, terminated and without trailing white space; NULL at the end. */
 static char *next_line(struct reader *reader)
 {
@@ -75,7 +131,7 @@ static char *next_line(struct reader *reader)
 		if (!end)
 			end = limit;
 		reader->next = end + 1;
-		reader->line++;
+		reader->at.line++;
 		*end = '\0';
 		if (strlen(start) != (size_t)(end - start)) {
 			refuse(reader, start, "a NUL byte follows: an INI file is plain text, saved as UTF-8");
@@ -85,12 +141,12 @@ static char *next_line(struct reader *reader)
 			start += strlen(MARK);
 		text = trim(start);
 		if (strchr(text, '\r'))
-			refuse(reader, text, "a carriage return inside the line: end lines with LF or CRLF");
-		else if (text > start && *text && !strchr(";#", *text))
-			refuse(reader, text,
-			       "starts with white space: sections and options start in the first column, and a value "
-			       "ends with its line");
+			text = refuse(reader, text, "a carriage return inside the line: end lines with LF or CRLF");
 		else if (*text && !strchr(";#", *text))
+			text = take_text(reader, start, text);
+		else
+			text = NULL;
+		if (text)
 			return text;
 	}
 	return NULL;
@@ -106,12 +162,26 @@ static bool unfit(const char *name, const char *refused)
 	return false;
 }
 
+static enum cfg_dialect header_dialect(const char *name, char *end)
+{
+	enum cfg_dialect dialect;
+
+	*end = '\0';
+	dialect = cfg_dialect_of(name);
+	*end = ']';
+	return dialect;
+}
+
 /* `[section]` to its name, "" with a problem if it is none. The caller goes on: its options must go somewhere. */
 static const char *header_name(struct reader *reader, char *text)
 {
 	char *end = strchr(text, ']'), *name = text + 1;
 	const char *why = NULL;
 
+	if (end && header_dialect(name, end) == CFG_DIALECT_SUPERVISORD) {
+		cut_comment(end + 1);
+		trim(end);
+	}
 	if (!end)
 		why = "no `]` closes the section name";
 	else if (end[1])
@@ -134,15 +204,18 @@ static const char *header_name(struct reader *reader, char *text)
 static char *hand_header(struct reader *reader, char *text, char *out, size_t size)
 {
 	reader->header = header_name(reader, text);
+	reader->dialect = cfg_dialect_of(reader->header);
+	reader->option = false;
 	snprintf(out, size, "[%s]", reader->header);
 	return out;
 }
 
 static char *hand_option(struct reader *reader, char *text, char *out, size_t size)
 {
-	char *equals = strchr(text, '='), *name;
-	const char *value;
+	char *equals = strpbrk(text, reader->dialect == CFG_DIALECT_SUPERVISORD ? "=:" : "="), *name, *value;
 
+	reader->option = true;
+	reader->tail = NULL;
 	if (!equals)
 		return refuse(reader, text, "no `=`: write NAME = VALUE, [SECTION] or ; comment");
 	if (equals == text)
@@ -154,6 +227,7 @@ static char *hand_option(struct reader *reader, char *text, char *out, size_t si
 		return refuse(reader, name, "the option name is too long: at most 49 characters");
 	if (unfit(name, ":") || strstr(name, " ;"))
 		return refuse(reader, name, "an option name has no `:`, no ` ;` and no control character");
+	reader->tail = value + strlen(value);
 	snprintf(out, size, "%s=%zu.", name, (size_t)(value - reader->document->text));
 	reader->handed++;
 	return out;
@@ -189,11 +263,11 @@ static bool add_section(struct reader *reader, const char *name)
 	if (!sections)
 		return false;
 	document->sections = sections;
-	sections[document->count++] = (struct cfg_section){.name = name, .line = reader->line};
+	sections[document->count++] = (struct cfg_section){.name = name, .at = reader->at};
 	return true;
 }
 
-static bool add_entry(struct cfg_section *section, const char *name, const char *value, int line)
+static bool add_entry(struct cfg_section *section, const char *name, const char *value, struct cfg_place at)
 {
 	struct cfg_entry *entries = cfg_room(section->entries, section->count, sizeof(*entries));
 	char *copy = entries ? strdup(name) : NULL;
@@ -202,7 +276,7 @@ static bool add_entry(struct cfg_section *section, const char *name, const char 
 		section->entries = entries;
 	if (!copy)
 		return false;
-	entries[section->count++] = (struct cfg_entry){.name = copy, .value = value, .line = line};
+	entries[section->count++] = (struct cfg_entry){.name = copy, .value = value, .at = at};
 	return true;
 }
 
@@ -222,11 +296,11 @@ static int take_line(void *user, const char *section, const char *name, const ch
 	if (strcmp(section, *name ? (open ? open->name : "") : text))
 		return 0;
 	reader->taken++;
-	/* hand_line() has not moved on yet, so reader->line is still the line that this stands for. */
+	/* hand_line() has not moved on yet, so reader->at is still the line that this stands for. */
 	if (!*name)
 		added = add_section(reader, text);
 	else if (open)
-		added = add_entry(open, name, text, reader->line);
+		added = add_entry(open, name, text, reader->at);
 	else
 		refuse(reader, name, "no section is open: put [yardmaster], [pool:NAME] or [limit:NAME] above");
 	if (!added)
@@ -257,32 +331,49 @@ static int slurp(int fd, struct cfg_document *document)
 	return got < 0 ? -1 : 0;
 }
 
-/* 0, or -1 with a problem when there are no lines to look at. */
-static int load_text(const char *path, struct cfg_document *document, struct cfg_problems *problems)
+/* A descriptor for reading, or -1 with a problem. What is included is not waited for: a pipe would not end. */
+static int open_file(struct cfg_place whole, bool included, struct cfg_problems *problems)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), failed;
+	int fd = open(whole.file->path, O_RDONLY | O_CLOEXEC | (included ? O_NONBLOCK : 0));
+	const char *why = NULL;
 	struct ym_err err;
 	struct stat st;
 
 	if (fd < 0) {
 		ym_fail_sys(&err, errno, "open(O_RDONLY) to read the configuration");
-		cfg_problems_add(problems, 0, "%s", err.text);
-		return -1;
+		why = err.text;
+	} else if (!fstat(fd, &st) && S_ISDIR(st.st_mode)) {
+		why = included ? "a directory: name the files in it, `files = DIRECTORY/*.conf`"
+		               : "a directory: name the INI file in it";
+	} else if (included && !S_ISREG(st.st_mode)) {
+		why = "not a regular file: only those can be included";
 	}
-	if (!fstat(fd, &st) && S_ISDIR(st.st_mode)) {
+	if (!why)
+		return fd;
+	cfg_problems_add(problems, whole, "%s", why);
+	if (fd >= 0)
 		close(fd);
-		cfg_problems_add(problems, 0, "a directory: name the INI file in it");
+	return -1;
+}
+
+/* 0, or -1 with a problem when there are no lines to look at. */
+static int load_text(struct cfg_place whole, bool included, struct cfg_document *document,
+                     struct cfg_problems *problems)
+{
+	int fd = open_file(whole, included, problems), failed;
+	struct ym_err err;
+
+	if (fd < 0)
 		return -1;
-	}
 	failed = slurp(fd, document);
 	if (failed) {
 		ym_fail_sys(&err, errno, "read() of the configuration");
-		cfg_problems_add(problems, 0, "%s", err.text);
+		cfg_problems_add(problems, whole, "%s", err.text);
 	} else if (document->size > FILE_MAX) {
-		cfg_problems_add(problems, 0, "larger than %u MiB: surely not a configuration", FILE_MAX >> 20);
+		cfg_problems_add(problems, whole, "larger than %u MiB: surely not a configuration", FILE_MAX >> 20);
 		failed = -1;
-	} else if (strspn(document->text, BLANK "\n") == document->size) {
-		cfg_problems_add(problems, 0,
+	} else if (!included && strspn(document->text, BLANK "\n") == document->size) {
+		cfg_problems_add(problems, whole,
 		                 "the file is empty: it needs a [pool:NAME] section with `plugin = PATH` or "
 		                 "`command = WORDS`");
 		failed = -1;
@@ -291,12 +382,24 @@ static int load_text(const char *path, struct cfg_document *document, struct cfg
 	return failed;
 }
 
-int cfg_document_read(const char *path, struct cfg_document *document, struct cfg_problems *problems)
+struct cfg_entry *cfg_entry_find(const struct cfg_section *section, const char *name)
 {
-	struct reader reader = {.document = document, .problems = problems};
+	struct cfg_entry *found = NULL;
+
+	for (size_t i = 0; i < section->count; i++) {
+		if (!strcasecmp(section->entries[i].name, name))
+			found = &section->entries[i];
+	}
+	return found;
+}
+
+int cfg_document_read(const struct cfg_file *file, bool included, struct cfg_document *document,
+                      struct cfg_problems *problems)
+{
+	struct reader reader = {.document = document, .problems = problems, .at.file = file};
 
 	*document = (struct cfg_document){0};
-	if (load_text(path, document, problems))
+	if (load_text(reader.at, included, document, problems))
 		return -1;
 	reader.next = document->text;
 	ini_parse_stream(hand_line, &reader, take_line, &reader);

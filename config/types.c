@@ -1,26 +1,43 @@
-/* types.c - a setter for each type of value, and what frees it again. */
+/* types.c - texts, choices and numbers: a setter for each type of value, what writes it and what frees it again. */
 #include "types.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
-#include "array.h"
-#include "config.h"
 #include "nearest.h"
 #include "problems.h"
-#include "words.h"
 
-#define BLANK   " \t"
-#define TO_POOL "pool:"
+#define TO_POOL   "pool:"
+#define ZONES     "/usr/share/zoneinfo"
+#define EVERY     "@every"
+#define FIELDS    5 /* of a schedule */
+#define MILLI     INT64_C(1000)
+#define SECOND_NS INT64_C(1000000000)
 
-static void *field_of(const struct cfg_option *option, void *target)
+void *cfg_field(const struct cfg_option *option, void *target)
 {
 	return (char *)target + option->offset;
 }
 
-static int no_memory(const struct cfg_input *in)
+void *cfg_field_beside(const struct cfg_option *option, void *target)
+{
+	return (char *)target + option->beside;
+}
+
+const void *cfg_field_const(const struct cfg_option *option, const void *target)
+{
+	return (const char *)target + option->offset;
+}
+
+const void *cfg_beside_const(const struct cfg_option *option, const void *target)
+{
+	return (const char *)target + option->beside;
+}
+
+int cfg_no_memory(const struct cfg_input *in)
 {
 	snprintf(in->why, CFG_WHY_MAX, "out of memory");
 	return -1;
@@ -28,38 +45,50 @@ static int no_memory(const struct cfg_input *in)
 
 /* ---- texts ------------------------------------------------------------------------------------- */
 
-static void forget_text(const struct cfg_option *option, void *target)
+void cfg_forget_text(const struct cfg_option *option, void *target)
 {
-	char **field = field_of(option, target);
+	char **field = cfg_field(option, target);
 
 	free(*field);
 	*field = NULL;
+}
+
+void cfg_show_text(const struct cfg_option *option, const void *target, FILE *to)
+{
+	char *const *field = cfg_field_const(option, target);
+
+	if (*field)
+		fputs(*field, to);
 }
 
 /* Put an allocated string into a char * field. */
 static int replace(const struct cfg_option *option, const struct cfg_input *in, char *string)
 {
 	if (!string)
-		return no_memory(in);
-	forget_text(option, in->target);
-	*(char **)field_of(option, in->target) = string;
+		return cfg_no_memory(in);
+	cfg_forget_text(option, in->target);
+	*(char **)cfg_field(option, in->target) = string;
 	return 0;
 }
 
-static int set_name(const struct cfg_option *option, const struct cfg_input *in)
+int cfg_set_text(const struct cfg_option *option, const struct cfg_input *in)
 {
-	if (cfg_check_name(in->text, in->why))
-		return -1;
 	return replace(option, in, strdup(in->text));
 }
 
-/* `path` made absolute; NULL with the reason in in->why. `behind` is what follows the path proper: ":c" of a key. */
-static char *resolve(const struct cfg_input *in, const char *path, const char *behind)
+int cfg_set_name(const struct cfg_option *option, const struct cfg_input *in)
+{
+	if (cfg_check_name(in->text, in->why))
+		return -1;
+	return cfg_set_text(option, in);
+}
+
+char *cfg_resolve(const struct cfg_input *in, const char *path, const char *behind)
 {
 	char *out = cfg_resolve_path(in->directory, path);
 
 	if (!out)
-		no_memory(in);
+		cfg_no_memory(in);
 	if (!out || strlen(out) - strlen(behind) < PATH_MAX)
 		return out;
 	free(out);
@@ -67,14 +96,14 @@ static char *resolve(const struct cfg_input *in, const char *path, const char *b
 	return NULL;
 }
 
-static int set_path(const struct cfg_option *option, const struct cfg_input *in)
+int cfg_set_path(const struct cfg_option *option, const struct cfg_input *in)
 {
-	char *path = resolve(in, in->text, "");
+	char *path = cfg_resolve(in, in->text, "");
 
 	return path ? replace(option, in, path) : -1;
 }
 
-static int set_key(const struct cfg_option *option, const struct cfg_input *in)
+int cfg_set_key(const struct cfg_option *option, const struct cfg_input *in)
 {
 	size_t path_length;
 	char *key;
@@ -82,9 +111,67 @@ static int set_key(const struct cfg_option *option, const struct cfg_input *in)
 	if (cfg_check_key(in->text, &path_length, in->why))
 		return -1;
 	if (!path_length)
-		return replace(option, in, strdup(in->text));
-	key = resolve(in, in->text, in->text + path_length);
+		return cfg_set_text(option, in);
+	key = cfg_resolve(in, in->text, in->text + path_length);
 	return key ? replace(option, in, key) : -1;
+}
+
+int cfg_set_zone(const struct cfg_option *option, const struct cfg_input *in)
+{
+	char path[PATH_MAX];
+
+	if (*in->text == '/' || strstr(in->text, "..") ||
+	    snprintf(path, sizeof(path), "%s/%s", ZONES, in->text) >= (int)sizeof(path) || access(path, R_OK)) {
+		snprintf(in->why, CFG_WHY_MAX,
+		         "no such time zone in " ZONES ": write one such as Europe/Berlin or UTC (package tzdata)");
+		return -1;
+	}
+	return cfg_set_text(option, in);
+}
+
+/* The shape only: who computes the times says what is wrong with a field. */
+int cfg_set_schedule(const struct cfg_option *option, const struct cfg_input *in)
+{
+	const char *at = in->text;
+	int fields = 0;
+
+	for (; *at; fields++) {
+		at += strcspn(at, CFG_BLANK);
+		at += strspn(at, CFG_BLANK);
+	}
+	if (*in->text == '@' ? fields > 2 || (fields == 2 && strncmp(in->text, EVERY " ", sizeof(EVERY)))
+	                     : fields != FIELDS) {
+		snprintf(
+		    in->why, CFG_WHY_MAX,
+		    "not a schedule: write five fields (minute, hour, day of the month, month, day of the week), such "
+		    "as 30 4 * * 1-5, or @every 5m");
+		return -1;
+	}
+	return cfg_set_text(option, in);
+}
+
+/* The first of two choices, AUTO, is NULL; the last one, NONE or stderr, is "". */
+int cfg_set_logfile(const struct cfg_option *option, const struct cfg_input *in)
+{
+	bool automatic = option->choices[1] && !strcasecmp(in->text, option->choices[0]);
+	bool none = !strcasecmp(in->text, option->choices[option->choices[1] ? 1 : 0]) || !strcasecmp(in->text, "off");
+
+	if (automatic) {
+		cfg_forget_text(option, in->target);
+		return 0;
+	}
+	if (!strcasecmp(in->text, "syslog")) {
+		snprintf(in->why, CFG_WHY_MAX, "there is no syslog: write a path or %s", option->choices[0]);
+		return -1;
+	}
+	return none ? replace(option, in, strdup("")) : cfg_set_path(option, in);
+}
+
+void cfg_show_logfile(const struct cfg_option *option, const void *target, FILE *to)
+{
+	char *const *file = cfg_field_const(option, target);
+
+	fputs(!*file ? option->choices[0] : **file ? *file : option->choices[option->choices[1] ? 1 : 0], to);
 }
 
 /* ---- choices ----------------------------------------------------------------------------------- */
@@ -116,17 +203,17 @@ static int choice(const struct cfg_option *option, const struct cfg_input *in)
 	return not_a_choice(option, in);
 }
 
-static int set_enum(const struct cfg_option *option, const struct cfg_input *in)
+int cfg_set_enum(const struct cfg_option *option, const struct cfg_input *in)
 {
 	int index = choice(option, in);
 
 	return index < 0 ? -1 : replace(option, in, strdup(option->choices[index]));
 }
 
-static int set_choice(const struct cfg_option *option, const struct cfg_input *in)
+int cfg_set_choice(const struct cfg_option *option, const struct cfg_input *in)
 {
 	/* An enum without negative values is an unsigned int. */
-	unsigned *field = field_of(option, in->target);
+	unsigned *field = cfg_field(option, in->target);
 	int index = choice(option, in);
 
 	if (index < 0)
@@ -135,7 +222,14 @@ static int set_choice(const struct cfg_option *option, const struct cfg_input *i
 	return 0;
 }
 
-static void forget_on_crash(const struct cfg_option *option, void *target)
+void cfg_show_choice(const struct cfg_option *option, const void *target, FILE *to)
+{
+	const unsigned *field = cfg_field_const(option, target);
+
+	fputs(option->choices[*field], to);
+}
+
+void cfg_forget_on_crash(const struct cfg_option *option, void *target)
 {
 	struct cfg_pool *pool = target;
 
@@ -145,227 +239,75 @@ static void forget_on_crash(const struct cfg_option *option, void *target)
 }
 
 /* The last of the choices, pool:NAME, carries a name of its own. */
-static int set_on_crash(const struct cfg_option *option, const struct cfg_input *in)
+int cfg_set_on_crash(const struct cfg_option *option, const struct cfg_input *in)
 {
 	struct cfg_pool *pool = in->target;
 	char *name;
 
 	if (strncasecmp(in->text, TO_POOL, strlen(TO_POOL))) {
-		if (set_choice(option, in))
+		if (cfg_set_choice(option, in))
 			return -1;
-		forget_on_crash(option, pool);
+		cfg_forget_on_crash(option, pool);
 		return 0;
 	}
 	if (cfg_check_name(in->text + strlen(TO_POOL), in->why))
 		return -1;
 	name = strdup(in->text + strlen(TO_POOL));
 	if (!name)
-		return no_memory(in);
-	forget_on_crash(option, pool);
+		return cfg_no_memory(in);
+	cfg_forget_on_crash(option, pool);
 	pool->on_crash = CFG_ON_CRASH_POOL;
 	pool->on_crash_pool = name;
 	return 0;
 }
 
-static int set_mode(const struct cfg_option *option, const struct cfg_input *in)
+void cfg_show_on_crash(const struct cfg_option *option, const void *target, FILE *to)
+{
+	const struct cfg_pool *pool = target;
+
+	if (pool->on_crash_pool)
+		fprintf(to, TO_POOL "%s", pool->on_crash_pool);
+	else
+		cfg_show_choice(option, target, to);
+}
+
+/* ---- numbers ----------------------------------------------------------------------------------- */
+
+int cfg_set_mode(const struct cfg_option *option, const struct cfg_input *in)
 {
 	int64_t mode, allowed;
 
 	if (cfg_parse_mode(in->text, &mode, in->why))
 		return -1;
-	for (size_t i = 0; option->choices[i]; i++) {
+	if (!option->choices && mode > option->max) {
+		snprintf(in->why, CFG_WHY_MAX, "out of range: allowed is 0..%04llo", (unsigned long long)option->max);
+		return -1;
+	}
+	for (size_t i = 0; option->choices && option->choices[i]; i++) {
 		if (!cfg_parse_mode(option->choices[i], &allowed, in->why) && mode == allowed) {
-			*(int64_t *)field_of(option, in->target) = mode;
+			*(int64_t *)cfg_field(option, in->target) = mode;
 			return 0;
 		}
 	}
-	return not_a_choice(option, in);
-}
-
-/* ---- commands ---------------------------------------------------------------------------------- */
-
-static void forget_command(const struct cfg_option *option, void *target)
-{
-	struct cfg_pool *pool = target;
-
-	(void)option;
-	free(pool->command);
-	free(pool->command_words);
-	pool->command = NULL;
-	pool->command_words = NULL;
-}
-
-/* The words, the program's path made absolute if it is a path. NULL with the reason in in->why. */
-static char **command_words(const struct cfg_input *in)
-{
-	char **words = cfg_words(in->text, in->why), **absolute = NULL, *program;
-
-	if (!words || !strchr(words[0], '/'))
-		return words;
-	program = resolve(in, words[0], "");
-	if (program) {
-		absolute = cfg_words_with(program, words);
-		if (!absolute)
-			no_memory(in);
-	}
-	free(program);
-	free(words);
-	return absolute;
-}
-
-static int set_command(const struct cfg_option *option, const struct cfg_input *in)
-{
-	struct cfg_pool *pool = in->target;
-	char **words = command_words(in), *text;
-
-	if (!words)
-		return -1;
-	text = strdup(in->text);
-	if (!text) {
-		free(words);
-		return no_memory(in);
-	}
-	forget_command(option, pool);
-	pool->command = text;
-	pool->command_words = words;
+	if (option->choices)
+		return not_a_choice(option, in);
+	*(int64_t *)cfg_field(option, in->target) = mode;
 	return 0;
 }
 
-/* ---- lists ------------------------------------------------------------------------------------- */
-
-/* Hand each item of a list with commas to `add`, without the white space around it; stop when one is refused. */
-static int each_item(const struct cfg_input *in, int (*add)(char *item, void *list, const struct cfg_input *in),
-                     void *list)
+static int64_t number(const struct cfg_option *option, const void *target)
 {
-	const char *at = in->text, *end;
-	int result = 0;
+	const int64_t *field = cfg_field_const(option, target);
 
-	do {
-		const char *last = end = at + strcspn(at, ",");
-		char *item;
-
-		at += strspn(at, BLANK);
-		while (last > at && strchr(BLANK, last[-1]))
-			last--;
-		if (last <= at) {
-			snprintf(in->why, CFG_WHY_MAX, "an empty item in the list: put one comma between two");
-			return -1;
-		}
-		item = strndup(at, (size_t)(last - at));
-		result = item ? add(item, list, in) : no_memory(in);
-		free(item);
-		at = end + 1;
-	} while (!result && *end);
-	return result;
+	return *field;
 }
 
-struct uses {
-	struct cfg_use *items;
-	size_t count;
-};
-
-static void free_uses(struct uses *uses)
+void cfg_show_mode(const struct cfg_option *option, const void *target, FILE *to)
 {
-	for (size_t i = 0; i < uses->count; i++)
-		free(uses->items[i].name);
-	free(uses->items);
+	fprintf(to, "%04llo", (unsigned long long)number(option, target));
 }
 
-/* `NAME` or `NAME:UNITS`. */
-static int add_use(char *item, void *list, const struct cfg_input *in)
-{
-	char excerpt[CFG_EXCERPT_MAX], number[CFG_WHY_MAX], *colon = strchr(item, ':');
-	struct uses *uses = list;
-	struct cfg_use *items, use = {.units = 1};
-
-	if (colon && (cfg_parse_integer(colon + 1, &use.units, number) || use.units < 1 || colon == item)) {
-		snprintf(in->why, CFG_WHY_MAX, "`%s`: write NAME or NAME:UNITS, such as cpu:2",
-		         cfg_excerpt(item, excerpt));
-		return -1;
-	}
-	if (colon)
-		*colon = '\0';
-	for (size_t i = 0; i < uses->count; i++) {
-		if (!strcmp(uses->items[i].name, item)) {
-			snprintf(in->why, CFG_WHY_MAX,
-			         "`%s` is twice in the list: write NAME:UNITS for more than one unit",
-			         cfg_excerpt(item, excerpt));
-			return -1;
-		}
-	}
-	if (uses->count == CFG_USES_MAX) {
-		snprintf(in->why, CFG_WHY_MAX, "more than %d limits in the list", CFG_USES_MAX);
-		return -1;
-	}
-	use.name = strdup(item);
-	items = use.name ? cfg_room(uses->items, uses->count, sizeof(*items)) : NULL;
-	if (!items) {
-		free(use.name);
-		return no_memory(in);
-	}
-	uses->items = items;
-	items[uses->count++] = use;
-	return 0;
-}
-
-static void forget_uses(const struct cfg_option *option, void *target)
-{
-	struct cfg_pool *pool = target;
-
-	(void)option;
-	free_uses(&(struct uses){pool->limits, pool->nlimits});
-	pool->limits = NULL;
-	pool->nlimits = 0;
-}
-
-static int set_uses(const struct cfg_option *option, const struct cfg_input *in)
-{
-	struct cfg_pool *pool = in->target;
-	struct uses uses = {0};
-
-	if (each_item(in, add_use, &uses)) {
-		free_uses(&uses);
-		return -1;
-	}
-	forget_uses(option, pool);
-	pool->limits = uses.items;
-	pool->nlimits = uses.count;
-	return 0;
-}
-
-static int add_code(char *item, void *list, const struct cfg_input *in)
-{
-	char excerpt[CFG_EXCERPT_MAX], number[CFG_WHY_MAX];
-	unsigned char *codes = list;
-	int64_t code;
-
-	cfg_excerpt(item, excerpt);
-	if (cfg_parse_integer(item, &code, number) || code < 1 || code >= CFG_EXIT_CODES) {
-		snprintf(in->why, CFG_WHY_MAX, "`%s` is no exit code of a failure: those are 1..%d", excerpt,
-		         CFG_EXIT_CODES - 1);
-		return -1;
-	}
-	if (codes[code]) {
-		snprintf(in->why, CFG_WHY_MAX, "`%s` is twice in the list", excerpt);
-		return -1;
-	}
-	codes[code] = 1;
-	return 0;
-}
-
-static int set_codes(const struct cfg_option *option, const struct cfg_input *in)
-{
-	unsigned char codes[CFG_EXIT_CODES] = {0};
-
-	if (each_item(in, add_code, codes))
-		return -1;
-	memcpy(field_of(option, in->target), codes, sizeof(codes));
-	return 0;
-}
-
-/* ---- numbers ----------------------------------------------------------------------------------- */
-
-static int set_number(const struct cfg_option *option, const struct cfg_input *in)
+int cfg_set_number(const struct cfg_option *option, const struct cfg_input *in)
 {
 	const struct cfg_type_row *type = cfg_type_of(option);
 	char low[CFG_NUMBER_MAX], high[CFG_NUMBER_MAX];
@@ -378,14 +320,53 @@ static int set_number(const struct cfg_option *option, const struct cfg_input *i
 		         type->format(option->max, high));
 		return -1;
 	}
-	*(int64_t *)field_of(option, in->target) = value;
+	*(int64_t *)cfg_field(option, in->target) = value;
 	return 0;
+}
+
+void cfg_show_number(const struct cfg_option *option, const void *target, FILE *to)
+{
+	char out[CFG_NUMBER_MAX];
+
+	fputs(cfg_option_number(option, number(option, target), out), to);
+}
+
+void cfg_show_boolean(const struct cfg_option *option, const void *target, FILE *to)
+{
+	fputs(number(option, target) ? "yes" : "no", to);
+}
+
+void cfg_show_level(const struct cfg_option *option, const void *target, FILE *to)
+{
+	fputs(cfg_level_word(number(option, target)), to);
+}
+
+/* The period and the thousandths that give exactly this time from one start to the next. */
+void cfg_show_rate(const struct cfg_option *option, const void *target, FILE *to)
+{
+	static const struct {
+		int64_t seconds;
+		char word;
+	} periods[] = {{1, 's'}, {60, 'm'}, {3600, 'h'}, {86400, 'd'}};
+	int64_t ns = number(option, target);
+
+	for (size_t i = 0; ns && i < sizeof(periods) / sizeof(*periods); i++) {
+		int64_t span = periods[i].seconds * SECOND_NS * MILLI, count = (span + ns - 1) / ns;
+
+		if ((span + count - 1) / count != ns)
+			continue;
+		fprintf(to, "%lld", (long long)(count / MILLI));
+		if (count % MILLI)
+			fprintf(to, ".%03lld", (long long)(count % MILLI));
+		fprintf(to, "/%c", periods[i].word);
+		return;
+	}
 }
 
 const struct cfg_type_row *cfg_type_of(const struct cfg_option *option)
 {
 	static const struct cfg_type_row rows[] = {
-#define X(name, word, set, forget, parse, format) [CFG_##name] = {word, set, forget, parse, format},
+#define X(name, word, set, forget, show, parse, format) [CFG_##name] = {word, set, forget, show, parse, format},
 	    CFG_TYPE_MAP(X)
 #undef X
 	};

@@ -9,14 +9,16 @@
 
 #include "problems.h"
 
-#define BLANK         " \t"
+#define BLANK         " \t\n"
 #define SHELL_ONLY    "|<>;&`"
 #define ESCAPED_IN_QQ "\"\\$`" /* what a backslash takes inside "..." */
+#define ESCAPED_PLAIN "\"\\"
 
 struct splitter {
 	const char *in;
 	char *out; /* never more bytes than were taken from `in`, but for the last NUL */
 	char *why; /* CFG_WHY_MAX bytes */
+	bool plain;
 };
 
 /* What starts at `at` means something to a shell only: a pipe, say, or $NAME, ${NAME}, $1, $(COMMAND). */
@@ -31,10 +33,11 @@ static bool shell_only(const char *at)
 static int quoted(struct splitter *split)
 {
 	const char *start = split->in;
+	const char *escaped = split->plain ? ESCAPED_PLAIN : ESCAPED_IN_QQ;
 	char quote = *split->in++, excerpt[CFG_EXCERPT_MAX];
 
 	while (*split->in && *split->in != quote) {
-		if (quote == '"' && split->in[0] == '\\' && split->in[1] && strchr(ESCAPED_IN_QQ, split->in[1]))
+		if (quote == '"' && split->in[0] == '\\' && split->in[1] && strchr(escaped, split->in[1]))
 			split->in++;
 		*split->out++ = *split->in++;
 	}
@@ -54,7 +57,7 @@ static int one_word(struct splitter *split)
 				return -1;
 			continue;
 		}
-		if (shell_only(split->in)) {
+		if (!split->plain && shell_only(split->in)) {
 			snprintf(
 			    split->why, CFG_WHY_MAX,
 			    "`%s`: no shell runs the command; put it in quotes if it is text, or write sh -c '...'",
@@ -71,12 +74,12 @@ static int one_word(struct splitter *split)
 	return 0;
 }
 
-char **cfg_words(const char *text, char why[CFG_WHY_MAX])
+static char **divide(const char *text, bool plain, char why[CFG_WHY_MAX])
 {
 	size_t length = strlen(text), most = length / 2 + 1, count = 0;
 	/* A word takes two bytes of the text at least, the last one a single byte. */
 	char **words = malloc((most + 1) * sizeof(*words) + length + 1);
-	struct splitter split = {.in = text + strspn(text, BLANK), .why = why};
+	struct splitter split = {.in = text + strspn(text, BLANK), .why = why, .plain = plain};
 
 	if (!words) {
 		snprintf(why, CFG_WHY_MAX, "out of memory");
@@ -96,6 +99,33 @@ char **cfg_words(const char *text, char why[CFG_WHY_MAX])
 		return words;
 	snprintf(why, CFG_WHY_MAX, "no program: write PROGRAM ARGUMENT...");
 	free(words);
+	return NULL;
+}
+
+char **cfg_words(const char *text, char why[CFG_WHY_MAX])
+{
+	return divide(text, false, why);
+}
+
+char **cfg_words_plain(const char *text, char why[CFG_WHY_MAX])
+{
+	return divide(text, true, why);
+}
+
+const char *cfg_words_shell(const char *text)
+{
+	char quote = '\0';
+
+	for (; *text; text++) {
+		if (*text == '\\' && quote != '\'' && text[1])
+			text++;
+		else if (quote)
+			quote = *text == quote ? '\0' : quote;
+		else if (*text == '\'' || *text == '"')
+			quote = *text;
+		else if (shell_only(text))
+			return text;
+	}
 	return NULL;
 }
 

@@ -98,7 +98,7 @@ int ym_collect_group(int semid, key_t key, const struct ym_collect_spec *spec, e
                      struct ym_err *err)
 {
 	struct ym_group group = make_group(key, spec);
-	enum set_kind kind = ym_generation_find(key, &group.semid, &group.capacity);
+	enum set_kind kind = ym_generation_find(key, NULL, &group.semid, &group.capacity);
 	int sys, result;
 
 	*verdict = YM_COLLECT_REMOVED;

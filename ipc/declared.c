@@ -66,7 +66,7 @@ static struct ym_entry_sh *find(struct ym_group *group, enum ym_object_kind kind
 		        ym_object_word(kind), name);
 		return NULL;
 	}
-	if (!ym_registry_exists(entry)) {
+	if (!ym_registry_has(group->reg, entry)) {
 		ym_fail(err, YM_ERR_GONE, "the %s \"%s\" (key 0x%x, id %d) was removed by somebody else",
 		        ym_object_word(kind), name, (unsigned)entry->key, entry->id);
 		return NULL;

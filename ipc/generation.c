@@ -14,6 +14,7 @@
 #include "key.h"
 #include "procfs.h"
 #include "sem.h"
+#include "share.h"
 #include "sys.h"
 
 /* How often to look at what cannot be waited for: a file lock with a deadline, processes of an older generation. */
@@ -21,9 +22,10 @@
 
 /* ---- whose is the set behind our key? -------------------------------------------------------- */
 
-enum set_kind ym_generation_find(key_t key, int *semid, unsigned *capacity)
+enum set_kind ym_generation_find(key_t key, const char *directory, int *semid, unsigned *capacity)
 {
 	struct semid_ds ds = {0};
+	bool own;
 	unsigned long n;
 
 	*semid = ym_sys.semget(key, 0, 0);
@@ -33,15 +35,16 @@ enum set_kind ym_generation_find(key_t key, int *semid, unsigned *capacity)
 		return ym_gone(errno) == EIDRM ? SET_NONE : SET_FOREIGN;
 	n = ds.sem_nsems;
 	/* cuid cannot be changed, not even by the owner: it tells who really made the set. */
-	if (ds.sem_perm.cuid != geteuid())
+	own = ds.sem_perm.cuid == geteuid();
+	if (!own && !(directory && ym_share_with_us(&ds.sem_perm, directory)))
 		return SET_FOREIGN;
-	if (n == YM_SEM_MEMBERS)
+	if (own && n == YM_SEM_MEMBERS)
 		return SET_PHP;
 	if (n < (unsigned long)YM_GROUP_NSEMS(1) || (n - YM_GROUP_SLOTS) % 2 ||
 	    n > (unsigned long)YM_GROUP_NSEMS(YM_GROUP_CAPACITY_MAX))
 		return SET_FOREIGN;
 	*capacity = (unsigned)(n - YM_GROUP_SLOTS) / 2;
-	return SET_OURS;
+	return own ? SET_OURS : SET_SHARED;
 }
 
 /* A leftover registry of our own does not block its key: it is cleared up by whoever makes the next generation. */
@@ -79,7 +82,7 @@ static bool key_taken(key_t key, void *arg)
 	unsigned capacity;
 	bool busy;
 	int id;
-	enum set_kind kind = ym_generation_find(key, &id, &capacity);
+	enum set_kind kind = ym_generation_find(key, NULL, &id, &capacity);
 
 	(void)arg;
 	if (kind == SET_FOREIGN)
@@ -215,6 +218,24 @@ static int clear_leftovers(struct ym_group *group, struct ym_err *err)
 	return result;
 }
 
+/* Nobody but us until it has its Unix group. */
+static mode_t shared_later(const struct ym_group *group)
+{
+	return group->spec.share ? group->spec.mode & 0700 : group->spec.mode;
+}
+
+/* The set and the registry. Also the set of a maker who was killed before he got here. */
+static int share(const struct ym_group *group, struct ym_err *err)
+{
+	const struct ym_group_spec *spec = &group->spec;
+
+	if (!spec->share)
+		return ym_share_end(group->semid, spec->mode, err);
+	if (ym_share_object(YM_OBJECT_SEMAPHORE, group->semid, spec->gid, spec->mode, err) < 0)
+		return -1;
+	return ym_share_object(YM_OBJECT_SEGMENT, group->regid, spec->gid, spec->mode, err);
+}
+
 static int make_registry(struct ym_group *group, struct ym_err *err)
 {
 	size_t size = ym_registry_size(group->capacity);
@@ -223,9 +244,16 @@ static int make_registry(struct ym_group *group, struct ym_err *err)
 
 	if (getrandom(&nonce, sizeof(nonce), 0) != (ssize_t)sizeof(nonce))
 		return ym_fail_sys(err, errno, "getrandom() for the nonce of a new group");
-	if (ym_seg_create(group->key, size, group->spec.mode, &group->regid, &addr, err) < 0)
+	if (ym_seg_create(group->key, size, shared_later(group), &group->regid, &addr, err) < 0)
 		return -1;
 	group->reg = addr;
+	if (share(group, err) < 0) {
+		ym_sys.shmctl(group->regid, IPC_RMID, NULL);
+		return -1;
+	}
+	group->reg->mode = group->spec.mode & 0777;
+	group->reg->shared = group->spec.share;
+	group->reg->gid = group->spec.share ? group->spec.gid : 0;
 	group->reg->capacity = group->capacity;
 	group->reg->keeps = group->spec.salvage != NULL;
 	memcpy(group->reg->directory, group->spec.directory, strlen(group->spec.directory) + 1);

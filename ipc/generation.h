@@ -10,10 +10,19 @@
 #include "registry.h"
 
 /* What lies behind the key of a group? */
-enum set_kind { SET_NONE, SET_OURS, SET_PHP /* three members: a script came first */, SET_FOREIGN };
+enum set_kind {
+	SET_NONE,
+	SET_OURS,
+	SET_SHARED, /* another user's, who lets us be guests */
+	SET_PHP,    /* three members: a script came first */
+	SET_FOREIGN,
+};
 
-/* Look; for SET_OURS *capacity is set. cuid tells who made a set: nobody can change it. */
-enum set_kind ym_generation_find(key_t key, int *semid, unsigned *capacity);
+/*
+ * Look; for SET_OURS and SET_SHARED *capacity is set. cuid tells who made a set: nobody can change it. `directory` is that of
+ * the group; NULL for who may make or remove the group: then nothing but our own will do.
+ */
+enum set_kind ym_generation_find(key_t key, const char *directory, int *semid, unsigned *capacity);
 
 /*
  * A registry whose maker was killed between shmget and the end of its head: our uid, a registry's size, and a head that

@@ -12,6 +12,7 @@
 #include "limits.h"
 #include "procfs.h"
 #include "sem.h"
+#include "share.h"
 #include "sys.h"
 
 /* One round of a leave that finds the LOCK held sleeps this long before it looks whether it is still the last. */
@@ -57,6 +58,16 @@ static int replace_php_set(struct ym_group *group, int semid, uint64_t deadline,
 	return 0;
 }
 
+/* The set behind our key; who may make groups is no guest in those of others. */
+static enum set_kind look_behind(struct ym_group *group)
+{
+	const char *directory = group->spec.capacity ? NULL : group->spec.directory;
+	enum set_kind kind = ym_generation_find(group->key, directory, &group->semid, &group->capacity);
+
+	group->guest = kind == SET_SHARED;
+	return kind;
+}
+
 /* Step 1: the set behind our key, made if it may be. 0 found, 1 look again, -1 error. */
 static int find_set(struct ym_group *group, uint64_t deadline, struct ym_err *err)
 {
@@ -64,14 +75,12 @@ static int find_set(struct ym_group *group, uint64_t deadline, struct ym_err *er
 
 	if (ym_generation_key(spec, &group->key, err) < 0)
 		return -1;
-	switch (ym_generation_find(group->key, &group->semid, &group->capacity)) {
+	switch (look_behind(group)) {
 	case SET_OURS:
+	case SET_SHARED:
 		return 0;
 	case SET_FOREIGN:
-		return ym_fail(err, YM_ERR_FOREIGN,
-		               "the semaphore set behind key 0x%x (%s/" YM_REGISTRY_NAME
-		               ") was made by another user or program",
-		               (unsigned)group->key, spec->directory);
+		return ym_share_refuse(group->key, spec->directory, err);
 	case SET_PHP:
 		if (spec->capacity == 0)
 			return ym_fail(err, YM_ERR_NOT_RUNNING, "not running: only a script has opened the key of %s",
@@ -83,8 +92,8 @@ static int find_set(struct ym_group *group, uint64_t deadline, struct ym_err *er
 	if (spec->capacity == 0)
 		return ym_fail(err, YM_ERR_NOT_RUNNING, "not running: no process has joined %s", spec->directory);
 	group->capacity = spec->capacity;
-	group->semid =
-	    ym_sys.semget(group->key, YM_GROUP_NSEMS(spec->capacity), IPC_CREAT | IPC_EXCL | (int)(spec->mode & 0777));
+	group->semid = ym_sys.semget(group->key, YM_GROUP_NSEMS(spec->capacity),
+	                             IPC_CREAT | IPC_EXCL | (int)(spec->mode & (spec->share ? 0700 : 0777)));
 	if (group->semid >= 0)
 		return 0;
 	if (errno == EEXIST)
@@ -108,6 +117,25 @@ static int remove_as_last(struct ym_group *group, struct ym_err *err)
 	/* Somebody removed the registry by hand: nothing but the set is left of the group. */
 	ym_sys.semctl(group->semid, 0, IPC_RMID, (union ym_semun){0});
 	return 0;
+}
+
+static void forget(struct ym_group *group)
+{
+	ym_seg_detach(group->reg);
+	group->reg = NULL;
+	group->semid = -1;
+}
+
+/* Perhaps as the last: what is left is for the guardian or the next start. */
+static void back_out_as_guest(struct ym_group *group)
+{
+	struct sembuf ops[] = {
+	    {YM_GROUP_USAGE, -1, SEM_UNDO | IPC_NOWAIT},
+	    {YM_GROUP_LOCK, -1, SEM_UNDO | IPC_NOWAIT},
+	};
+
+	ym_semop_until(group->semid, ops, 2, YM_NEVER);
+	forget(group);
 }
 
 /*
@@ -143,9 +171,7 @@ static void back_out(struct ym_group *group, bool ready)
 		ym_sys.semctl(group->semid, 0, IPC_RMID, (union ym_semun){0});
 	else if (last)
 		ym_group_unlock(group);
-	ym_seg_detach(group->reg);
-	group->reg = NULL;
-	group->semid = -1;
+	forget(group);
 }
 
 /* A free slot, or with `inherit` one whose owner is dead but not buried. 0, or the errno of the last try. */
@@ -245,10 +271,12 @@ static int enter_set(struct ym_group *group, uint64_t deadline, struct ym_err *e
 		                 group->spec.directory);
 	if (result == 0)
 		result = take_slot(group, err);
-	if (result < 0) {
+	if (result < 0 && group->guest)
+		back_out_as_guest(group);
+	else if (result < 0)
 		back_out(group, ready == 1 || group->fresh);
+	if (result < 0)
 		return -1;
-	}
 	ym_group_unlock(group);
 	return 0;
 }
@@ -260,12 +288,13 @@ static int enter_set(struct ym_group *group, uint64_t deadline, struct ym_err *e
  */
 static bool join_quickly(struct ym_group *group)
 {
-	key_t key;
+	enum set_kind kind;
 
-	if (ym_keyfile(group->spec.directory, YM_REGISTRY_NAME, NULL, NULL, &key, NULL) < 0 ||
-	    ym_generation_find(key, &group->semid, &group->capacity) != SET_OURS)
+	if (ym_keyfile(group->spec.directory, YM_REGISTRY_NAME, NULL, NULL, &group->key, NULL) < 0)
 		return false;
-	group->key = key;
+	kind = look_behind(group);
+	if (kind != SET_OURS && kind != SET_SHARED)
+		return false;
 	for (unsigned try = 0; try < QUICK_TRIES; try++) {
 		unsigned slot = ((unsigned)group->pid + try) % group->capacity;
 		struct sembuf ops[] = {
@@ -347,6 +376,14 @@ static size_t give_back(const struct ym_group *group, struct sembuf *ops)
 	return n;
 }
 
+/* As if it had been killed, but for what it has cleared up itself: it could not remove anything. 0, or the errno. */
+static int leave_as_guest(struct ym_group *group)
+{
+	struct sembuf ops[4] = {{YM_GROUP_USAGE, -1, SEM_UNDO | IPC_NOWAIT}};
+
+	return ym_semop_until(group->semid, ops, 1 + give_back(group, ops + 1), YM_NEVER);
+}
+
 /* One try of each kind of leaving. 0 left (*last: and the door is shut behind us), or the errno of the second try. */
 static int leave_once(struct ym_group *group, int *last)
 {
@@ -390,7 +427,9 @@ int ym_group_leave(struct ym_group *group, bool *last, struct ym_err *err)
 		*last = false;
 	if (group->semid < 0)
 		return 0;
-	if (group->pid == getpid())
+	if (group->pid == getpid() && group->guest)
+		sys = leave_as_guest(group);
+	else if (group->pid == getpid())
 		do
 			sys = leave_once(group, &final);
 		while (sys == EAGAIN && ym_now_ns() < deadline);
@@ -405,126 +444,28 @@ int ym_group_leave(struct ym_group *group, bool *last, struct ym_err *err)
 	if (last)
 		*last = final;
 	ym_seg_detach(group->reg);
+	group->reg = NULL;
 	if (final && result == 0)
 		await_gone(group->regid);
-	group->reg = NULL;
-	group->semid = -1;
+	forget(group);
 	return result;
 }
 
 int ym_group_abandon(struct ym_group *group, struct ym_err *err)
 {
-	int fd = ym_generation_lock_directory(&group->spec, err), result;
+	int fd, result;
 
+	if (group->guest || !group->reg)
+		return ym_fail(err, YM_ERR_USAGE,
+		               "a generation is given up by its leader, who has its registry mapped");
+	if (ym_sys.semctl(group->semid, 0, IPC_RMID, (union ym_semun){0}) < 0 && ym_gone(errno) != EIDRM)
+		return ym_fail_sys(err, errno, "semctl(id %d, IPC_RMID) of a generation that is given up",
+		                   group->semid);
+	fd = ym_generation_lock_directory(&group->spec, err);
 	if (fd < 0)
 		return -1;
 	/* A newer generation waits until we have let go of the registry (await_detached), or has salvaged it before. */
 	result = ym_generation_salvage(group, err);
 	close(fd);
 	return result;
-}
-
-/* ---- while inside ---------------------------------------------------------------------------- */
-
-int ym_group_lock(struct ym_group *group, struct ym_err *err)
-{
-	struct sembuf ops[] = {{YM_GROUP_LOCK, 0, 0}, {YM_GROUP_LOCK, 1, SEM_UNDO}};
-	int sys = ym_semop_until(group->semid, ops, 2, ym_deadline(group->spec.patience_ms));
-
-	if (sys == EAGAIN)
-		return ym_fail(err, YM_ERR_TIMEOUT, "process %d has held the lock of the group for too long",
-		               ym_sem_pid(group->semid, YM_GROUP_LOCK));
-	return sys ? ym_fail_sys(err, sys, "semop(id %d) to lock the group", group->semid) : 0;
-}
-
-void ym_group_unlock(struct ym_group *group)
-{
-	struct sembuf op = {YM_GROUP_LOCK, -1, SEM_UNDO | IPC_NOWAIT};
-
-	ym_semop_until(group->semid, &op, 1, YM_NEVER);
-}
-
-int ym_group_lead(struct ym_group *group, pid_t *pid, struct ym_err *err)
-{
-	struct sembuf ops[] = {{YM_GROUP_LEADER, 0, IPC_NOWAIT}, {YM_GROUP_LEADER, 1, SEM_UNDO}};
-	int sys = ym_semop_until(group->semid, ops, 2, YM_NEVER);
-
-	if (sys == EAGAIN) {
-		*pid = ym_sem_pid(group->semid, YM_GROUP_LEADER);
-		return 1;
-	}
-	group->leads = sys == 0;
-	return sys ? ym_fail_sys(err, sys, "semop(id %d) to become the master", group->semid) : 0;
-}
-
-int ym_group_attach(struct ym_group *group, const char *name, uint32_t version, void **addr, size_t *size,
-                    struct ym_err *err)
-{
-	struct ym_entry_sh *entry;
-
-	if (ym_group_registry(group, err) < 0)
-		return -1;
-	entry = ym_registry_find(group->reg, name);
-	if (!entry)
-		return ym_fail(err, YM_ERR_GONE, "the group has no object \"%s\"", name);
-	return ym_seg_attach(entry->id, name, version, group->reg->head.semid, false, addr, size, err);
-}
-
-int ym_group_dead(struct ym_group *group, bool *dead, struct ym_err *err)
-{
-	unsigned short *values = calloc((size_t)YM_GROUP_NSEMS(group->capacity), sizeof(*values));
-	int n = 0;
-
-	if (!values)
-		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
-	if (ym_sys.semctl(group->semid, 0, GETALL, (union ym_semun){.array = values}) < 0) {
-		int sys = errno;
-
-		free(values);
-		return ym_fail_sys(err, ym_gone(sys), "semctl(id %d, GETALL) of the group", group->semid);
-	}
-	for (unsigned i = 0; i < group->capacity; i++) {
-		dead[i] = values[YM_GROUP_ALIVE(i)] == 0 && values[YM_GROUP_DIRTY(i)] > 0;
-		n += dead[i];
-	}
-	free(values);
-	return n;
-}
-
-void ym_group_bury(struct ym_group *group, unsigned slot)
-{
-	struct sembuf ops[] = {{YM_GROUP_ALIVE(slot), 0, IPC_NOWAIT}, {YM_GROUP_DIRTY(slot), -1, IPC_NOWAIT}};
-
-	ym_semop_until(group->semid, ops, 2, YM_NEVER);
-}
-
-bool ym_group_alive(const struct ym_group *group, unsigned slot)
-{
-	return slot < group->capacity && ym_sem_value(group->semid, YM_GROUP_ALIVE(slot)) > 0;
-}
-
-int ym_group_usage(const struct ym_group *group)
-{
-	return ym_sem_value(group->semid, YM_GROUP_USAGE);
-}
-
-int ym_group_look(const char *directory, struct ym_group_look *look, struct ym_err *err)
-{
-	enum set_kind kind;
-
-	*look = (struct ym_group_look){.semid = -1};
-	if (ym_keyfile(directory, YM_REGISTRY_NAME, NULL, NULL, &look->key, err) < 0)
-		return -1;
-	kind = ym_generation_find(look->key, &look->semid, &look->capacity);
-	if (kind == SET_FOREIGN)
-		return ym_fail(err, YM_ERR_FOREIGN,
-		               "the semaphore set behind key 0x%x (%s/" YM_REGISTRY_NAME ") is not ours",
-		               (unsigned)look->key, directory);
-	if (kind != SET_OURS)
-		return ym_fail(err, YM_ERR_NOT_RUNNING, "not running: no process has joined %s", directory);
-	look->usage = ym_sem_value(look->semid, YM_GROUP_USAGE);
-	look->ready = ym_sem_value(look->semid, YM_GROUP_READY);
-	look->leader = ym_sem_value(look->semid, YM_GROUP_LEADER) > 0 ? ym_sem_pid(look->semid, YM_GROUP_LEADER) : 0;
-	look->lock = ym_sem_value(look->semid, YM_GROUP_LOCK) > 0 ? ym_sem_pid(look->semid, YM_GROUP_LOCK) : 0;
-	return 0;
 }

@@ -72,7 +72,9 @@ struct ym_group_spec {
 	const char *role;      /* of this participant, for people: up to 15 characters */
 	unsigned capacity;     /* participant slots of a new generation; 0: join only, never make or repair one */
 	mode_t mode;           /* of the semaphore set and the registry */
-	int64_t patience_ms;   /* how long to wait for others that join or leave; -1 for ever */
+	bool share;            /* the objects belong to the Unix group `gid`, and its members may be guests (share.h) */
+	gid_t gid;
+	int64_t patience_ms;                   /* how long to wait for others that join or leave; -1 for ever */
 	const struct ym_group_object *objects; /* must live as long as the participant */
 	unsigned nobjects;
 	int (*init)(struct ym_group *group, void *arg, struct ym_err *err);
@@ -93,21 +95,37 @@ struct ym_group {
 	bool orphan;    /* the generation was there, but without any other participant */
 	bool inherited; /* our slot's last owner was not buried: what he left is ours to clear up */
 	bool leads;
+	bool guest;                 /* the group is another user's (share.h): we can use its objects, but remove none */
 	struct ym_registry_sh *reg; /* NULL: not needed so far, see ym_group_registry() */
 };
 
-/* Join. 0, or -1: YM_ERR_NOT_RUNNING when there is no group and capacity is 0, YM_ERR_TIMEOUT, YM_ERR_FULL, ... */
+/*
+ * Join. 0, or -1: YM_ERR_NOT_RUNNING when there is no group and capacity is 0, YM_ERR_TIMEOUT, YM_ERR_FULL,
+ * YM_ERR_PERMISSION when the group is shared, but not with us, ...
+ */
 YM_API int ym_group_join(struct ym_group *group, const struct ym_group_spec *spec, struct ym_err *err);
 
 /*
- * Leave; the last one removes everything. *last (may be NULL) says whether that was us. -1 with YM_ERR_TIMEOUT: somebody
+ * Take up our own participation after an execve(): the same process still is the owner of `slot` in the set `semid` and its
+ * leader, for the kernel keeps what is to be undone; mappings are gone and are made again. Every mark of it is checked: the set is
+ * behind the key of the directory, READY, USAGE, ALIVE and LEADER are up, the last two by this pid, and the registry has our
+ * start time. -1: YM_ERR_GONE when the set or the registry was removed, YM_ERR_FOREIGN when the participation is not ours;
+ * nothing was changed then.
+ */
+YM_API int ym_group_resume(struct ym_group *group, const struct ym_group_spec *spec, int semid, unsigned slot,
+                           struct ym_err *err);
+
+/*
+ * Leave; the last one removes everything, unless it is a guest: a guest leaves as if it had been killed, and what is
+ * left is for the guardian or the next start. *last (may be NULL) says whether that was us. -1 with YM_ERR_TIMEOUT: somebody
  * held the LOCK for too long, and we are still inside; otherwise the salvage failed, and the objects are still there.
  */
 YM_API int ym_group_leave(struct ym_group *group, bool *last, struct ym_err *err);
 
 /*
- * For the leader whose semaphore set was removed by somebody else (YM_ERR_GONE): salvage and remove what is left of the
- * generation, unless a new one has done so already.
+ * For the leader of a generation of which something was removed by somebody else: take the semaphore set away if it is
+ * still there, so that nobody can believe that what he does from then on counts; then salvage and remove what is left of the
+ * generation, unless a new one has done so already. If the salvage fails, try again: nothing else was removed. Leave afterwards.
  */
 int ym_group_abandon(struct ym_group *group, struct ym_err *err);
 
@@ -169,7 +187,7 @@ struct ym_group_look {
 	pid_t lock;   /* who holds the LOCK, 0: nobody */
 	unsigned capacity;
 };
-/* 0, or -1: YM_ERR_NOT_RUNNING when there is no group, YM_ERR_FOREIGN when the set is not ours. */
+/* 0, or -1: YM_ERR_NOT_RUNNING when there is no group, YM_ERR_FOREIGN or YM_ERR_PERMISSION when the set is not for us. */
 YM_API int ym_group_look(const char *directory, struct ym_group_look *look, struct ym_err *err);
 
 #endif

@@ -137,6 +137,10 @@ int ym_group_guardian(struct ym_group *group, struct ym_err *err)
 	pid_t pid;
 	int result = 0;
 
+	if (group->guest)
+		return ym_fail(err, YM_ERR_PERMISSION,
+		               "a guardian of ours could not remove the group of %s, which is another user's",
+		               group->spec.directory);
 	if (ym_group_registry(group, err) < 0 || ym_group_lock(group, err) < 0)
 		return -1;
 	pid = atomic_load(&group->reg->guardian);

@@ -9,6 +9,7 @@
 #include "limits.h"
 #include "queue.h"
 #include "sem.h"
+#include "share.h"
 #include "sys.h"
 #include "vars.h"
 
@@ -30,8 +31,8 @@ static int make_variables(struct ym_entry_sh *entry, mode_t mode, int *id, struc
 	return 0;
 }
 
-static int make(struct ym_registry_sh *reg, struct ym_entry_sh *entry, uint32_t version, mode_t mode, void **addr,
-                struct ym_err *err)
+static int make_object(struct ym_registry_sh *reg, struct ym_entry_sh *entry, uint32_t version, mode_t mode,
+                       void **addr, struct ym_err *err)
 {
 	int id = -1;
 	void *at = NULL;
@@ -65,6 +66,42 @@ static int make(struct ym_registry_sh *reg, struct ym_entry_sh *entry, uint32_t 
 	}
 	entry->id = id;
 	return 0;
+}
+
+static void remove_object(enum ym_object_kind kind, int id)
+{
+	switch (kind) {
+	case YM_OBJECT_SEGMENT:
+	case YM_OBJECT_VARIABLES:
+		ym_sys.shmctl(id, IPC_RMID, NULL);
+		break;
+	case YM_OBJECT_QUEUE:
+		ym_queue_remove(id, NULL);
+		break;
+	case YM_OBJECT_SEMAPHORE:
+		ym_sem_remove_unused(id, 0, NULL);
+		break;
+	}
+}
+
+/* Nobody but us gets at what is shared before it has its Unix group. */
+static int make(struct ym_registry_sh *reg, struct ym_entry_sh *entry, uint32_t version, mode_t mode, void **addr,
+                struct ym_err *err)
+{
+	enum ym_object_kind kind = (enum ym_object_kind)entry->kind;
+
+	if (mode == 0)
+		mode = reg->mode ? reg->mode : 0600;
+	if (make_object(reg, entry, version, reg->shared ? mode & 0700 : mode, addr, err) < 0)
+		return -1;
+	if (!reg->shared || ym_share_object(kind, entry->id, reg->gid, mode, err) == 0)
+		return 0;
+	remove_object(kind, entry->id);
+	if (addr && kind == YM_OBJECT_SEGMENT) {
+		ym_seg_detach(*addr);
+		*addr = NULL;
+	}
+	return -1;
 }
 
 static struct ym_entry_sh *empty_entry(struct ym_registry_sh *reg, const char *name, struct ym_err *err)
@@ -144,20 +181,30 @@ struct ym_entry_sh *ym_registry_find(struct ym_registry_sh *reg, const char *nam
 	return NULL;
 }
 
-/* Is this id still our object behind the noted key? Ids are reused, keys are re-created. */
-static bool still_ours(const struct ym_entry_sh *entry, int id)
+/* Is this id still the object of `maker` behind the noted key? Ids are reused, keys are re-created. */
+static bool still_there(const struct ym_entry_sh *entry, int id, uid_t maker)
 {
 	uid_t cuid;
 	key_t key;
 
 	/* The key of a segment that is being destroyed is 0. */
-	return ym_object_identity((enum ym_object_kind)entry->kind, id, &cuid, &key) && cuid == geteuid() &&
+	return ym_object_identity((enum ym_object_kind)entry->kind, id, &cuid, &key) && cuid == maker &&
 	       key == entry->key;
 }
 
 bool ym_registry_exists(const struct ym_entry_sh *entry)
 {
-	return still_ours(entry, entry->id);
+	return still_there(entry, entry->id, geteuid());
+}
+
+bool ym_registry_has(const struct ym_registry_sh *reg, const struct ym_entry_sh *entry)
+{
+	uid_t cuid;
+	key_t key;
+
+	/* Who made the set, which we have joined, makes all the rest. */
+	return ym_object_identity(YM_OBJECT_SEMAPHORE, reg->head.semid, &cuid, &key) &&
+	       still_there(entry, entry->id, cuid);
 }
 
 void ym_registry_drop(struct ym_entry_sh *entry)
@@ -179,21 +226,8 @@ static void remove_entry(const struct ym_entry_sh *entry)
 
 	if (atomic_load(&entry->state) == YM_ENTRY_CREATING && !ym_object_behind(kind, entry->key, &id))
 		return;
-	if (!still_ours(entry, id))
-		return;
-	switch (kind) {
-	case YM_OBJECT_SEGMENT:
-	case YM_OBJECT_VARIABLES:
-		ym_sys.shmctl(id, IPC_RMID, NULL);
-		break;
-	case YM_OBJECT_QUEUE:
-		if (!stays(entry, id))
-			ym_queue_remove(id, NULL);
-		break;
-	case YM_OBJECT_SEMAPHORE:
-		ym_sem_remove_unused(id, 0, NULL);
-		break;
-	}
+	if (still_there(entry, id, geteuid()) && !(kind == YM_OBJECT_QUEUE && stays(entry, id)))
+		remove_object(kind, id);
 }
 
 void ym_registry_remove_all(struct ym_registry_sh *reg)

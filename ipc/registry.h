@@ -61,7 +61,10 @@ struct ym_registry_sh {
 	_Atomic int32_t guardian;  /* pid; with the next field it tells whether there is one */
 	uint32_t keeps; /* 1: whoever removes the group has to salvage first (the spec of its maker has a salvage) */
 	_Atomic uint64_t guardian_started;
-	uint32_t zeroes[10];
+	uint32_t mode;   /* of objects that are made without one; 0: 0600 */
+	uint32_t shared; /* 1: all objects belong to the Unix group `gid` */
+	uint32_t gid;
+	uint32_t zeroes[7];
 	char directory[YM_DIRECTORY_MAX];
 	struct ym_entry_sh entries[YM_REGISTRY_ENTRIES];
 	struct ym_member_sh members[];
@@ -84,6 +87,7 @@ static inline bool ym_registry_fits(uint64_t size)
 /*
  * Make an object and enter it, under LOCK. Its key comes from the file DIRECTORY/NAME, which is replaced while its
  * key belongs to something else. Segments are zeroed and published with `version`. *addr may be NULL for the rest.
+ * `mode` 0: that of the group. What a shared group has belongs to its Unix group, with any mode.
  */
 int ym_registry_add(struct ym_registry_sh *reg, enum ym_object_kind kind, const char *name, size_t size,
                     uint32_t version, mode_t mode, void **addr, struct ym_err *err);
@@ -95,8 +99,12 @@ int ym_registry_note(struct ym_registry_sh *reg, enum ym_object_kind kind, const
 /* The LIVE entry of that name, or NULL. */
 struct ym_entry_sh *ym_registry_find(struct ym_registry_sh *reg, const char *name);
 
-/* Does the object of an entry still exist? Somebody may have removed it by hand. */
+/*
+ * Does the object of an entry still exist? Somebody may have removed it by hand. exists: is it ours? For who may make it
+ * again. has: for anybody who is in the group, guests, too.
+ */
 bool ym_registry_exists(const struct ym_entry_sh *entry);
+bool ym_registry_has(const struct ym_registry_sh *reg, const struct ym_entry_sh *entry);
 
 /* Take an entry whose object is gone off the list, under LOCK, so that it can be made again. */
 void ym_registry_drop(struct ym_entry_sh *entry);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "limits.h"
+#include "object.h"
 #include "sys.h"
 
 int ym_seg_create(key_t key, size_t size, mode_t mode, int *id, void **addr, struct ym_err *err)
@@ -78,19 +79,32 @@ static int check(const struct ym_seg_head_sh *head, int id, const struct shmid_d
 	return 0;
 }
 
+/*
+ * Who must have made a segment that we write to: who has made the set of its group, which we have joined. If that is gone,
+ * our own are still to be salvaged.
+ */
+static uid_t maker_of(int semid)
+{
+	uid_t cuid;
+	key_t key;
+
+	return semid >= 0 && ym_object_identity(YM_OBJECT_SEMAPHORE, semid, &cuid, &key) ? cuid : geteuid();
+}
+
 int ym_seg_attach(int id, const char *name, uint32_t version, int semid, bool readonly, void **addr, size_t *size,
                   struct ym_err *err)
 {
 	struct shmid_ds ds;
-	uid_t me = geteuid();
+	uid_t maker;
 
 	if (ym_sys.shmctl(id, IPC_STAT, &ds) < 0)
 		return ym_fail_sys(err, ym_gone(errno), "shmctl(id %d, IPC_STAT) of segment \"%s\"", id, name);
-	/* Who writes must own it; who only looks trusts nothing in it anyway. */
-	if (!readonly && ds.shm_perm.cuid != me)
+	/* Who only looks trusts nothing in it anyway. */
+	maker = readonly ? ds.shm_perm.cuid : maker_of(semid);
+	if (ds.shm_perm.cuid != maker)
 		return ym_fail(err, YM_ERR_FOREIGN,
-		               "segment id %d (\"%s\") was made by uid %u, not by us (uid %u): not used", id, name,
-		               (unsigned)ds.shm_perm.cuid, (unsigned)me);
+		               "segment id %d (\"%s\") was made by uid %u, not by uid %u: not used", id, name,
+		               (unsigned)ds.shm_perm.cuid, (unsigned)maker);
 	if (ds.shm_segsz < sizeof(struct ym_seg_head_sh))
 		return ym_fail(err, YM_ERR_FOREIGN, "segment id %d (\"%s\") has only %zu bytes: not used", id, name,
 		               (size_t)ds.shm_segsz);

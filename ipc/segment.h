@@ -53,7 +53,8 @@ int ym_seg_create(key_t key, size_t size, mode_t mode, int *id, void **addr, str
 void ym_seg_publish(void *addr, const char *name, uint32_t version, int semid, uint64_t nonce, size_t size, int id);
 
 /*
- * Attach `id` and check owner, size and header. semid -1 accepts any group (a viewer that looks at one object only).
+ * Attach `id` and check its maker (who has made the set `semid`, or we), size and header. semid -1 accepts any group (a
+ * viewer that looks at one object only).
  * Errors: YM_ERR_GONE (no such id), YM_ERR_FOREIGN (not ours, or of another generation), YM_ERR_CORRUPT (version).
  */
 int ym_seg_attach(int id, const char *name, uint32_t version, int semid, bool readonly, void **addr, size_t *size,

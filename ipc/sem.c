@@ -98,6 +98,11 @@ static int find_or_make(struct ym_sem *sem, mode_t mode, bool *made, struct ym_e
 		if (errno != ENOENT)
 			return ym_fail_sys(err, errno, "semget(key 0x%x, 3 members, mode %o)", (unsigned)sem->key,
 			                   (unsigned)mode);
+		if (mode & YM_SEM_EXISTING)
+			return ym_fail(err, YM_ERR_NO,
+			               "there is no semaphore behind key 0x%x (somebody removed it?), and it is not "
+			               "for this process to make it",
+			               (unsigned)sem->key);
 		*made = true;
 		sem->id = ym_sys.semget(sem->key, YM_SEM_MEMBERS, IPC_CREAT | IPC_EXCL | (int)(mode & 0777));
 		if (sem->id >= 0)

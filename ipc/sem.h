@@ -39,6 +39,9 @@ enum ym_sem_member { YM_SEM_VALUE, YM_SEM_USAGE, YM_SEM_LOCK, YM_SEM_MEMBERS };
 
 #define YM_SEM_MAX 32767 /* SEMVMX */
 
+/* Beside the permissions in a `mode`: the semaphore is not made if it is missing, that is YM_ERR_NO. */
+#define YM_SEM_EXISTING 0x10000
+
 struct ym_sem {
 	key_t key;
 	int id;

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "share.h"
+
 #define BELL_NAME "bell"
 
 static void bell_path(char *path, size_t max, const char *directory)
@@ -27,7 +29,12 @@ int bell_open(const char *directory, struct ym_err *err)
 	fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return ym_fail_sys(err, errno, "open(\"%s\")", path);
-	return fd;
+	/* One that an earlier master has left may have been shared with another group, or with none. */
+	if (fchmod(fd, 0600) == 0 && share_file(directory, fd, 0620) == 0)
+		return fd;
+	ym_fail_sys(err, errno, "fchmod(\"%s\") of the bell", path);
+	close(fd);
+	return -1;
 }
 
 void bell_clear(int fd)

@@ -1,6 +1,8 @@
 /*
  * bell.h - a FIFO in the instance directory with which anybody wakes the master.
  *
+ * With a shared instance (share.h), the members of the Unix group can ring it, too.
+ *
  * Ringing says only "look at the table and the board": nothing is lost when nobody hears it.
  */
 #ifndef YM_RUNTIME_BELL_H

@@ -1,6 +1,8 @@
 /* board.c - reading the status board. */
 #include "board.h"
 
+#include "text.h"
+
 /* A writer that publishes without pause needs about 5 ns a record, a reader about 10: some tries always fit. */
 #define READ_TRIES 10000
 
@@ -15,6 +17,63 @@ static const char *const worker_words[] = {
     BOARD_WORKER_MAP(X)
 #undef X
 };
+
+static const char *const pool_words[] = {
+#define X(name, word) word,
+    BOARD_POOL_MAP(X)
+#undef X
+};
+
+static const char *const recycled_words[] = {
+#define X(name, word) word,
+    BOARD_RECYCLED_MAP(X)
+#undef X
+};
+
+static const char *const counter_words[] = {
+#define X(name, word) word,
+    BOARD_COUNTER_MAP(X)
+#undef X
+};
+
+const char *board_counter_word(enum board_counter counter)
+{
+	return counter < BOARD_COUNTERS ? counter_words[counter] : "?";
+}
+
+const char *board_pool_word(unsigned state)
+{
+	return state < sizeof(pool_words) / sizeof(pool_words[0]) ? pool_words[state] : "?";
+}
+
+const char *board_recycled_word(unsigned why)
+{
+	return why < sizeof(recycled_words) / sizeof(recycled_words[0]) ? recycled_words[why] : "?";
+}
+
+void board_reason_write(char *to, _Atomic uint64_t *version, const char *text)
+{
+	if (strncmp(to, text, BOARD_REASON_MAX) == 0)
+		return;
+	atomic_fetch_add(version, 1);
+	atomic_thread_fence(memory_order_seq_cst);
+	text_copy(to, BOARD_REASON_MAX, text);
+	atomic_fetch_add(version, 1);
+}
+
+void board_reason_read(const char *from, const _Atomic uint64_t *version, char *text)
+{
+	for (int try = 0; try < READ_TRIES; try++) {
+		uint64_t before = atomic_load(version);
+
+		memcpy(text, from, BOARD_REASON_MAX);
+		text[BOARD_REASON_MAX - 1] = '\0';
+		atomic_thread_fence(memory_order_seq_cst);
+		if (!(before & 1) && atomic_load(version) == before)
+			return;
+	}
+	text[0] = '\0';
+}
 
 const char *board_master_word(unsigned state)
 {
@@ -67,6 +126,29 @@ bool board_retire(struct board_worker_sh *row)
 	atomic_store(&row->order, BOARD_ORDER_RETIRE);
 	atomic_thread_fence(memory_order_seq_cst);
 	return !board_read_work(row, &work) || work.state != BOARD_WORKER_BUSY;
+}
+
+void board_fold(struct board_sh *board, uint32_t row, unsigned pool)
+{
+	struct board_worker_sh *worker = &board->workers[row];
+
+	for (int i = 0; i < BOARD_COUNTERS; i++)
+		atomic_fetch_add(&board->pools[pool % TABLE_POOLS].past[i], atomic_exchange(&worker->counters[i], 0));
+}
+
+void board_count(const struct board_sh *board, unsigned pool, uint64_t counters[BOARD_COUNTERS])
+{
+	for (int i = 0; i < BOARD_COUNTERS; i++)
+		counters[i] = atomic_load(&board->pools[pool].past[i]);
+	for (uint32_t row = 0; row < board->instance.rows; row++) {
+		const struct board_worker_sh *worker = &board->workers[row];
+		struct board_work work;
+
+		if (!atomic_load(&worker->used) || !board_read_work(worker, &work) || work.pool != pool)
+			continue;
+		for (int i = 0; i < BOARD_COUNTERS; i++)
+			counters[i] += atomic_load(&worker->counters[i]);
+	}
 }
 
 int board_held(const struct board_sh *board, unsigned pool)

@@ -4,9 +4,10 @@
  *   offset                       part
  *   0                            segment head (ipc/segment.h), name "board"
  *   64                           instance: one row, written by the master
- *   320                          64 pool rows  x 192, written by the master
- *   12608                        64 limit rows x 128, written by the master
- *   20800                        worker rows   x 640, each written by its worker alone (but `order`: the master)
+ *   320                          64 pool rows     x 448, written by the master
+ *   28992                        64 limit rows    x 128, written by the master
+ *   37184                        256 program rows x 384, one a process of a [program:], written by the master
+ *   135488                       worker rows      x 640, each written by its worker alone (but `order`: the master)
  *
  * Viewers attach read-only and can disturb nobody. A number stands in an atomic of its own. What must be seen together
  * (a worker's job, its progress) stands in a record that is kept twice: the writer fills the copy that is not current
@@ -28,9 +29,23 @@
 #include "table.h"
 
 #define BOARD_NAME    "board"
-#define BOARD_VERSION 2
+#define BOARD_VERSION 3
 
-#define BOARD_NOTE_MAX 80
+#define BOARD_NOTE_MAX     80
+#define BOARD_PROGRAMS     256
+#define BOARD_PROCESS_NAME 64
+#define BOARD_REASON_MAX   168
+
+/* What a worker counts: its jobs by their end. Name, word. */
+#define BOARD_COUNTER_MAP(X)                                                                                           \
+	X(DONE, "done")                                                                                                \
+	X(FAILED, "failed")                                                                                            \
+	X(RETRIED, "retried")                                                                                          \
+	X(CANCELLED, "cancelled")
+
+#define X(name, word) BOARD_##name,
+enum board_counter { BOARD_COUNTER_MAP(X) BOARD_COUNTERS };
+#undef X
 
 /* Master states: name, word. */
 #define BOARD_MASTER_MAP(X)                                                                                            \
@@ -60,6 +75,16 @@ enum board_worker_state { BOARD_WORKER_MAP(X) BOARD_WORKER_STATES };
 /* What the master wants of a worker. */
 enum board_order { BOARD_ORDER_WORK, BOARD_ORDER_RETIRE /* end when the running job is over */ };
 
+/* Why a worker ends by itself to be replaced: name, words for the log. */
+#define BOARD_RECYCLED_MAP(X)                                                                                          \
+	X(NOT, "-")                                                                                                    \
+	X(JOBS, "max_jobs")                                                                                            \
+	X(MEMORY, "max_memory")
+
+#define X(name, word) BOARD_RECYCLED_##name,
+enum board_recycled { BOARD_RECYCLED_MAP(X) };
+#undef X
+
 struct board_instance_sh {
 	char name[TABLE_NAME_MAX];
 	_Atomic int32_t master; /* pid */
@@ -69,9 +94,27 @@ struct board_instance_sh {
 	_Atomic uint64_t resent;    /* jobs and tokens that had been lost on their way */
 	_Atomic uint64_t recovered; /* jobs taken back from dead workers */
 	uint32_t rows;
-	char zeroes[180];
+	_Atomic uint32_t reloads;  /* successful ones */
+	_Atomic uint32_t upgrades; /* likewise: the program was replaced in place */
+	char version[16];          /* of the program that is the master */
+	char zeroes[156];
 };
 _Static_assert(sizeof(struct board_instance_sh) == 256, "layout above");
+
+/* Of a pool as a whole: name, word. */
+#define BOARD_POOL_MAP(X)                                                                                              \
+	X(STOPPED, "stopped")                                                                                          \
+	X(WAITING, "waiting for others")                                                                               \
+	X(STARTING, "starting")                                                                                        \
+	X(RUNNING, "running")                                                                                          \
+	X(DEGRADED, "degraded")                                                                                        \
+	X(FATAL, "FATAL")                                                                                              \
+	X(STOPPING, "stopping")                                                                                        \
+	X(REMOVED, "removed")
+
+#define X(name, word) BOARD_POOL_##name,
+enum board_pool_state { BOARD_POOL_MAP(X) };
+#undef X
 
 struct board_pool_sh {
 	char name[TABLE_NAME_MAX];
@@ -83,9 +126,38 @@ struct board_pool_sh {
 	_Atomic uint64_t crashes;                           /* workers that died */
 	char task[80];                                      /* end of the plugin's path, or start of the command */
 	_Atomic uint32_t mode;                              /* enum table_pool_mode, at the last sweep */
-	char zeroes[20];
+	_Atomic uint32_t state;                             /* enum board_pool_state */
+	_Atomic uint32_t least, most;                       /* workers it may have */
+	_Atomic uint32_t places[8];                         /* workers in each state of life.h, by its number */
+	_Atomic uint32_t rolling;                           /* workers that are still to be replaced by new ones */
+	_Atomic uint32_t zero;
+	_Atomic uint64_t recycled;             /* workers that were replaced for jobs, age or memory */
+	_Atomic uint64_t reason_version;       /* odd while `reason` is written */
+	char reason[BOARD_REASON_MAX];         /* why workers do not start; "": they do */
+	_Atomic uint64_t past[BOARD_COUNTERS]; /* jobs of workers whose rows are given away */
+	char zeroes[8];
 };
-_Static_assert(sizeof(struct board_pool_sh) == 192, "layout above");
+_Static_assert(sizeof(struct board_pool_sh) == 448, "layout above");
+
+/* A process of a [program:]. */
+struct board_program_sh {
+	_Atomic uint32_t used;
+	_Atomic uint32_t state; /* enum life_state */
+	char program[TABLE_NAME_MAX];
+	char name[BOARD_PROCESS_NAME];
+	_Atomic int32_t pid;
+	_Atomic int32_t status;   /* of the last exit, as of waitpid(); -1: not known */
+	_Atomic uint64_t since;   /* of the state */
+	_Atomic uint64_t started; /* of the process: with pid it names it for good (ym_process_started()) */
+	_Atomic uint32_t starts;
+	_Atomic uint32_t old;   /* 1: it is to be replaced */
+	_Atomic uint32_t waits; /* 1: it is to start, but waits for what it depends on */
+	_Atomic uint32_t zero;
+	_Atomic uint64_t reason_version;
+	char reason[BOARD_REASON_MAX];
+	char zeroes[64];
+};
+_Static_assert(sizeof(struct board_program_sh) == 384, "layout above");
 
 struct board_limit_sh {
 	char name[TABLE_NAME_MAX];
@@ -117,7 +189,9 @@ struct board_work {
 	char tag[JOB_TAG_MAX];
 	int32_t group;  /* process group of the command it runs, 0: none */
 	uint16_t limit; /* HELD: index of the limit it waits for + 1; BOARD_POOL_RATE: the pool's own rate */
-	char zeroes[18];
+	char zeroes[2];
+	uint32_t build; /* of the brief it was started with: another one in its pool means that it is old */
+	char zeroes2[12];
 };
 _Static_assert(sizeof(struct board_work) == 128, "layout above");
 
@@ -141,10 +215,11 @@ struct board_record_sh {
 struct board_worker_sh {
 	_Atomic uint64_t work_version; /* the low bit says which copy is current; goes up by 1 */
 	_Atomic uint64_t progress_version;
-	_Atomic uint64_t done, failed, retried, cancelled; /* jobs, go up; kept when the row gets a new worker */
-	_Atomic uint32_t order;                            /* enum board_order, written by the master */
-	_Atomic uint32_t used;                             /* written by the master */
-	char zeroes[72];
+	_Atomic uint64_t counters[BOARD_COUNTERS]; /* go up; kept when the row gets a new worker of the pool */
+	_Atomic uint32_t order;                    /* enum board_order, written by the master */
+	_Atomic uint32_t used;                     /* written by the master */
+	_Atomic uint32_t recycled;                 /* the worker ends to be replaced: enum board_recycled */
+	char zeroes[68];
 	struct board_record_sh work;
 	struct board_record_sh progress;
 };
@@ -155,17 +230,25 @@ struct board_sh {
 	struct board_instance_sh instance;
 	struct board_pool_sh pools[TABLE_POOLS];    /* same index as in the table */
 	struct board_limit_sh limits[TABLE_LIMITS]; /* likewise */
+	struct board_program_sh programs[BOARD_PROGRAMS];
 	struct board_worker_sh workers[];
 };
 _Static_assert(offsetof(struct board_sh, pools) == 320, "layout above");
-_Static_assert(offsetof(struct board_sh, limits) == 12608, "layout above");
-_Static_assert(offsetof(struct board_sh, workers) == 20800, "layout above");
+_Static_assert(offsetof(struct board_sh, limits) == 28992, "layout above");
+_Static_assert(offsetof(struct board_sh, programs) == 37184, "layout above");
+_Static_assert(offsetof(struct board_sh, workers) == 135488, "layout above");
 
 /*
  * Tell the worker of a row to end when its job is over. True when it must be woken with SIGUSR1; a busy one must not:
  * it looks at its orders between jobs, and a signal would cut the sleeps of its task short.
  */
 bool board_retire(struct board_worker_sh *row);
+
+/* The row is given away: what it has counted goes to its pool. Only the master, and only when no worker has the row. */
+void board_fold(struct board_sh *board, uint32_t row, unsigned pool);
+
+/* What the workers of a pool have counted, past and present. */
+void board_count(const struct board_sh *board, unsigned pool, uint64_t counters[BOARD_COUNTERS]);
 
 /*
  * What holds the jobs of a pool up: index of the limit that one of its workers waits for, BOARD_POOL_RATE - 1 for the
@@ -176,6 +259,16 @@ int board_held(const struct board_sh *board, unsigned pool);
 size_t board_size(uint32_t rows);
 int board_check(const struct board_sh *board, size_t size, struct ym_err *err);
 
+/*
+ * A text that only the master writes. Readers copy it into BOARD_REASON_MAX bytes; one that is written over and over
+ * reads as "".
+ */
+void board_reason_write(char *to, _Atomic uint64_t *version, const char *text);
+void board_reason_read(const char *from, const _Atomic uint64_t *version, char *text);
+
+const char *board_counter_word(enum board_counter counter);
+const char *board_pool_word(unsigned state);
+const char *board_recycled_word(unsigned why);
 const char *board_master_word(unsigned state);
 const char *board_worker_word(unsigned state);
 

@@ -3,17 +3,50 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
 static bool put(int fd, const char *text)
 {
 	size_t size = strlen(text) + 1;
 
 	return write(fd, text, size) == (ssize_t)size;
+}
+
+static const struct number {
+	const char *key;
+	size_t offset;
+} numbers[] = {
+#define X(name, key) {key, offsetof(struct brief_numbers, name)},
+    BRIEF_NUMBER_MAP(X)
+#undef X
+};
+
+static bool put_number(int fd, const struct number *number, const struct brief_numbers *from)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lld",
+	         (long long)*(const int64_t *)(const void *)((const char *)from + number->offset));
+	return put(fd, number->key) && put(fd, text);
+}
+
+/* True when the option is one of the numbers. */
+static bool take_number(struct brief_numbers *to, const char *key, const char *value)
+{
+	for (size_t i = 0; i < COUNT(numbers); i++) {
+		if (strcmp(numbers[i].key, key) != 0)
+			continue;
+		*(int64_t *)(void *)((char *)to + numbers[i].offset) = strtoll(value, NULL, 10);
+		return true;
+	}
+	return false;
 }
 
 int brief_write(const struct brief *brief, struct ym_err *err)
@@ -24,6 +57,8 @@ int brief_write(const struct brief *brief, struct ym_err *err)
 	if (fd < 0)
 		return ym_fail_sys(err, errno, "memfd_create() for the brief of pool %s", brief->pool);
 	good = put(fd, brief->instance) && put(fd, brief->directory) && put(fd, brief->pool) && put(fd, brief->plugin);
+	for (size_t i = 0; good && i < COUNT(numbers); i++)
+		good = put_number(fd, &numbers[i], &brief->numbers);
 	for (size_t i = 0; good && i < brief->noptions; i++)
 		good = put(fd, brief->options[i].key) && put(fd, brief->options[i].value);
 	if (good)
@@ -76,7 +111,7 @@ int brief_read(int fd, struct brief *brief, struct ym_err *err)
 	for (const char *key = next(&at, end); key; key = next(&at, end)) {
 		const char *value = next(&at, end);
 
-		if (value)
+		if (value && !take_number(&brief->numbers, key, value))
 			brief->options[brief->noptions++] = (struct brief_option){key, value};
 	}
 	return 0;

@@ -9,6 +9,7 @@
 #define YM_RUNTIME_BRIEF_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "../ipc/error.h"
 
@@ -20,6 +21,20 @@
 #define BRIEF_RETRY_CODES ".retry_codes" /* exit codes that ask for another attempt: "75,111" */
 #define BRIEF_STOP_MS     ".stop_ms"     /* from SIGTERM to SIGKILL when the job is to end early */
 
+/* What a worker does about itself: name in the struct, option. All are whole numbers. */
+#define BRIEF_NUMBER_MAP(X)                                                                                            \
+	X(build, ".build")           /* what it was started with, for the board */                                     \
+	X(max_jobs, ".max_jobs")     /* it ends to be replaced after so many; 0: never */                              \
+	X(max_memory, ".max_memory") /* ... when it is larger than so many bytes after a job; 0: never */              \
+	X(jitter, ".jitter")         /* percent that may be taken away of both, at random */                           \
+	X(orphan_ms, ".orphan_ms")   /* how long it goes on without a master */
+
+struct brief_numbers {
+#define X(name, key) int64_t name;
+	BRIEF_NUMBER_MAP(X)
+#undef X
+};
+
 struct brief_option {
 	const char *key;
 	const char *value;
@@ -30,7 +45,8 @@ struct brief {
 	const char *directory;
 	const char *pool;
 	const char *plugin; /* path, or "": the task is a command, which the options describe */
-	struct brief_option *options;
+	struct brief_numbers numbers;
+	struct brief_option *options; /* without the numbers */
 	size_t noptions;
 	void *memory; /* brief_read(): everything above points into it */
 };

@@ -1,71 +1,71 @@
 /*
- * child.h - one place for a worker in a pool: started, watched, started again, stopped.
+ * child.h - a supervised process: its life (life.h) tied to the loop, to a pidfd and to pipes.
  *
- *   STOPPED --start--> RUNNING --ended--> (RUNNING | BACKOFF) --time--> RUNNING
- *                         |                   |
- *                       stop                stop
- *                         v                   v
- *                     STOPPING --ended--> STOPPED
- *
- * A worker that died over a job, or lived for `startsecs`, is replaced at once: what a job does to it counts against
- * the job. One that did not get that far is started again after `restart_delay`, doubled each time, at most
- * `restart_max_delay`. To stop: finish the job within `stopwaitsecs`, then SIGTERM (the
- * task is asked to give up, the job goes back), and KILL_AFTER_MS later SIGKILL.
+ * Whose process it is (a worker of a pool, a process of a program) is the owner's matter: how it is launched, asked to
+ * stop, and what its lines and its end mean.
  */
 #ifndef YM_RUNTIME_CHILD_H
 #define YM_RUNTIME_CHILD_H
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <uv.h>
 
+#include "life.h"
 #include "process.h"
-#include "story.h"
+#include "yard.h"
 
-struct pool;
+#define CHILD_NAME_MAX 128
+#define CHILD_LAST_MAX 120
 
-#define CHILD_STATE_MAP(X)                                                                                             \
-	X(STOPPED, "stopped")                                                                                          \
-	X(RUNNING, "running")                                                                                          \
-	X(BACKOFF, "backoff")                                                                                          \
-	X(STOPPING, "stopping")
+struct child;
 
-enum child_state {
-#define X(name, word) CHILD_##name,
-	CHILD_STATE_MAP(X)
-#undef X
+struct child_ops {
+	/* Start the process: its pid and what is to be watched of it. -1 with err. */
+	pid_t (*launch)(struct child *child, struct process_fds *fds, struct ym_err *err);
+	/* As in life.h. */
+	int64_t (*press)(struct child *child, unsigned step);
+	void (*retire)(struct child *child);
+	void (*line)(struct child *child, enum process_stream stream, const char *text, size_t length);
+	/* Its process has ended, but nothing was done about it yet. Returns whether the end is excused (life.h). */
+	bool (*ended)(struct child *child, pid_t pid, int status, const struct rusage *usage);
+	void (*changed)(struct child *child, enum life_state from);
 };
 
 struct child {
-	struct pool *pool;
-	enum child_state state;
-	unsigned row; /* of the board */
-	bool extra;   /* adopted above the pool's size: not replaced */
-	struct process *process;
-	uint64_t started;
-	unsigned failing;  /* starts in a row that failed */
-	unsigned pressed;  /* while STOPPING: how far we went */
-	bool killed;       /* by us, because it did not stop: its job is not to blame */
-	uint64_t tail_job; /* during which job `tail` was printed, and which attempt */
-	unsigned tail_attempt;
-	char tail[STORY_OUTPUT_MAX]; /* last lines of its worker, for the story of a job that kills it */
+	struct life life;
+	const struct child_ops *ops;
+	struct yard *yard;
+	struct process *process; /* NULL: none */
 	uv_timer_t timer;
+	bool killed;               /* by us, because it did not stop */
+	bool foreign;              /* no child of this process: its exit status will not be known */
+	char name[CHILD_NAME_MAX]; /* for the log: "pool mail: worker 3" */
+	void (*closed)(struct child *child);
+	char last[CHILD_LAST_MAX]; /* the last line on its stderr (or its only output): often says why it ended */
 };
 
-void child_init(struct child *child, struct pool *pool, unsigned row);
-void child_start(struct child *child);
-/* Take over the living worker of a dead master in the child's row. It retires when its job is over. */
-bool child_adopt(struct child *child);
-void child_stop(struct child *child);
-/* The next step of a stop, now: SIGTERM, then SIGKILL. */
-void child_press(struct child *child);
-/* Its job has no more time. */
+/* `name` is kept by the owner in child->name. */
+void child_init(struct child *child, struct yard *yard, const struct child_ops *ops, const struct cfg_process *policy);
+
+static inline bool child_event(struct child *child, enum life_event event)
+{
+	return life_event(&child->life, event, NULL);
+}
+
+/* Watch a living process that an earlier master (or image of this one) has started. False: it cannot be watched. */
+bool child_adopt(struct child *child, pid_t pid, struct process_fds *fds);
+
+pid_t child_pid(const struct child *child); /* 0: none */
 void child_signal(struct child *child, int signo);
+/* SIGKILL, because it does not stop. */
+void child_kill(struct child *child);
 
-/* If its worker has ended and nobody has heard of it yet: keep the reason for the sweep. */
-void child_note_death(struct child *child);
+/* If its process has ended and nobody has heard of it yet: true with how. */
+bool child_has_ended(struct child *child, int *status, struct rusage *usage);
 
-/* Starts in a row that failed: 0 as soon as a worker is ready for jobs. */
-unsigned child_failing(const struct child *child);
+/* The other way round: a child is a part of what its owner has. */
+#define child_owner(child, type, member) ((type *)(void *)((char *)(child)-offsetof(type, member)))
+
+/* Let go of the loop. A process that still runs goes on. `closed` may free the memory. */
+void child_close(struct child *child, void (*closed)(struct child *child));
 
 #endif

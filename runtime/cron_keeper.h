@@ -1,7 +1,10 @@
 /*
- * cron_keeper.h - the [cron:NAME] sections as the master keeps them: a timer to the next time that is due, a job for it.
+ * cron_keeper.h - the [cron:NAME] sections as the master keeps them: a timer to the next time that is due, a job for it
+ * (cron.h says which times get one).
  *
- * What was due last is kept in the file "cron" of the instance directory, so that a new master knows what was missed.
+ * The timer is one of the clock on the wall: it comes in time after a suspend, and at once when the clock is set. What
+ * was due last is kept in the file "cron" of the instance directory (cron_file.h), so that a new master knows what was
+ * missed.
  */
 #ifndef YM_RUNTIME_CRON_KEEPER_H
 #define YM_RUNTIME_CRON_KEEPER_H
@@ -13,12 +16,23 @@
 
 struct cron_keeper;
 
-/* Take the sections of a configuration over (at the start and after a reload); those that are gone are forgotten. */
+/* Nothing is due before the first cron_keeper_apply(). */
 int cron_keeper_open(struct cron_keeper **keeper, uv_loop_t *loop, struct instance *instance, struct ym_err *err);
+
+/*
+ * Take the sections of a configuration over (at the start, when the pools are entered, and after a reload); those that
+ * are gone are forgotten. A section whose schedule and time zone are the same goes on where it was, another one begins
+ * now. Nothing of `config` is kept. -1: all is as it was.
+ *
+ * Reads time zones: other threads must not use local time or the environment meanwhile (config/zone.h).
+ */
 int cron_keeper_apply(struct cron_keeper *keeper, const struct config *config, struct ym_err *err);
-/* The instance was left (stop: no more jobs), or joined anew after its objects were removed. */
+
+/* The instance is being left (stop: no more jobs); joined anew after its objects were removed. */
 void cron_keeper_pause(struct cron_keeper *keeper);
 void cron_keeper_resume(struct cron_keeper *keeper);
+
+/* It is gone when the loop has run once more. NULL is allowed. */
 void cron_keeper_close(struct cron_keeper *keeper);
 
 #endif

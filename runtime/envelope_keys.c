@@ -75,7 +75,7 @@ static bool seconds(const struct ym_value *value, int64_t most, int64_t *ms)
 	if (value->type == YM_TYPE_INT && value->integer >= 0 && value->integer <= most)
 		*ms = value->integer * 1000;
 	else if (value->type == YM_TYPE_FLOAT && value->real >= 0 && value->real <= (double)most)
-		*ms = llround(value->real * 1000);
+		*ms = (int64_t)rint(value->real * 1000);
 	else
 		return false;
 	return true;

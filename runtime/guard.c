@@ -14,10 +14,16 @@ static void timer_fired(uv_timer_t *timer)
 	guard_start(timer->data);
 }
 
-static void line(void *arg, const char *text, size_t length)
+static void line(void *arg, enum process_stream stream, const char *text, size_t length)
 {
 	(void)arg;
+	(void)stream;
 	log_line(LOG_INFO, "guardian: %.*s", (int)length, text);
+}
+
+static void ready(void *arg)
+{
+	(void)arg;
 }
 
 static void ended(void *arg, pid_t pid, int status, const struct rusage *usage)
@@ -35,7 +41,7 @@ static void ended(void *arg, pid_t pid, int status, const struct rusage *usage)
 	guard->ended(guard->arg);
 }
 
-static const struct process_events events = {.line = line, .ended = ended};
+static const struct process_events events = {.line = line, .ready = ready, .ended = ended};
 
 void guard_init(struct guard *guard, uv_loop_t *loop, struct instance *instance, void (*told)(void *arg), void *arg)
 {
@@ -60,6 +66,7 @@ void guard_start(struct guard *guard)
 	struct ym_registry_sh *reg = guard->instance->group.reg;
 	pid_t pid = atomic_load(&reg->guardian);
 	int pidfd = spawn_open_process(pid, atomic_load(&reg->guardian_started));
+	struct process_fds fds = PROCESS_FDS_INIT;
 	struct ym_err err;
 
 	if (pidfd < 0) {
@@ -72,7 +79,8 @@ void guard_start(struct guard *guard)
 		atomic_store(&reg->guardian_started, ym_process_started(pid));
 		atomic_store(&reg->guardian, pid);
 	}
-	guard->process = process_watch(guard->loop, pid, pidfd, -1, &events, guard);
+	fds.pidfd = pidfd;
+	guard->process = process_watch(guard->loop, pid, &fds, &events, guard);
 	if (guard->process)
 		return;
 	close(pidfd);

@@ -2,6 +2,7 @@
 #include "instance.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "../ipc/sys.h"
 #include "backlog.h"
 #include "payload.h"
+#include "share.h"
 
 /* How long a master may take from its join until its pools are there, and how often to look. */
 #define STARTING_MS      5000
@@ -43,6 +45,23 @@ int instance_locate(struct instance *instance, const char *name, const char *dir
 	if (n < 0 || (size_t)n >= sizeof(instance->directory))
 		return ym_fail(err, YM_ERR_USAGE, "the directory of instance %s is longer than %zu bytes", name,
 		               sizeof(instance->directory) - 1);
+	return 0;
+}
+
+int instance_share(struct instance *instance, const char *group, struct ym_err *err)
+{
+	const struct group *found = group ? getgrnam(group) : NULL;
+	unsigned long number;
+	char *end;
+
+	instance->shared = group != NULL;
+	if (!group)
+		return 0;
+	errno = 0;
+	number = found ? found->gr_gid : strtoul(group, &end, 10);
+	if (!found && (group[strspn(group, "0123456789")] || !group[0] || errno || number >= (gid_t)-1))
+		return ym_fail(err, YM_ERR_CONFIG, "there is no group \"%s\" (ipc_group): see `getent group`", group);
+	instance->gid = (gid_t)number;
 	return 0;
 }
 
@@ -99,7 +118,9 @@ int instance_prepare(const struct instance *instance, struct ym_err *err)
 		    "the instance directory %s must belong to uid %u and be writable by nobody else (it is %o, uid %u)",
 		    instance->directory, (unsigned)geteuid(), (unsigned)st.st_mode & 07777, (unsigned)st.st_uid);
 	snprintf(path, sizeof(path), "%s/" PAYLOAD_DIRECTORY, instance->directory);
-	return make_directory(path, 0700, err);
+	if (make_directory(path, 0700, err) < 0)
+		return -1;
+	return share_directory(path, instance->shared, instance->gid, err);
 }
 
 /* ---- joining --------------------------------------------------------------------------------- */
@@ -113,14 +134,16 @@ static int make_objects(struct ym_group *group, void *arg, struct ym_err *err)
 {
 	const struct making *making = arg;
 	const struct instance_sizes *sizes = making->sizes;
+	/* Workers write to both, whoever else may read the board. */
+	mode_t board_mode = sizes->board_mode | (group->spec.mode & 0060);
 	size_t table_bytes = table_size(sizes->slots), board_bytes = board_size(sizes->rows);
 	void *table = NULL, *board = NULL;
 	int result = -1;
 
-	if (ym_registry_add(group->reg, YM_OBJECT_SEGMENT, TABLE_NAME, table_bytes, TABLE_VERSION, 0600, &table, err) <
+	if (ym_registry_add(group->reg, YM_OBJECT_SEGMENT, TABLE_NAME, table_bytes, TABLE_VERSION, 0, &table, err) <
 	        0 ||
-	    ym_registry_add(group->reg, YM_OBJECT_SEGMENT, BOARD_NAME, board_bytes, BOARD_VERSION, sizes->board_mode,
-	                    &board, err) < 0)
+	    ym_registry_add(group->reg, YM_OBJECT_SEGMENT, BOARD_NAME, board_bytes, BOARD_VERSION, board_mode, &board,
+	                    err) < 0)
 		goto out;
 	if (ym_seg_prefault(table, table_bytes, err) < 0 || ym_seg_prefault(board, board_bytes, err) < 0)
 		goto out;
@@ -166,25 +189,32 @@ int instance_salvage(struct ym_group *group, void *arg, struct ym_err *err)
 	return result;
 }
 
-int instance_join(struct instance *instance, const char *role, const struct instance_sizes *sizes, struct ym_err *err)
+/* `sizes` NULL: join only. */
+static struct ym_group_spec spec_of(const struct instance *instance, const char *role, struct making *making)
 {
-	struct making making = {instance, sizes};
-	struct ym_group_spec spec = {
+	const struct instance_sizes *sizes = making->sizes;
+
+	return (struct ym_group_spec){
 	    .directory = instance->directory,
 	    .role = role,
 	    .capacity = sizes ? sizes->participants : 0,
-	    .mode = 0600,
+	    .mode = instance->shared ? 0660 : 0600,
+	    .share = instance->shared,
+	    .gid = instance->gid,
 	    .patience_ms = INSTANCE_PATIENCE_MS,
 	    .init = make_objects,
 	    .salvage = instance_salvage,
 	    .notice = sizes ? sizes->notice : NULL,
-	    .arg = &making,
+	    .arg = making,
 	};
-	size_t board_bytes;
-	void *table = NULL, *board = NULL;
+}
 
-	if (ym_group_join(&instance->group, &spec, err) < 0)
-		return -1;
+/* Table and board; nothing is left attached when they are not to be had. */
+static int attach_objects(struct instance *instance, struct ym_err *err)
+{
+	void *table = NULL, *board = NULL;
+	size_t board_bytes;
+
 	instance->group.spec.arg = NULL;
 	if (ym_group_registry(&instance->group, err) < 0 ||
 	    ym_group_attach(&instance->group, TABLE_NAME, TABLE_VERSION, &table, &instance->table_bytes, err) < 0 ||
@@ -192,15 +222,67 @@ int instance_join(struct instance *instance, const char *role, const struct inst
 	    table_check(table, instance->table_bytes, err) < 0 || board_check(board, board_bytes, err) < 0) {
 		ym_seg_detach(table);
 		ym_seg_detach(board);
-		ym_group_leave(&instance->group, NULL, NULL);
 		return -1;
 	}
 	instance->table = table;
 	instance->board = board;
+	return 0;
+}
+
+/* Objects keep whom they were shared with. */
+static void compare_share(const struct instance *instance, const struct instance_sizes *sizes)
+{
+	const struct ym_registry_sh *reg = instance->group.reg;
+
+	if (!sizes || !sizes->notice ||
+	    (reg->shared == instance->shared && (!reg->shared || reg->gid == instance->gid)))
+		return;
+	sizes->notice(
+	    NULL, "ipc_group has changed, but the IPC objects of the running instance were made before: stop it and "
+		  "run it again");
+}
+
+/* *last: it failed, and what there was has been removed with us as its last participant. */
+static int join_once(struct instance *instance, const struct ym_group_spec *spec, bool *last, struct ym_err *err)
+{
+	*last = false;
+	if (ym_group_join(&instance->group, spec, err) < 0)
+		return -1;
+	if (attach_objects(instance, err) == 0)
+		return 0;
+	if (ym_group_leave(&instance->group, last, NULL) < 0)
+		*last = false;
+	return -1;
+}
+
+int instance_join(struct instance *instance, const char *role, const struct instance_sizes *sizes, struct ym_err *err)
+{
+	struct making making = {instance, sizes};
+	struct ym_group_spec spec = spec_of(instance, role, &making);
+	bool last;
+	int result = join_once(instance, &spec, &last, err);
+
+	/* Somebody has removed a part of what dead processes had left. */
+	if (result < 0 && last && sizes)
+		result = join_once(instance, &spec, &last, err);
+	if (result < 0)
+		return -1;
+	compare_share(instance, sizes);
 	/* Our number is that of a dead participant: what he locked would wait for us. */
 	if (instance->group.inherited)
 		index_break(instance, instance->group.slot);
 	return 0;
+}
+
+int instance_resume(struct instance *instance, const char *role, const struct instance_sizes *sizes, int semid,
+                    unsigned slot, struct ym_err *err)
+{
+	struct making making = {instance, sizes};
+	struct ym_group_spec spec = spec_of(instance, role, &making);
+
+	if (ym_group_resume(&instance->group, &spec, semid, slot, err) < 0)
+		return -1;
+	return attach_objects(instance, err);
 }
 
 int instance_leave(struct instance *instance, bool *last, struct ym_err *err)
@@ -225,6 +307,49 @@ bool instance_gone(const struct instance *instance, struct ym_err *err)
 	    "again",
 	    instance->name, instance->directory);
 	return true;
+}
+
+const char *instance_missing(const struct instance *instance)
+{
+	static const char *const segments[] = {TABLE_NAME, BOARD_NAME};
+	struct ym_registry_sh *reg = instance->group.reg;
+	const struct ym_entry_sh registry = {
+	    .kind = YM_OBJECT_SEGMENT, .key = instance->group.key, .id = reg->head.shmid};
+
+	if (instance_gone(instance, NULL))
+		return "semaphore set";
+	if (!ym_registry_has(reg, &registry))
+		return YM_REGISTRY_NAME;
+	for (size_t i = 0; i < sizeof(segments) / sizeof(segments[0]); i++) {
+		const struct ym_entry_sh *entry = ym_registry_find(reg, segments[i]);
+
+		if (!entry || !ym_registry_has(reg, entry))
+			return segments[i];
+	}
+	return NULL;
+}
+
+int instance_rejoin(struct instance *instance, const char *role, const struct instance_sizes *sizes, struct ym_err *err)
+{
+	pid_t other;
+	int led;
+
+	/* Whoever removed the objects may have removed the directory as well, and the backlog goes there. */
+	if (instance_prepare(instance, err) < 0)
+		return -1;
+	if (instance->group.semid >= 0 &&
+	    (ym_group_abandon(&instance->group, err) < 0 || instance_leave(instance, NULL, err) < 0))
+		return ym_err_prefix(err, "the removed generation cannot be given up");
+	if (instance_join(instance, role, sizes, err) < 0)
+		return -1;
+	led = ym_group_lead(&instance->group, &other, err);
+	if (led == 0)
+		return 0;
+	if (led == 1)
+		ym_fail(err, YM_ERR_NO, "instance %s has got another master meanwhile (pid %ld)", instance->name,
+		        (long)other);
+	instance_leave(instance, NULL, NULL);
+	return -1;
 }
 
 void instance_await_pools(const struct instance *instance)

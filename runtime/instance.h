@@ -22,6 +22,8 @@
 struct instance {
 	char name[TABLE_NAME_MAX];
 	char directory[YM_DIRECTORY_MAX];
+	bool shared; /* instance_share() */
+	gid_t gid;
 	struct ym_group group;
 	struct table_sh *table;
 	size_t table_bytes;
@@ -42,12 +44,39 @@ struct instance_sizes {
 /* Name and directory. `directory` NULL: the default place. */
 int instance_locate(struct instance *instance, const char *name, const char *directory, struct ym_err *err);
 
+/*
+ * For who makes the instance: a Unix group, name or number, whose members may use it as well, such as workers of another
+ * user. docs/other-users.md says what that means. Before instance_prepare() and instance_join(); NULL: nobody.
+ */
+int instance_share(struct instance *instance, const char *group, struct ym_err *err);
+
 /* Make the directory (0755) and jobs/ in it; refuse one that others may write to. */
 int instance_prepare(const struct instance *instance, struct ym_err *err);
 
 /* Join the group; `sizes` only for who may make or repair it (the master). Then table and board are there. */
 int instance_join(struct instance *instance, const char *role, const struct instance_sizes *sizes, struct ym_err *err);
 int instance_leave(struct instance *instance, bool *last, struct ym_err *err);
+
+/*
+ * For the master after an execve() in place: go on as the same participant, and leader, as before (ym_group_resume()). What
+ * else it had must be made anew: handles of semaphores above all, which are to be closed before the execve(), for
+ * what they hold stays held. -1: the participation is not ours, or something is gone: see instance_missing().
+ */
+int instance_resume(struct instance *instance, const char *role, const struct instance_sizes *sizes, int semid,
+                    unsigned slot, struct ym_err *err);
+
+/* What somebody has removed (ipcrm, logind) of what no participant can make again: its name, or NULL. */
+const char *instance_missing(const struct instance *instance);
+
+/*
+ * For the master of an instance of which something is missing: give that generation up, with its unfinished jobs into
+ * the backlog, and make and lead a fresh one. Before: our workers have ended, and handles of semaphores are
+ * closed; afterwards all that a start does after its join has to be done, backlog_load() too. Other participants find their
+ * generation gone. -1: try again later, whatever has been done already is not done twice; YM_ERR_NO: another
+ * master has come meanwhile.
+ */
+int instance_rejoin(struct instance *instance, const char *role, const struct instance_sizes *sizes,
+                    struct ym_err *err);
 
 /* A master that is just starting has not entered its pools yet: give it a moment. */
 void instance_await_pools(const struct instance *instance);

@@ -1,6 +1,9 @@
 /* limit.c - all limits of a pool, or none. */
 #include "limit.h"
 
+#include <unistd.h>
+
+#include "../ipc/object.h"
 #include "../ipc/sys.h"
 
 /* Others hold a semaphore's attach lock for microseconds, unless they are stopped. */
@@ -8,16 +11,28 @@
 
 /* ---- attaching ------------------------------------------------------------------------------- */
 
-static int attach(struct limit_use *use, const struct table_limit_sh *limit, unsigned units, struct ym_err *err)
+/* What a guest made, its master could neither use nor remove: it waits for the master to make it again. */
+static mode_t mode_for(const struct table_sh *table)
+{
+	uid_t cuid;
+	key_t key;
+
+	if (!ym_object_identity(YM_OBJECT_SEGMENT, table->head.shmid, &cuid, &key) || cuid == geteuid())
+		return 0600;
+	return 0600 | YM_SEM_EXISTING;
+}
+
+static int attach(struct limit_use *use, const struct table_limit_sh *limit, unsigned units, mode_t mode,
+                  struct ym_err *err)
 {
 	int max = atomic_load(&limit->max), turn = atomic_load(&limit->turn);
 
 	if (max == 0)
 		return 0;
-	if (ym_sem_get(&use->sem, limit->key, max, 0600, ym_deadline(ATTACH_PATIENCE_MS), err) < 0)
+	if (ym_sem_get(&use->sem, limit->key, max, mode, ym_deadline(ATTACH_PATIENCE_MS), err) < 0)
 		return -1;
 	use->units = units;
-	return turn == 0 ? 0 : ym_sem_get(&use->turn, turn, 1, 0600, ym_deadline(ATTACH_PATIENCE_MS), err);
+	return turn == 0 ? 0 : ym_sem_get(&use->turn, turn, 1, mode, ym_deadline(ATTACH_PATIENCE_MS), err);
 }
 
 static struct limit_use *add_use(struct limit_set *set, unsigned limit, struct rate_sh *rate)
@@ -32,6 +47,7 @@ int limit_set_open(struct limit_set *set, struct table_sh *table, unsigned pool,
 {
 	struct table_pool_sh *row = &table->pools[pool];
 	unsigned n = atomic_load(&row->nlimits);
+	mode_t mode = mode_for(table);
 
 	set->table = table;
 	set->count = 0;
@@ -41,7 +57,7 @@ int limit_set_open(struct limit_set *set, struct table_sh *table, unsigned pool,
 		struct limit_use *use = add_use(set, index, &limit->rate);
 
 		set->count++;
-		if (attach(use, limit, atomic_load(&row->limits[i].units), err) < 0) {
+		if (attach(use, limit, atomic_load(&row->limits[i].units), mode, err) < 0) {
 			limit_set_close(set);
 			return ym_err_prefix(err, "limit %s", limit->name);
 		}

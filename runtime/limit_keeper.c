@@ -37,7 +37,7 @@ static int own_key(struct limit_keeper *keeper, const char *name, size_t units, 
 		ym_registry_drop(entry);
 		entry = NULL;
 	}
-	if (!entry && ym_registry_add(reg, YM_OBJECT_SEMAPHORE, name, units, 0, 0600, NULL, err) < 0)
+	if (!entry && ym_registry_add(reg, YM_OBJECT_SEMAPHORE, name, units, 0, 0, NULL, err) < 0)
 		return -1;
 	*key = ym_registry_find(reg, name)->key;
 	return 0;

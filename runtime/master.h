@@ -1,8 +1,14 @@
 /*
- * master.h - the control loop: keeps the pools at their size, sweeps the table, takes logs, stops in order.
+ * master.h - the control loop: keeps pools and programs as they are wanted, sweeps the table, stops in order.
  *
  * The master is not in the way of jobs. All it knows about them is in shared memory, so a new master goes on where a
- * killed one was.
+ * killed one was. Its parts, each of which looks only at those above it:
+ *
+ *   ground.h     the instance: joined, entered, left, joined anew when somebody has removed it
+ *   rounds.h     the look at everything: sweep, supervision, board
+ *   reload.h     another configuration
+ *   upgrade.h    another program in our place
+ *   requests.h   what people ask for through the control socket
  */
 #ifndef YM_RUNTIME_MASTER_H
 #define YM_RUNTIME_MASTER_H
@@ -10,41 +16,63 @@
 #include <uv.h>
 
 #include "../config/config.h"
+#include "control.h"
+#include "cron_keeper.h"
 #include "guard.h"
 #include "instance.h"
 #include "limit_keeper.h"
 #include "pool.h"
+#include "program.h"
+#include "supervisor.h"
 #include "sweep.h"
+#include "yard.h"
+
+#define MASTER_SIGNALS 5
 
 struct master {
 	uv_loop_t loop;
-	const struct config *config;
+	struct config *config; /* the one that is in force */
+	struct yard yard;
 	struct instance instance;
-	struct pool *pools;
+	struct supervisor supervisor;
+	struct pool *pools[TABLE_POOLS]; /* those that are configured, and those whose last workers are still there */
 	size_t npools;
+	struct program **programs; /* likewise */
+	size_t nprograms;
+	struct roster *roster;
 	struct limit_keeper limits;
-	struct sweep sweep;         /* the last one */
-	struct sweep_death *deaths; /* by participant slot: how its owner died */
+	struct cron_keeper *crons;
+	struct control *control;
+	struct sweep sweep; /* the last one */
 	struct guard guard;
-	uv_signal_t signals[3];
-	uv_timer_t sweep_timer;
+	uv_signal_t signals[MASTER_SIGNALS];
+	uv_timer_t round_timer;
+	uv_timer_t upgrade_timer;
 	uv_poll_t bell;
 	int bell_fd;
-	bool stopping;
-	bool backlog;           /* a backlog file holds jobs for which the table had no room */
-	bool lost;              /* the group was removed under us */
-	bool has_timeouts;      /* a pool has a time limit: deadlines must be looked at in time */
-	bool segment_missed[2]; /* table, board: told that somebody has removed it */
-	uint64_t last_sweep;
+	char *pidfile;     /* NULL: none */
+	bool ground;       /* the instance is joined and entered */
+	bool backlog;      /* a backlog file holds jobs for which the table had no room */
+	bool has_timeouts; /* a pool has a time limit: deadlines must be looked at in time */
+	bool told_ready;   /* the service manager knows that everything is up */
+	uint64_t last_round;
 };
 
-/* Run until stopped. Returns the exit code of the program. */
-int master_run(const struct config *config);
+struct master_options {
+	bool detach;
+	const char *pidfile; /* NULL: what the configuration says */
+	int resume;          /* descriptor of what the image before us has left (upgrade.h), -1: none */
+};
 
-/* Sweep as soon as the loop is free. */
-void master_sweep_soon(struct master *master);
+/* Run until stopped; takes the configuration over. Returns the exit code of the program. */
+int master_run(struct config *config, const struct master_options *options);
 
-/* A child has ended and will not come back: ends the loop when it was the last one of a stopping master. */
-void master_child_gone(struct master *master);
+/* The signals that a master acts on, from 0 to MASTER_SIGNALS - 1. */
+int master_signal(size_t index);
+
+static inline struct board_instance_sh *master_board(struct master *master)
+{
+	return &master->instance.board->instance;
+}
 
 #endif

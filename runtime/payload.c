@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "share.h"
 #include "transfer.h"
 
 /* Where bytes go: the payload or the result of a job. */
@@ -146,14 +147,21 @@ static int cannot_write(const struct part *part, const struct stream *stream, co
  * A file that nobody else has open. One of that name may have been left by a process that was killed, or is stopped and
  * will write on: it must not be the same file then.
  */
-static int create_file(const char *path)
+static int create_file(const char *directory, const char *path)
 {
 	const int flags = O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC;
-	int fd = open(path, flags, 0600);
+	int fd = open(path, flags, 0600), sys;
 
 	if (fd < 0 && errno == EEXIST && unlink(path) == 0)
 		fd = open(path, flags, 0600);
-	return fd;
+	/* Others read it, and nobody changes it while they do. */
+	if (fd < 0 || share_file(directory, fd, 0640) == 0)
+		return fd;
+	sys = errno;
+	close(fd);
+	unlink(path);
+	errno = sys;
+	return -1;
 }
 
 /* *size: how many bytes there were. */
@@ -189,7 +197,7 @@ static int store_file(const struct part *part, const struct stream *stream, uint
 	part->job->file_gen = part->gen;
 	part->job->files |= (uint8_t)part->which;
 	file_path(path, sizeof(path), part->directory, part->slot, part->gen, part->which);
-	fd = create_file(path);
+	fd = create_file(part->directory, path);
 	if (fd < 0) {
 		cannot_write(part, stream, "open", path, 0, err);
 	} else {
@@ -296,9 +304,13 @@ static int open_file(struct payload *payload, const char *directory, const struc
 	payload->path = strdup(path);
 	if (!payload->path)
 		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
-	payload->fd = open(path, O_RDONLY | O_CLOEXEC);
+	payload->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (payload->fd < 0 || fstat(payload->fd, &st) < 0)
 		return ym_fail_sys(err, errno, "open(\"%s\") to read the bytes of a job", path);
+	/* Who shares jobs/ with us must not make us read for him what he cannot read himself, or wait for ever. */
+	if (!S_ISREG(st.st_mode) || st.st_nlink > 1)
+		return ym_fail(err, YM_ERR_FOREIGN,
+		               "\"%s\" is no file of a job (a regular file with one name): not read", path);
 	/* Behind the end of a file there is nothing to read but SIGBUS. */
 	if ((uint64_t)st.st_size != payload->size)
 		return ym_fail(err, YM_ERR_CORRUPT, "\"%s\" has %lld bytes, but the job says %zu", path,

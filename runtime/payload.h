@@ -4,6 +4,9 @@
  * The job says in `files` and `file_gen` which of them may exist, before they do; whoever fills the slot next, or
  * clears up after a killed producer, unlinks them.
  *
+ * With an instance that is shared with a Unix group (share.h) they are 0640, else 0600. Nothing but a regular file with one
+ * name is ever read.
+ *
  * They may have hundreds of megabytes, so they are never copied through the memory of a process: descriptors are copied
  * by the kernel, and readers get a mapping. A file is written once and then only unlinked, which disturbs no reader;
  * should somebody else shorten one while it is mapped, its reader dies of SIGBUS.

@@ -16,13 +16,23 @@
 
 struct persona;
 
+/* Where programs are looked up without a PATH; also the PATH of a clean environment. */
+#define PERSONA_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 /*
  * Make the persona of a pool or program. `ipc_group` (may be NULL) is a group that is added to those of another user, so
  * that its workers reach the IPC objects. -1: no such user or group, we may not become it, a directory that is not there,
- * ...
+ * ... Nothing is changed anywhere: also good for a check. The environment is copied: later changes of ours do not count.
  */
-int persona_make(const struct cfg_process *config, const char *ipc_group, struct persona **persona, struct ym_err *err);
+int persona_make(const struct cfg_process *config, const char *ipc_group, struct persona **out, struct ym_err *err);
 void persona_free(struct persona *persona);
+
+/*
+ * With `cgroup_memory`: make (or take again) the cgroup NAME below our own and set its limit; every process of the persona
+ * is put into it. launch() refuses a persona that lacks it. Nothing to do without the option: 0. `root` is "" (tests: where
+ * proc/self/cgroup and sys/fs/cgroup of a made-up system are).
+ */
+int persona_cgroup(struct persona *persona, const char *root, const char *name, struct ym_err *err);
 
 /* The value of a variable of its environment, NULL if it is not set: for PATH. */
 const char *persona_env(const struct persona *persona, const char *name);

@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../ipc/queue.h"
 #include "brief.h"
 #include "log.h"
-#include "master.h"
 #include "ready.h"
 #include "text.h"
 
@@ -24,9 +24,9 @@ static int free_row(const struct table_sh *table)
 }
 
 /* The queue of the pool, made if it is missing or was removed by hand. *made says which. Under the group's LOCK. */
-static int enter_queue(struct master *master, const char *pool, int32_t *id, bool *made, struct ym_err *err)
+static int enter_queue(struct yard *yard, const char *pool, int32_t *id, bool *made, struct ym_err *err)
 {
-	struct ym_registry_sh *reg = master->instance.group.reg;
+	struct ym_registry_sh *reg = yard->instance->group.reg;
 	struct ym_entry_sh *entry;
 	char name[YM_OBJECT_NAME_MAX];
 
@@ -37,7 +37,7 @@ static int enter_queue(struct master *master, const char *pool, int32_t *id, boo
 		entry = NULL;
 	}
 	*made = !entry;
-	if (!entry && ym_registry_add(reg, YM_OBJECT_QUEUE, name, 0, 0, 0600, NULL, err) < 0)
+	if (!entry && ym_registry_add(reg, YM_OBJECT_QUEUE, name, 0, 0, 0, NULL, err) < 0)
 		return -1;
 	*id = ym_registry_find(reg, name)->id;
 	return 0;
@@ -60,7 +60,7 @@ static void check_room(int queue, const struct cfg_pool *config)
 
 void pool_check_queue(struct pool *pool)
 {
-	struct instance *instance = &pool->master->instance;
+	struct instance *instance = pool->yard->instance;
 	struct table_pool_sh *row = &instance->table->pools[pool->index];
 	struct ym_queue_stat stat;
 	struct ym_err err;
@@ -70,7 +70,7 @@ void pool_check_queue(struct pool *pool)
 
 	if (ym_queue_stat(atomic_load(&row->queue), &stat, NULL) == 0 || ym_group_lock(&instance->group, &err) < 0)
 		return;
-	result = enter_queue(pool->master, pool->config->name, &queue, &made, &err);
+	result = enter_queue(pool->yard, pool->config->name, &queue, &made, &err);
 	if (result == 0)
 		atomic_store(&row->queue, queue);
 	ym_group_unlock(&instance->group);
@@ -135,7 +135,7 @@ static void enter_rules(struct table_pool_sh *row, const struct cfg_pool *config
 
 void pool_enter_crash_rule(struct pool *pool)
 {
-	struct table_sh *table = pool->master->instance.table;
+	struct table_sh *table = pool->yard->instance->table;
 	struct table_pool_sh *row = &table->pools[pool->index];
 
 	switch (pool->config->on_crash) {
@@ -154,7 +154,7 @@ void pool_enter_crash_rule(struct pool *pool)
 
 static void show(struct pool *pool)
 {
-	struct board_pool_sh *row = &pool->master->instance.board->pools[pool->index];
+	struct board_pool_sh *row = &pool->yard->instance->board->pools[pool->index];
 	const char *plugin = pool->config->plugin;
 	size_t length = plugin ? strlen(plugin) : 0;
 
@@ -164,7 +164,6 @@ static void show(struct pool *pool)
 		          length < sizeof(row->task) ? plugin : plugin + length - sizeof(row->task) + 1);
 	else
 		text_copy(row->task, sizeof(row->task), pool->config->command);
-	atomic_store(&row->wanted, (uint32_t)pool->config->workers_max);
 	atomic_store(&row->used, 1);
 }
 
@@ -206,16 +205,33 @@ static size_t count_words(char *const *words)
 	return n;
 }
 
+/* What the pool's workers do about themselves. */
+static struct brief_numbers numbers_of(const struct pool *pool)
+{
+	const struct cfg_pool *config = pool->config;
+
+	return (struct brief_numbers){
+	    .build = pool->build,
+	    .max_jobs = config->max_jobs,
+	    .max_memory = config->max_memory,
+	    .jitter = config->recycle_jitter,
+	    .orphan_ms = pool->yard->config->orphan_timeout_ms,
+	};
+}
+
+/* A new brief in place of the one it has. */
 static int write_brief(struct pool *pool, struct ym_err *err)
 {
 	const struct cfg_pool *config = pool->config;
 	struct brief brief = {
-	    .instance = pool->master->instance.name,
-	    .directory = pool->master->instance.directory,
+	    .instance = pool->yard->instance->name,
+	    .directory = pool->yard->instance->directory,
 	    .pool = config->name,
 	    .plugin = config->plugin ? config->plugin : "",
+	    .numbers = numbers_of(pool),
 	};
 	struct command_numbers numbers;
+	int fd;
 
 	brief.options = calloc(count_words(config->command_words) + config->noptions + 8, sizeof(*brief.options));
 	if (!brief.options)
@@ -224,43 +240,287 @@ static int write_brief(struct pool *pool, struct ym_err *err)
 	for (size_t i = 0; i < config->noptions; i++)
 		brief.options[brief.noptions++] =
 		    (struct brief_option){config->options[i].key, config->options[i].value};
-	pool->brief = brief_write(&brief, err);
+	fd = brief_write(&brief, err);
 	free(brief.options);
-	return pool->brief < 0 ? -1 : 0;
+	if (fd < 0)
+		return -1;
+	if (pool->brief >= 0)
+		close(pool->brief);
+	pool->brief = fd;
+	return 0;
 }
 
-int pool_enter(struct pool *pool, struct master *master, const struct cfg_pool *config, struct ym_err *err)
+/* ---- what its workers are started with ------------------------------------------------------- */
+
+static uint32_t mix(uint32_t sum, const void *bytes, size_t size)
 {
-	struct table_sh *table = master->instance.table;
+	for (size_t i = 0; i < size; i++)
+		sum = (sum ^ ((const unsigned char *)bytes)[i]) * 16777619u;
+	return sum;
+}
+
+static uint32_t mix_text(uint32_t sum, const char *text)
+{
+	return text ? mix(sum, text, strlen(text) + 1) : mix(sum, "\1", 2);
+}
+
+/*
+ * A number that is another one when a worker would be started differently: for the next master, which asks whether the
+ * workers it finds are those it would start. The file's identity says that a plugin was built anew.
+ */
+static uint32_t build_of(const struct pool *pool)
+{
+	const struct cfg_pool *config = pool->config;
+	const struct cfg_process *process = &config->process;
+	const char *file = config->plugin ? config->plugin : config->command_words[0];
+	const struct brief_numbers numbers = numbers_of(pool);
+	const int64_t limits[] = {process->umask,
+	                          process->clear_env,
+	                          process->nice,
+	                          process->rlimit_files,
+	                          process->rlimit_core,
+	                          process->rlimit_memory,
+	                          process->rlimit_processes,
+	                          process->rlimit_stack,
+	                          process->rlimit_cpu,
+	                          process->no_new_privs,
+	                          process->cgroup_memory,
+	                          config->output_max,
+	                          config->timeout_grace_ms,
+	                          numbers.max_jobs,
+	                          numbers.max_memory,
+	                          numbers.jitter,
+	                          numbers.orphan_ms};
+	uint32_t sum = mix(2166136261u, limits, sizeof(limits));
+	struct stat st;
+
+	sum = mix_text(sum, config->plugin);
+	for (char **word = config->command_words; word && *word; word++)
+		sum = mix_text(sum, *word);
+	for (size_t i = 0; i < config->noptions; i++)
+		sum = mix_text(mix_text(sum, config->options[i].key), config->options[i].value);
+	for (size_t i = 0; i < process->nenvironment; i++)
+		sum = mix_text(mix_text(sum, process->environment[i].key), process->environment[i].value);
+	sum = mix_text(mix_text(mix_text(sum, process->user), process->group), process->directory);
+	sum = mix(sum, config->retry_codes, sizeof(config->retry_codes));
+	if (stat(file, &st) == 0) {
+		sum = mix(sum, &st.st_ino, sizeof(st.st_ino));
+		sum = mix(sum, &st.st_mtim, sizeof(st.st_mtim));
+	}
+	return sum;
+}
+
+/* Everything a worker is started with, made before anything is given up: on an error all is as it was. */
+static int prepare(struct pool *pool, struct ym_err *err)
+{
+	uint32_t before = pool->build;
+	char cgroup[2 * TABLE_NAME_MAX];
+	struct persona *persona;
+
+	if (persona_make(&pool->config->process, pool->yard->config->ipc_group, &persona, err) < 0)
+		return -1;
+	snprintf(cgroup, sizeof(cgroup), "%s.%s", pool->yard->instance->name, pool->config->name);
+	pool->build = build_of(pool);
+	if (persona_cgroup(persona, "", cgroup, err) < 0 || write_brief(pool, err) < 0) {
+		pool->build = before;
+		persona_free(persona);
+		return -1;
+	}
+	persona_free(pool->persona);
+	pool->persona = persona;
+	return 0;
+}
+
+static int open_log(struct pool *pool, struct child_log **log, const char *stream, const struct cfg_log *config,
+                    struct ym_err *err)
+{
+	if (*log)
+		return child_log_apply(*log, config, err);
+	return child_log_open(log, pool->yard->instance->directory, pool->config->name, stream, CHILD_LOG_LABELLED,
+	                      config, err);
+}
+
+static int open_logs(struct pool *pool, struct ym_err *err)
+{
+	const struct cfg_process *process = &pool->config->process;
+
+	if (open_log(pool, &pool->output, "stdout", &process->stdout_log, err) < 0)
+		return -1;
+	if (!process->redirect_stderr)
+		return open_log(pool, &pool->errors, "stderr", &process->stderr_log, err);
+	child_log_close(pool->errors);
+	pool->errors = NULL;
+	return 0;
+}
+
+/* ---- as a unit of the supervisor ------------------------------------------------------------- */
+
+static struct pool *of(const struct unit *unit)
+{
+	return (struct pool *)(uintptr_t)((const char *)unit - offsetof(struct pool, unit));
+}
+
+static void start(struct unit *unit)
+{
+	struct pool *pool = of(unit);
+
+	inbox_keeper_read(&pool->inbox);
+	crew_start(pool);
+}
+
+static void stop(struct unit *unit)
+{
+	struct pool *pool = of(unit);
+
+	inbox_keeper_close(&pool->inbox);
+	crew_stop(pool);
+}
+
+static void press(struct unit *unit)
+{
+	crew_press(of(unit));
+}
+
+static void wait_for(struct unit *unit, const char *other)
+{
+	struct pool *pool = of(unit);
+	struct board_pool_sh *row = &pool->yard->instance->board->pools[pool->index];
+	char text[BOARD_REASON_MAX];
+
+	snprintf(text, sizeof(text), "it depends on %s", other);
+	atomic_store(&row->state, BOARD_POOL_WAITING);
+	board_reason_write(row->reason, &row->reason_version, text);
+}
+
+static int roll(struct unit *unit, struct ym_err *err)
+{
+	struct pool *pool = of(unit);
+
+	/* A plugin may have been built anew, a user have got another group. */
+	if (prepare(pool, err) < 0)
+		return -1;
+	crew_roll(pool);
+	return 0;
+}
+
+static unsigned alive(const struct unit *unit)
+{
+	return crew_alive(of(unit));
+}
+
+static bool ready(const struct unit *unit)
+{
+	return crew_ready(of(unit));
+}
+
+static const struct unit_ops unit_ops = {
+    .word = "pool",
+    .start = start,
+    .stop = stop,
+    .press = press,
+    .wait = wait_for,
+    .roll = roll,
+    .alive = alive,
+    .ready = ready,
+};
+
+/* ---- enter, change, remove ------------------------------------------------------------------- */
+
+static int enter_row(struct pool *pool, struct ym_err *err)
+{
+	struct table_sh *table = pool->yard->instance->table;
+	const struct cfg_pool *config = pool->config;
 	int index = table_pool(table, config->name);
 	struct table_pool_sh *row;
 	int32_t queue;
 	bool made;
 
-	*pool = (struct pool){.master = master, .config = config, .brief = -1};
 	if (index < 0)
 		index = free_row(table);
 	if (index < 0)
 		return ym_fail(err, YM_ERR_LIMIT, "no row for pool %s: at most %d pools", config->name, TABLE_POOLS);
 	pool->index = (unsigned)index;
 	row = &table->pools[index];
-	if (enter_queue(master, config->name, &queue, &made, err) < 0)
+	if (enter_queue(pool->yard, config->name, &queue, &made, err) < 0)
 		return -1;
 	check_room(queue, config);
 	enter_limits(table, row, config);
 	atomic_store(&row->queue, queue);
 	memcpy(row->name, config->name, sizeof(row->name));
 	enter_rules(row, config);
-	if (master->instance.group.fresh)
+	atomic_fetch_and(&row->mode, ~(uint32_t)POOL_REMOVED);
+	return 0;
+}
+
+int pool_enter(struct pool *pool, struct yard *yard, const struct cfg_pool *config, struct ym_err *err)
+{
+	struct table_pool_sh *row;
+
+	*pool = (struct pool){.yard = yard, .brief = -1};
+	pool_point(pool, config);
+	pool->unit.ops = &unit_ops;
+	pool->unit.wanted = config->process.autostart;
+	if (prepare(pool, err) < 0 || open_logs(pool, err) < 0 || enter_row(pool, err) < 0)
+		return -1;
+	row = &yard->instance->table->pools[pool->index];
+	atomic_store(&row->recycling, 0);
+	if (yard->instance->group.fresh)
 		atomic_fetch_or(&row->mode, POOL_LOADING);
 	atomic_store(&row->used, 1);
 	show(pool);
-	if (inbox_keeper_enter(&pool->inbox, &master->instance, &master->loop, config, pool->index, err) < 0)
-		return -1;
-	return write_brief(pool, err);
+	return inbox_keeper_enter(&pool->inbox, yard->instance, yard->loop, config, pool->index, err);
 }
 
-/* ---- children -------------------------------------------------------------------------------- */
+int pool_apply(struct pool *pool, const struct cfg_pool *config, struct ym_err *err)
+{
+	const struct cfg_pool *before = pool->config;
+	uint32_t build = pool->build;
+
+	pool_point(pool, config);
+	if (prepare(pool, err) < 0 || open_logs(pool, err) < 0 || enter_row(pool, err) < 0) {
+		pool_point(pool, before);
+		return -1;
+	}
+	atomic_store(&pool->yard->instance->table->pools[pool->index].scaled, 0);
+	show(pool);
+	inbox_keeper_close(&pool->inbox);
+	if (inbox_keeper_enter(&pool->inbox, pool->yard->instance, pool->yard->loop, config, pool->index, err) < 0)
+		return -1;
+	if (pool->unit.up)
+		inbox_keeper_read(&pool->inbox);
+	if (pool->build != build)
+		crew_roll(pool);
+	crew_size(pool);
+	return 0;
+}
+
+void pool_point(struct pool *pool, const struct cfg_pool *config)
+{
+	pool->config = pool->inbox.config = config;
+	pool->unit.name = config->name;
+	pool->unit.process = &config->process;
+	for (size_t i = 0; i < pool->crew.nplaces; i++)
+		pool->crew.places[i]->child.life.policy = &config->process;
+}
+
+void pool_remove(struct pool *pool)
+{
+	pool->removed = true;
+	atomic_fetch_or(&pool->yard->instance->table->pools[pool->index].mode, POOL_REMOVED);
+	pool->unit.wanted = false;
+}
+
+void pool_free(struct pool *pool)
+{
+	crew_free(pool);
+	inbox_keeper_close(&pool->inbox);
+	child_log_close(pool->output);
+	child_log_close(pool->errors);
+	persona_free(pool->persona);
+	if (pool->brief >= 0)
+		close(pool->brief);
+	pool->brief = -1;
+}
 
 bool pool_row_alive(const struct instance *instance, unsigned row, struct board_work *work)
 {
@@ -269,115 +529,4 @@ bool pool_row_alive(const struct instance *instance, unsigned row, struct board_
 	return atomic_load(&sh->used) && board_read_work(sh, work) && work->pid != 0 &&
 	       work->state != BOARD_WORKER_ENDED && work->state != BOARD_WORKER_FAILED &&
 	       ym_group_alive(&instance->group, work->slot) && ym_process_started(work->pid) == work->process_started;
-}
-
-/* Children that are started again when their worker ends. */
-static size_t places(const struct pool *pool)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < pool->nchildren; i++)
-		n += !pool->children[i].extra;
-	return n;
-}
-
-int pool_take_over(struct pool *pool, bool *rows, struct ym_err *err)
-{
-	struct instance *instance = &pool->master->instance;
-	uint32_t nrows = instance->board->instance.rows;
-	size_t workers = (size_t)pool->config->workers_max;
-
-	/* Room for the case that every row holds a worker of ours. */
-	pool->children = calloc(workers + nrows, sizeof(*pool->children));
-	if (!pool->children)
-		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
-	for (unsigned row = 0; row < nrows; row++) {
-		struct child *child = &pool->children[pool->nchildren];
-		struct board_work work;
-
-		if (rows[row] || !pool_row_alive(instance, row, &work) || work.pool != pool->index)
-			continue;
-		rows[row] = true;
-		child_init(child, pool, row);
-		/* One that cannot be watched keeps its row, and another place is made instead. */
-		child->extra = !child_adopt(child) || places(pool) >= workers;
-		pool->nchildren++;
-	}
-	return 0;
-}
-
-static int vacant(const struct pool *pool, const bool *rows)
-{
-	uint32_t n = pool->master->instance.board->instance.rows;
-
-	for (unsigned i = 0; i < n; i++)
-		if (!rows[i])
-			return (int)i;
-	return -1;
-}
-
-int pool_populate(struct pool *pool, bool *rows, struct ym_err *err)
-{
-	while (places(pool) < (size_t)pool->config->workers_max) {
-		int row = vacant(pool, rows);
-
-		if (row < 0)
-			return ym_fail(err, YM_ERR_FULL,
-			               "the board of the running generation has only %u worker rows: let the old "
-			               "workers end first (yardmaster stop), then start anew",
-			               pool->master->instance.board->instance.rows);
-		rows[row] = true;
-		child_init(&pool->children[pool->nchildren++], pool, (unsigned)row);
-	}
-	return 0;
-}
-
-void pool_start(struct pool *pool)
-{
-	inbox_keeper_read(&pool->inbox);
-	for (size_t i = 0; i < pool->nchildren; i++)
-		if (!pool->children[i].extra)
-			child_start(&pool->children[i]);
-}
-
-void pool_stop(struct pool *pool)
-{
-	inbox_keeper_close(&pool->inbox);
-	for (size_t i = 0; i < pool->nchildren; i++)
-		child_stop(&pool->children[i]);
-}
-
-void pool_press(struct pool *pool)
-{
-	for (size_t i = 0; i < pool->nchildren; i++)
-		child_press(&pool->children[i]);
-}
-
-unsigned pool_alive(const struct pool *pool)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < pool->nchildren; i++)
-		n += pool->children[i].process != NULL;
-	return n;
-}
-
-struct child *pool_find(struct pool *pool, unsigned slot)
-{
-	for (size_t i = 0; i < pool->nchildren; i++) {
-		struct child *child = &pool->children[i];
-		struct board_work work;
-
-		if (child->process && board_read_work(&pool->master->instance.board->workers[child->row], &work) &&
-		    work.pid == process_pid(child->process) && work.slot == slot)
-			return child;
-	}
-	return NULL;
-}
-
-void pool_free(struct pool *pool)
-{
-	if (pool->brief >= 0)
-		close(pool->brief);
-	free(pool->children);
 }

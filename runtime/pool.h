@@ -1,55 +1,55 @@
 /*
- * pool.h - a pool of the configuration: its row in the table, its brief, its children.
+ * pool.h - a pool of the configuration: its row in the table, its queue, its brief, its inbox, its log, its crew.
  */
 #ifndef YM_RUNTIME_POOL_H
 #define YM_RUNTIME_POOL_H
 
 #include <stdbool.h>
 
-#include "../config/config.h"
-#include "board.h"
-#include "child.h"
+#include "child_log.h"
+#include "crew.h"
 #include "inbox_keeper.h"
-#include "instance.h"
-
-struct master;
+#include "persona.h"
+#include "unit.h"
+#include "yard.h"
 
 struct pool {
-	struct master *master;
+	struct unit unit;
+	struct yard *yard;
 	const struct cfg_pool *config;
 	unsigned index; /* in table and board */
 	int brief;      /* descriptor, see brief.h */
+	uint32_t
+	    build; /* of what its workers are started with: changes with the brief, the persona and the plugin's file */
+	struct persona *persona;
+	struct child_log *output, *errors; /* errors NULL: with the output */
 	struct inbox_keeper inbox;
-	struct child *children; /* config->workers of them, then those adopted above that */
-	size_t nchildren;
+	struct crew crew;
+	bool removed; /* not configured any more: goes when its last worker has gone */
 };
 
 /* Enter the pool into table and board, with its queue and limits (callers hold the group's LOCK), write its brief. */
-int pool_enter(struct pool *pool, struct master *master, const struct cfg_pool *config, struct ym_err *err);
+int pool_enter(struct pool *pool, struct yard *yard, const struct cfg_pool *config, struct ym_err *err);
+
+/* The same for a pool that is entered, with another configuration. */
+int pool_apply(struct pool *pool, const struct cfg_pool *config, struct ym_err *err);
+
+/* Its configuration lies elsewhere in memory, but says the same. */
+void pool_point(struct pool *pool, const struct cfg_pool *config);
 
 /* Enter what a crash leads to: when all pools are entered, for it may name one of them. */
 void pool_enter_crash_rule(struct pool *pool);
 
+/* It is not in the configuration any more: no new jobs, its workers end when theirs are over. */
+void pool_remove(struct pool *pool);
+
 /* Make the pool's queue again if somebody has removed it by hand. */
 void pool_check_queue(struct pool *pool);
 
+/* After its last worker has gone: let go of everything but the row. The memory of `pool` is the caller's. */
+void pool_free(struct pool *pool);
+
 /* Does a living worker hold this board row? *work is its record. */
 bool pool_row_alive(const struct instance *instance, unsigned row, struct board_work *work);
-
-/* Take over living workers that a dead master left, and mark their rows in `rows`. All pools before any populates. */
-int pool_take_over(struct pool *pool, bool *rows, struct ym_err *err);
-
-/* Make the places that are still missing, on rows not marked in `rows`. */
-int pool_populate(struct pool *pool, bool *rows, struct ym_err *err);
-
-void pool_start(struct pool *pool);
-void pool_stop(struct pool *pool);
-/* Go one step further with those that have not stopped yet. */
-void pool_press(struct pool *pool);
-/* Children with a process. */
-unsigned pool_alive(const struct pool *pool);
-/* The child whose worker holds this participant slot, or NULL. */
-struct child *pool_find(struct pool *pool, unsigned slot);
-void pool_free(struct pool *pool);
 
 #endif

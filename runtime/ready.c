@@ -6,6 +6,7 @@
 
 #include "../ipc/queue.h"
 #include "../ipc/sys.h"
+#include "bell.h"
 
 /* All of one type, so that a receiver never has to search; the bytes only tell an onlooker what they are. */
 #define TOKEN_TYPE 1
@@ -44,6 +45,9 @@ void ready_wake(struct instance *instance, unsigned pool, unsigned n)
 	if (atomic_load(&row->mode) & POOL_PAUSED)
 		return;
 	sleeping = atomic_load(&row->sleeping);
+	/* There could be workers more: the master is told once, and looks at everything. */
+	if ((sleeping < 0 || n > (unsigned)sleeping) && atomic_load(&row->hungry) && atomic_exchange(&row->hungry, 0))
+		bell_ring(instance->directory);
 	/* Not those who go to sleep again meanwhile. */
 	if (sleeping < 0 || n > (unsigned)sleeping)
 		n = sleeping < 0 ? 0 : (unsigned)sleeping;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -116,6 +117,21 @@ int spawn_open_process(pid_t pid, uint64_t started)
 		return -1;
 	}
 	return fd;
+}
+
+int spawn_open_output(pid_t pid, int fd)
+{
+	char path[64];
+	struct stat st;
+	int output;
+
+	snprintf(path, sizeof(path), "/proc/%ld/fd/%d", (long)pid, fd);
+	output = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (output >= 0 && (fstat(output, &st) < 0 || !S_ISFIFO(st.st_mode))) {
+		close(output);
+		output = -1;
+	}
+	return output;
 }
 
 void spawn_signal(int pidfd, int signo)

@@ -27,6 +27,12 @@ pid_t spawn_self(const struct spawn *spawn, int *pidfd, struct ym_err *err);
 /* A pidfd for a process known by pid and start time; -1 if it is gone or another one has its pid now. */
 int spawn_open_process(pid_t pid, uint64_t started);
 
+/*
+ * The read end of the pipe behind a descriptor of a living process, whose reader has died: opened from its side, through
+ * /proc. -1: it is no pipe, or may not be opened.
+ */
+int spawn_open_output(pid_t pid, int fd);
+
 /* Send a signal through a pidfd. */
 void spawn_signal(int pidfd, int signo);
 

@@ -38,9 +38,9 @@ static uint64_t payload_max(const struct instance *instance, const struct job_re
 }
 
 /* Is the pool in this mode, and does that concern the job? One of a backlog was accepted before. */
-static bool refuses(const struct instance *instance, const struct job_request *request, enum table_pool_mode mode)
+static bool refuses(const struct instance *instance, const struct job_request *request, uint32_t modes)
 {
-	return !request->past && (atomic_load(&instance->table->pools[request->pool].mode) & mode);
+	return !request->past && (atomic_load(&instance->table->pools[request->pool].mode) & modes);
 }
 
 static int fail_loading(const struct instance *instance, const struct job_request *request, struct ym_err *err)
@@ -51,6 +51,9 @@ static int fail_loading(const struct instance *instance, const struct job_reques
 
 static int fail_draining(const struct instance *instance, const struct job_request *request, struct ym_err *err)
 {
+	if (refuses(instance, request, POOL_REMOVED))
+		return ym_fail(err, YM_ERR_NO, "pool %.*s is not in the configuration any more and takes no jobs",
+		               TABLE_NAME_MAX, instance->table->pools[request->pool].name);
 	return ym_fail(err, YM_ERR_NO, "pool %.*s is being drained and takes no jobs (yardmaster resume ends that)",
 	               TABLE_NAME_MAX, instance->table->pools[request->pool].name);
 }
@@ -65,7 +68,7 @@ static int check_request(const struct instance *instance, const struct job_reque
 	if (check_time(request->delay_ms, "delay", err) < 0 || check_time(request->at_ms, "time", err) < 0 ||
 	    (request->timeout_ms != -1 && check_time(request->timeout_ms, "timeout", err) < 0))
 		return -1;
-	if (refuses(instance, request, POOL_DRAINING))
+	if (refuses(instance, request, POOL_DRAINING | POOL_REMOVED))
 		return fail_draining(instance, request, err);
 	if (check_text(request->tag, JOB_TAG_MAX, "tag", err) < 0)
 		return -1;
@@ -205,7 +208,7 @@ static enum verdict accept(struct instance *instance, const struct job_request *
 	uint64_t seen = one->word;
 	unsigned flags = (request->keep ? JOB_KEEP : 0u) | (request->reply.key ? JOB_REPLY : 0u);
 
-	if (refuses(instance, request, POOL_DRAINING))
+	if (refuses(instance, request, POOL_DRAINING | POOL_REMOVED))
 		return DRAINING;
 	if (refuses(instance, request, POOL_LOADING))
 		return LOADING;

@@ -50,7 +50,7 @@
 #include "story.h"
 
 #define TABLE_NAME    "table"
-#define TABLE_VERSION 2
+#define TABLE_VERSION 3
 
 #define TABLE_POOLS       INDEX_POOLS
 #define TABLE_LIMITS      64
@@ -205,6 +205,7 @@ enum table_pool_mode {
 	POOL_PAUSED = 1,   /* workers start no job */
 	POOL_DRAINING = 2, /* no job is accepted */
 	POOL_LOADING = 4,  /* none yet: those of the backlog come first, for their unique keys count */
+	POOL_REMOVED = 8,  /* not in the configuration any more: none is accepted, those that wait are kept */
 };
 
 /* A pool as clients and workers see it. Written by the master under the group's LOCK, unless the field says otherwise. */
@@ -236,7 +237,14 @@ struct table_pool_sh {
 	_Atomic uint32_t ready;   /* bit per level: its list is not empty; written under the index lock */
 	_Atomic int32_t sleeping; /* workers in msgrcv, less the tokens on their way; anybody */
 	_Atomic uint32_t mode;    /* enum table_pool_mode; anybody */
-	char zeroes4[116];
+	_Atomic uint32_t
+	    hungry; /* 1: the master can add workers; 0 by who rings the bell for a job no worker is free for */
+	/* workers of the pool that end to be recycled and have no successor yet: +1 by the worker, -1 by the master */
+	_Atomic uint32_t recycling;
+	_Atomic uint32_t recycle_at_once;     /* no worker ends to be recycled while so many are; master */
+	_Atomic int32_t scale_min, scale_max; /* of `scale`, kept for the next master; master */
+	_Atomic uint32_t scaled;              /* 1: they count; master */
+	char zeroes4[92];
 };
 _Static_assert(sizeof(struct table_pool_sh) == 384, "layout above");
 _Static_assert(offsetof(struct table_pool_sh, ready) == 256, "a cache line of its own");

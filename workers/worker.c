@@ -1,6 +1,7 @@
 /* worker.c - attach, then claim, run and report until told to stop, then leave. */
 #include "worker.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,19 +11,18 @@
 #include <unistd.h>
 
 #include "../ipc/sys.h"
+#include "../runtime/bell.h"
 #include "../runtime/brief.h"
 #include "../runtime/limit.h"
 #include "command.h"
 #include "job.h"
 #include "plugin_host.h"
 
-/* A worker whose master died waits this long for a new one to take it over. */
-#define ORPHAN_PATIENCE_NS UINT64_C(60000000000)
-
 /* msgrcv has no signal mask: a signal just before it would be slept over, so the noted signal knocks again. */
-#define KNOCK_NS     20000000
-#define ORPHAN_NS    1000000000
-#define KNOCK_SIGNAL (SIGRTMIN + 7)
+#define KNOCK_NS       20000000
+#define MEMORY_LOOK_NS 10000000
+#define ORPHAN_NS      1000000000
+#define KNOCK_SIGNAL   (SIGRTMIN + 7)
 
 struct worker {
 	struct brief brief;
@@ -34,7 +34,12 @@ struct worker {
 	struct board_work work;
 	unsigned pool;
 	pid_t master;
-	uint64_t orphan_since; /* 0: the master lives */
+	bool adopted;          /* the master that started it is gone: it asks now and then whether there is another */
+	uint64_t orphan_since; /* 0: there is a master */
+	uint64_t jobs_left;    /* until it is recycled; UINT64_MAX: never */
+	uint64_t memory_max;   /* bytes, likewise */
+	uint64_t memory_look;  /* when its memory was looked at last */
+	bool recycled;         /* it ends to be replaced */
 	bool revoked;          /* its job was taken away from it */
 };
 
@@ -64,6 +69,7 @@ static void note_signal(int signo)
 static void note_knock(int signo)
 {
 	(void)signo;
+	look_noted = 1;
 }
 
 static int catch_signals(struct ym_err *err)
@@ -135,17 +141,17 @@ static void count(struct worker *worker, enum job_state state)
 {
 	switch (state) {
 	case JOB_DONE:
-		bump(&worker->row->done);
+		bump(&worker->row->counters[BOARD_DONE]);
 		break;
 	case JOB_CANCELLED:
-		bump(&worker->row->cancelled);
+		bump(&worker->row->counters[BOARD_CANCELLED]);
 		break;
 	case JOB_DELAYED:
 	case JOB_READY:
-		bump(&worker->row->retried);
+		bump(&worker->row->counters[BOARD_RETRIED]);
 		break;
 	default:
-		bump(&worker->row->failed);
+		bump(&worker->row->counters[BOARD_FAILED]);
 	}
 }
 
@@ -180,11 +186,11 @@ static void run_job(struct worker *worker, uint32_t slot, uint64_t word)
 		show_job(worker, &job);
 		in_task = 1;
 		/* A signal that came before this line may have started the knocking. */
-		if (look_noted || worker->orphan_since)
+		if (look_noted || worker->adopted)
 			knock_every(0);
 		outcome = worker->host.plugin->run(&job);
 		in_task = 0;
-		if (worker->orphan_since)
+		if (worker->adopted)
 			knock_every(ORPHAN_NS);
 	} else {
 		ym_error(&job, "%s", err.text);
@@ -195,7 +201,8 @@ static void run_job(struct worker *worker, uint32_t slot, uint64_t word)
 
 static bool told_to_end(const struct worker *worker)
 {
-	return stop_noted || worker->revoked || atomic_load(&worker->row->order) == BOARD_ORDER_RETIRE;
+	return stop_noted || worker->revoked || worker->recycled ||
+	       atomic_load(&worker->row->order) == BOARD_ORDER_RETIRE;
 }
 
 /* The board says what it waits for. */
@@ -233,6 +240,76 @@ static int take_limits(struct worker *worker, struct ym_err *err)
 	return result;
 }
 
+/* ---- recycling ------------------------------------------------------------------------------- */
+
+/* Not with the others that were started at the same time: up to `percent` less. */
+static uint64_t drawn(int64_t most, int64_t percent)
+{
+	uint64_t span = (uint64_t)most / 100 * (uint64_t)percent + (uint64_t)most % 100 * (uint64_t)percent / 100;
+	uint64_t dice = ((uint64_t)arc4random() << 32) | arc4random();
+
+	if (most == 0)
+		return UINT64_MAX;
+	return (uint64_t)most - (span ? dice % (span + 1) : 0);
+}
+
+/* Of this process alone; 0: not known. */
+static uint64_t memory_used(void)
+{
+	char text[64] = "";
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	unsigned long long pages = 0;
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0 || sscanf(text, "%*u %llu", &pages) != 1)
+		pages = 0;
+	if (fd >= 0)
+		close(fd);
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* After each job a look would cost more than many a job. */
+static bool too_large(struct worker *worker)
+{
+	uint64_t now;
+
+	if (worker->memory_max == UINT64_MAX)
+		return false;
+	now = ym_now_ns();
+	if (now - worker->memory_look < MEMORY_LOOK_NS)
+		return false;
+	worker->memory_look = now;
+	return memory_used() > worker->memory_max;
+}
+
+/* Only so many at once: others go on meanwhile, and try again after their next job. */
+static bool take_permit(struct worker *worker)
+{
+	struct table_pool_sh *row = &worker->instance.table->pools[worker->pool];
+	uint32_t seen = atomic_load(&row->recycling);
+
+	while (seen < atomic_load(&row->recycle_at_once))
+		if (atomic_compare_exchange_weak(&row->recycling, &seen, seen + 1))
+			return true;
+	return false;
+}
+
+static void consider_recycling(struct worker *worker)
+{
+	enum board_recycled why = BOARD_RECYCLED_NOT;
+
+	if (worker->jobs_left != UINT64_MAX && worker->jobs_left > 0)
+		worker->jobs_left--;
+	if (worker->jobs_left == 0)
+		why = BOARD_RECYCLED_JOBS;
+	else if (too_large(worker))
+		why = BOARD_RECYCLED_MEMORY;
+	/* Without a master nobody would take its place. */
+	if (why == BOARD_RECYCLED_NOT || worker->orphan_since || !take_permit(worker))
+		return;
+	worker->recycled = true;
+	atomic_store(&worker->row->recycled, why);
+}
+
 static int take_job(struct worker *worker, struct ym_err *err)
 {
 	uint32_t slot;
@@ -248,17 +325,26 @@ static int take_job(struct worker *worker, struct ym_err *err)
 	}
 	run_job(worker, slot, word);
 	limit_set_give(&worker->limits);
+	consider_recycling(worker);
 	return 0;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-/* Without a master the worker goes on working, but not for ever. */
+/*
+ * The master that started this worker is gone. Without one it goes on working, but not for ever; the next one takes it
+ * over without a word, so it asks whether there is one: the kernel knows whether somebody leads.
+ */
 static bool orphaned_too_long(struct worker *worker)
 {
+	worker->adopted = true;
+	if (ym_sem_value(worker->instance.group.semid, YM_GROUP_LEADER) > 0) {
+		worker->orphan_since = 0;
+		return false;
+	}
 	if (worker->orphan_since == 0)
 		worker->orphan_since = ym_now_ns();
-	return ym_now_ns() - worker->orphan_since > ORPHAN_PATIENCE_NS;
+	return ym_now_ns() - worker->orphan_since > (uint64_t)worker->brief.numbers.orphan_ms * 1000000u;
 }
 
 /* Between two jobs: costs nothing while no signal has come. */
@@ -268,7 +354,7 @@ static bool must_end(struct worker *worker)
 	atomic_thread_fence(memory_order_seq_cst);
 	if (told_to_end(worker))
 		return true;
-	if (!look_noted && !worker->orphan_since)
+	if (!look_noted)
 		return false;
 	look_noted = 0;
 	if (getppid() != worker->master) {
@@ -337,7 +423,10 @@ static int attach(struct worker *worker, unsigned row, struct ym_err *err)
 	    .process_started = ym_process_started(getpid()),
 	    .slot = worker->instance.group.slot,
 	    .pool = worker->pool,
+	    .build = (uint32_t)worker->brief.numbers.build,
 	};
+	worker->jobs_left = drawn(worker->brief.numbers.max_jobs, worker->brief.numbers.jitter);
+	worker->memory_max = drawn(worker->brief.numbers.max_memory, worker->brief.numbers.jitter);
 	/*
 	 * The next master gives rows of dead workers away. It waits for participants that are on their way to their
 	 * row, so asking before and after is enough (see await_starting() in master.c).
@@ -360,13 +449,15 @@ static int work(struct worker *worker, struct ym_err *err)
 
 	close(BRIEF_FD);
 	show_idle(worker);
+	/* The master counts with it from now on. */
+	bell_ring(worker->instance.directory);
 	result = work_loop(worker, err);
 	show(worker, BOARD_WORKER_STOPPING);
 	in_task = 1;
 	knock_every(0);
 	plugin_close(&worker->host);
 	limit_set_close(&worker->limits);
-	/* One that had to give up is not started again at once: see was_ready() in runtime/child.c. */
+	/* One that had to give up is not started again at once: see got_ready() in runtime/place.c. */
 	show(worker, result < 0 ? BOARD_WORKER_FAILED : BOARD_WORKER_ENDED);
 	return result;
 }

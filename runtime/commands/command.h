@@ -25,6 +25,7 @@
 	X(wait)                                                                                                        \
 	X(status)                                                                                                      \
 	X(watch)                                                                                                       \
+	X(logs)                                                                                                        \
 	X(jobs)                                                                                                        \
 	X(show)                                                                                                        \
 	X(cancel)                                                                                                      \
@@ -34,7 +35,14 @@
 	X(pause)                                                                                                       \
 	X(resume)                                                                                                      \
 	X(drain)                                                                                                       \
+	X(scale)                                                                                                       \
+	X(restart)                                                                                                     \
+	X(start)                                                                                                       \
 	X(stop)                                                                                                        \
+	X(reload)                                                                                                      \
+	X(reopen)                                                                                                      \
+	X(signal)                                                                                                      \
+	X(upgrade)                                                                                                     \
 	X(ipc)                                                                                                         \
 	X(ftok)                                                                                                        \
 	X(sem)                                                                                                         \

@@ -10,7 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../launch.h"
 #include "../spawn.h"
+#include "../trust.h"
 #include "command.h"
 
 /*
@@ -97,23 +99,58 @@ static int try_program(const char *program)
 	return failed ? ym_err_exit_code(YM_ERR_CONFIG) : 0;
 }
 
-int configured_load(const char *path, struct config *config)
+int configured_read(const char *path, struct config *config)
 {
 	struct cfg_problems problems;
-	int code = 0;
 
-	if (config_load(path, config, &problems) < 0) {
-		cfg_problems_print(path, &problems, stderr);
-		cfg_problems_free(&problems);
-		return ym_err_exit_code(YM_ERR_CONFIG);
+	if (config_load(path, config, &problems) == 0) {
+		cfg_notes_print(path, &config->notes, stderr);
+		return 0;
 	}
+	cfg_problems_print(path, &problems, stderr);
+	cfg_problems_free(&problems);
+	return ym_err_exit_code(YM_ERR_CONFIG);
+}
+
+/* What root runs must be root's alone: whoever can write to it, or move it away, is root otherwise. */
+static int check_trust(const struct config *config)
+{
+	char path[PATH_MAX];
+	struct ym_err err;
+	int bad = 0;
+
+	if (geteuid() != 0)
+		return 0;
+	for (size_t i = 0; i < config->nfiles; i++)
+		bad |= trust_path(config->files[i]->path, &err) < 0 ? command_fail(&err) : 0;
 	for (size_t i = 0; i < config->npools; i++) {
 		const struct cfg_pool *pool = &config->pools[i];
-		int result = pool->plugin ? try_plugin(pool) : try_program(pool->command_words[0]);
 
+		if (pool->plugin)
+			bad |= trust_path(pool->plugin, &err) < 0 ? command_fail(&err) : 0;
+		else if (launch_find(pool->command_words[0], NULL, path, &err) == 0)
+			bad |= trust_path(path, &err) < 0 ? command_fail(&err) : 0;
+	}
+	for (size_t i = 0; i < config->nprograms; i++)
+		if (launch_find(config->programs[i].command_words[0], NULL, path, &err) == 0)
+			bad |= trust_path(path, &err) < 0 ? command_fail(&err) : 0;
+	return bad ? ym_err_exit_code(YM_ERR_PERMISSION) : 0;
+}
+
+int configured_load(const char *path, struct config *config)
+{
+	int code = configured_read(path, config), result;
+
+	if (code)
+		return code;
+	code = check_trust(config);
+	for (size_t i = 0; i < config->npools; i++) {
+		const struct cfg_pool *pool = &config->pools[i];
+
+		result = pool->plugin ? try_plugin(pool) : try_program(pool->command_words[0]);
 		if (result)
-			fprintf(stderr, "%s:%d: [pool:%s] cannot run with this %s\n", path, pool->line, pool->name,
-			        pool->plugin ? "plugin" : "command");
+			fprintf(stderr, "%s:%d: [pool:%s] cannot run with this %s\n", pool->file, pool->line,
+			        pool->name, pool->plugin ? "plugin" : "command");
 		code = result ? result : code;
 	}
 	if (code)

@@ -6,5 +6,7 @@
 
 /* 0 and the configuration (config_free() it), or an exit code after everything that is wrong was printed on stderr. */
 int configured_load(const char *path, struct config *config);
+/* The same, but nothing is tried: the file was checked a moment ago. */
+int configured_read(const char *path, struct config *config);
 
 #endif

@@ -1,29 +1,79 @@
-/* run.c - `yardmaster run FILE`: the master, in the foreground. */
+/* run.c - `yardmaster run FILE`: the master, in the foreground or in the background. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../daemon.h"
 #include "../master.h"
+#include "../upgrade.h"
 #include "command.h"
 #include "configured.h"
 
-static int run(const struct args *args)
+/* What the image before this one has left (see upgrade.h); -1: we were started, not upgraded. */
+static int handed_over(void)
 {
-	struct config config;
-	int code = configured_load(args->rest[0], &config);
+	const char *text = getenv(UPGRADE_ENV);
+	int fd = text ? atoi(text) : -1;
 
-	if (code)
-		return code;
-	code = master_run(&config);
-	config_free(&config);
-	return code;
+	unsetenv(UPGRADE_ENV);
+	return fd;
 }
 
-static const struct option_row options[] = {{0}};
+/* The directory may be another one by the time the file is removed. */
+static bool absolute_path(const char *path, char out[PATH_MAX])
+{
+	char here[PATH_MAX];
+
+	if (path[0] == '/')
+		return snprintf(out, PATH_MAX, "%s", path) < PATH_MAX;
+	return getcwd(here, sizeof(here)) && snprintf(out, PATH_MAX, "%s/%s", here, path) < PATH_MAX;
+}
+
+static int run(const struct args *args)
+{
+	struct master_options options = {.resume = handed_over()};
+	char pidfile[PATH_MAX];
+	struct config *config = calloc(1, sizeof(*config));
+	struct ym_err err;
+	int code;
+
+	if (!config) {
+		fprintf(stderr, "yardmaster run: out of memory\n");
+		return ym_err_exit_code(YM_ERR_LIMIT);
+	}
+	/* An image that takes over has tried the file before. */
+	code = options.resume >= 0 ? configured_read(args->rest[0], config) : configured_load(args->rest[0], config);
+	if (code) {
+		free(config);
+		return code;
+	}
+	if (args_value(args, "pidfile")) {
+		if (!absolute_path(args_value(args, "pidfile"), pidfile)) {
+			fprintf(stderr, "yardmaster run: the path of the pid file is too long\n");
+			return ym_err_exit_code(YM_ERR_USAGE);
+		}
+		options.pidfile = pidfile;
+	}
+	if (args_flag(args, "detach") && options.resume < 0 && daemon_detach(&err) < 0)
+		return command_fail(&err);
+	return master_run(config, &options);
+}
+
+static const struct option_row options[] = {
+    {"detach", 'd', NULL, "go on in the background as soon as everything is up"},
+    {"pidfile", 0, "FILE", "write the pid into this file, and hold it against a second one"},
+    {0},
+};
 
 const struct command command_run = {
     .verb = "run",
-    .usage = "FILE",
-    .summary = "start the master with the pools of an INI file, in the foreground",
-    .text = "The log goes to stderr. SIGTERM or SIGINT stops in order: running jobs finish within the pool's\n"
-	    "stopwaitsecs, then they are asked to give up, then killed; a second signal speeds that up. Jobs that\n"
-	    "still wait are kept for the next start.",
+    .usage = "[OPTIONS] FILE",
+    .summary = "start the master with the pools and programs of an INI file",
+    .text = "In the foreground, the log goes to stderr if the file does not say otherwise. SIGTERM or SIGINT stops in\n"
+	    "order: running jobs finish within the pool's stopwaitsecs, then they are asked to give up, then killed;\n"
+	    "a second signal speeds that up. Jobs that still wait are kept for the next start. SIGHUP reads the file\n"
+	    "anew, like `yardmaster reload`; SIGUSR2 opens the log files anew.",
     .options = options,
     .least = 1,
     .most = 1,

@@ -1,18 +1,20 @@
 /* status.c - `yardmaster status`: the board at one moment, as a table or as JSON. */
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../ipc/sys.h"
 #include "../json.h"
+#include "../life.h"
 #include "../limit.h"
 #include "../text.h"
 #include "../view.h"
 #include "command.h"
 
 struct totals {
-	uint64_t done, failed, retried, cancelled;
+	uint64_t counters[BOARD_COUNTERS];
 	uint64_t waiting, running, delayed, buried;
 };
 
@@ -46,20 +48,9 @@ static void count_jobs(const struct instance *instance, unsigned pool, struct to
 
 static struct totals pool_totals(const struct instance *instance, unsigned pool)
 {
-	const struct board_sh *board = instance->board;
 	struct totals totals = {0};
 
-	for (uint32_t i = 0; i < board->instance.rows; i++) {
-		const struct board_worker_sh *row = &board->workers[i];
-		struct board_work work;
-
-		if (!atomic_load(&row->used) || !board_read_work(row, &work) || work.pool != pool)
-			continue;
-		totals.done += atomic_load(&row->done);
-		totals.failed += atomic_load(&row->failed);
-		totals.retried += atomic_load(&row->retried);
-		totals.cancelled += atomic_load(&row->cancelled);
-	}
+	board_count(instance->board, pool, totals.counters);
 	count_jobs(instance, pool, &totals);
 	return totals;
 }
@@ -126,23 +117,47 @@ static int name_columns(const struct board_sh *board)
 	return (int)most;
 }
 
-/* What a person should know about the pool; separated by commas. */
+/* The remarks about a pool, separated by commas. */
+struct remarks {
+	const char *between;
+};
+
+static void remark(struct remarks *remarks, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void remark(struct remarks *remarks, const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("%s", remarks->between);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	remarks->between = ", ";
+}
+
+/* What a person should know about the pool. */
 static void print_remarks(const struct instance *instance, unsigned pool)
 {
-	const char *held = view_held(instance, pool), *between = "  ";
-	uint32_t mode = pool_mode(instance, pool);
+	const struct board_pool_sh *row = &instance->board->pools[pool];
+	const char *held = view_held(instance, pool);
+	uint32_t mode = pool_mode(instance, pool), state = atomic_load(&row->state);
+	struct remarks remarks = {"  "};
+	char reason[BOARD_REASON_MAX];
 
+	board_reason_read(row->reason, &row->reason_version, reason);
+	if (state != BOARD_POOL_RUNNING)
+		remark(&remarks, "%s", board_pool_word(state));
 	if (mode & POOL_PAUSED)
-		printf("%spaused", between);
-	between = mode & POOL_PAUSED ? ", " : between;
+		remark(&remarks, "paused");
 	if (mode & POOL_DRAINING)
-		printf("%sdraining", between);
-	between = mode ? ", " : between;
+		remark(&remarks, "draining");
 	if (held)
-		printf("%swaits for limit %s", between, held);
-	between = held ? ", " : between;
-	if (atomic_load(&instance->board->pools[pool].failing))
-		printf("%sworkers do not stay up: see the log", between);
+		remark(&remarks, "waits for limit %s", held);
+	if (atomic_load(&row->least) != atomic_load(&row->most))
+		remark(&remarks, "scales %u..%u", atomic_load(&row->least), atomic_load(&row->most));
+	if (atomic_load(&row->rolling))
+		remark(&remarks, "%u to be replaced", atomic_load(&row->rolling));
+	if (reason[0])
+		remark(&remarks, "%s", reason);
 	printf("\n");
 }
 
@@ -163,11 +178,80 @@ static void print_pools(const struct instance *instance, int columns)
 		printf("%-*s %7s %7llu %7llu %7llu %7llu %9llu %7llu %7llu", columns, row->name, workers,
 		       (unsigned long long)totals.waiting, (unsigned long long)totals.running,
 		       (unsigned long long)totals.delayed, (unsigned long long)totals.buried,
-		       (unsigned long long)totals.done, (unsigned long long)totals.failed,
+		       (unsigned long long)totals.counters[BOARD_DONE],
+		       (unsigned long long)totals.counters[BOARD_FAILED],
 		       (unsigned long long)atomic_load(&row->crashes));
 		print_remarks(instance, i);
 	}
 }
+
+/* ---- programs -------------------------------------------------------------------------------- */
+
+static void program_name(const struct board_program_sh *row, char out[2 * BOARD_PROCESS_NAME])
+{
+	bool same = strncmp(row->program, row->name, TABLE_NAME_MAX) == 0;
+
+	snprintf(out, 2 * BOARD_PROCESS_NAME, "%.*s%s%.*s", TABLE_NAME_MAX, row->program, same ? "" : ":",
+	         same ? 0 : BOARD_PROCESS_NAME, row->name);
+}
+
+static void print_programs(const struct board_sh *board)
+{
+	int columns = NAME_COLUMNS;
+	bool head = false;
+
+	for (unsigned i = 0; i < BOARD_PROGRAMS; i++) {
+		char name[2 * BOARD_PROCESS_NAME];
+
+		if (!atomic_load(&board->programs[i].used))
+			continue;
+		program_name(&board->programs[i], name);
+		columns = (int)strlen(name) > columns ? (int)strlen(name) : columns;
+	}
+	for (unsigned i = 0; i < BOARD_PROGRAMS; i++) {
+		const struct board_program_sh *row = &board->programs[i];
+		char name[2 * BOARD_PROCESS_NAME], since[TEXT_MAX], reason[BOARD_REASON_MAX], pid[16] = "-";
+
+		if (!atomic_load(&row->used))
+			continue;
+		if (!head)
+			printf("\n%-*s %-8s %8s %8s %7s\n", columns, "PROGRAM", "STATE", "PID", "SINCE", "STARTS");
+		head = true;
+		program_name(row, name);
+		board_reason_read(row->reason, &row->reason_version, reason);
+		if (atomic_load(&row->pid))
+			snprintf(pid, sizeof(pid), "%ld", (long)atomic_load(&row->pid));
+		printf("%-*s %-8s %8s %8s %7u%s%s\n", columns, name, life_state_word(atomic_load(&row->state)), pid,
+		       text_duration(ym_now_ns() - atomic_load(&row->since), since), atomic_load(&row->starts),
+		       reason[0] ? "  " : "", reason);
+	}
+}
+
+static void json_programs(struct json *json, const struct board_sh *board)
+{
+	json_open(json, "programs", '[');
+	for (unsigned i = 0; i < BOARD_PROGRAMS; i++) {
+		const struct board_program_sh *row = &board->programs[i];
+		char reason[BOARD_REASON_MAX];
+
+		if (!atomic_load(&row->used))
+			continue;
+		board_reason_read(row->reason, &row->reason_version, reason);
+		json_open(json, NULL, '{');
+		json_put_string(json, "program", row->program);
+		json_put_string(json, "process", row->name);
+		json_put_string(json, "state", life_state_word(atomic_load(&row->state)));
+		json_put_int(json, "pid", atomic_load(&row->pid));
+		json_put_real(json, "since", (double)(ym_now_ns() - atomic_load(&row->since)) / 1e9);
+		json_put_uint(json, "starts", atomic_load(&row->starts));
+		json_put_int(json, "last_status", atomic_load(&row->status));
+		json_put_string(json, "reason", reason);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+}
+
+/* ---- limits ---------------------------------------------------------------------------------- */
 
 /* Jobs that wait because a worker of their pool waits for this limit. */
 static uint64_t held_by(const struct instance *instance, unsigned limit)
@@ -194,8 +278,8 @@ static const char *rate_text(uint64_t interval_ns, char out[TEXT_MAX])
 		double rate = units[i].seconds * 1e9 / (double)interval_ns;
 
 		/* The interval is in whole nanoseconds: 90/m comes back as 89.99999996. */
-		whole = rate > 0.5 && fabs(rate - round(rate)) < 1e-4 * rate;
-		snprintf(out, TEXT_MAX, "%.6g/%s", whole ? round(rate) : rate, units[i].name);
+		whole = rate > 0.5 && fabs(rate - rint(rate)) < 1e-4 * rate;
+		snprintf(out, TEXT_MAX, "%.6g/%s", whole ? rint(rate) : rate, units[i].name);
 	}
 	return out;
 }
@@ -284,6 +368,29 @@ static double seconds_since(uint64_t then)
 	return then ? (double)(ym_now_ns() - then) / 1e9 : 0;
 }
 
+static void json_counters(struct json *json, const uint64_t counters[BOARD_COUNTERS])
+{
+	for (int i = 0; i < BOARD_COUNTERS; i++)
+		json_put_uint(json, board_counter_word((enum board_counter)i), counters[i]);
+}
+
+static void json_pool_workers(struct json *json, const struct board_pool_sh *row)
+{
+	char reason[BOARD_REASON_MAX];
+
+	board_reason_read(row->reason, &row->reason_version, reason);
+	json_put_string(json, "state", board_pool_word(atomic_load(&row->state)));
+	json_put_string(json, "reason", reason);
+	json_put_uint(json, "workers_least", atomic_load(&row->least));
+	json_put_uint(json, "workers_most", atomic_load(&row->most));
+	json_put_uint(json, "to_be_replaced", atomic_load(&row->rolling));
+	json_put_uint(json, "recycled", atomic_load(&row->recycled));
+	json_open(json, "places", '{');
+	for (unsigned state = 0; state < LIFE_STATES; state++)
+		json_put_uint(json, life_state_word(state), atomic_load(&row->places[state]));
+	json_close(json, '}');
+}
+
 static void json_pools(struct json *json, const struct instance *instance)
 {
 	const struct board_sh *board = instance->board;
@@ -304,12 +411,10 @@ static void json_pools(struct json *json, const struct instance *instance)
 		json_put_uint(json, "running", totals.running);
 		json_put_uint(json, "delayed", totals.delayed);
 		json_put_uint(json, "buried", totals.buried);
-		json_put_uint(json, "done", totals.done);
-		json_put_uint(json, "failed", totals.failed);
-		json_put_uint(json, "retried", totals.retried);
-		json_put_uint(json, "cancelled", totals.cancelled);
+		json_counters(json, totals.counters);
 		json_put_uint(json, "crashes", atomic_load(&row->crashes));
 		json_put_uint(json, "failing_starts", atomic_load(&row->failing));
+		json_pool_workers(json, row);
 		json_put_bool(json, "paused", pool_mode(instance, i) & POOL_PAUSED);
 		json_put_bool(json, "draining", pool_mode(instance, i) & POOL_DRAINING);
 		json_put_string(json, "waits_for_limit", view_held(instance, i) ? view_held(instance, i) : "");
@@ -356,8 +461,9 @@ static void json_worker(struct json *json, const struct board_sh *board, uint32_
 	json_put_string(json, "pool", board->pools[work.pool % TABLE_POOLS].name);
 	json_put_string(json, "state", worker_state(&work));
 	json_put_real(json, "since", seconds_since(work.since));
-	json_put_uint(json, "done", atomic_load(&row->done));
-	json_put_uint(json, "failed", atomic_load(&row->failed));
+	for (int counter = 0; counter < BOARD_COUNTERS; counter++)
+		json_put_uint(json, board_counter_word((enum board_counter)counter),
+		              atomic_load(&row->counters[counter]));
 	if (work.job) {
 		json_put_uint(json, "job", work.job);
 		json_put_string(json, "tag", work.tag);
@@ -393,6 +499,7 @@ static void print_json(const struct instance *instance, pid_t master)
 	json_put_uint(&json, "resent", atomic_load(&row->resent));
 	json_put_uint(&json, "jobs_recovered", atomic_load(&row->recovered));
 	json_pools(&json, instance);
+	json_programs(&json, instance->board);
 	json_limits(&json, instance);
 	json_open(&json, "workers", '[');
 	for (uint32_t i = 0; i < row->rows; i++)
@@ -418,6 +525,7 @@ static int status(const struct args *args)
 
 		print_head(&instance, master);
 		print_pools(&instance, columns);
+		print_programs(instance.board);
 		print_limits(&instance, columns);
 		print_workers(instance.board, columns);
 	}
@@ -434,7 +542,7 @@ static const struct option_row options[] = {
 const struct command command_status = {
     .verb = "status",
     .usage = "[OPTIONS]",
-    .summary = "pools, limits and workers right now; exit code 3 when no master runs",
+    .summary = "pools, programs, limits and workers right now; exit code 3 when no master runs",
     .options = options,
     .run = status,
 };

@@ -1,4 +1,4 @@
-/* stop.c - `yardmaster stop`: end an instance in order, with or without a master. */
+/* stop.c - `yardmaster stop`: end an instance in order, with or without a master; or only what is named. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -9,7 +9,7 @@
 #include "../pool.h"
 #include "../spawn.h"
 #include "../view.h"
-#include "command.h"
+#include "control.h"
 
 #define GONE_MS      500
 #define GONE_LOOK_NS 5000000
@@ -118,6 +118,8 @@ static int stop(const struct args *args)
 	int64_t timeout;
 	uint64_t deadline;
 
+	if (args->nrest > 0)
+		return control_run(args);
 	if (args_instance(args, &instance, &err) < 0 || args_duration(args, "timeout", -1, &timeout, &err) < 0 ||
 	    ym_group_look(instance.directory, &look, &err) < 0)
 		return command_fail(&err);
@@ -130,14 +132,17 @@ static int stop(const struct args *args)
 static const struct option_row options[] = {
     INSTANCE_OPTIONS,
     {"now", 0, NULL, "do not wait for running jobs: they are asked to give up and run again later"},
+    {"wait", 'w', NULL, "with NAME: wait until they have ended; an instance is always waited for"},
     {"timeout", 0, "TIME", "do not wait longer than this for the end (exit code 1)"},
     {0},
 };
 
 const struct command command_stop = {
     .verb = "stop",
-    .usage = "[OPTIONS]",
+    .usage = "[NAME ...] [OPTIONS]",
     .summary = "stop an instance: running jobs finish, waiting ones are kept for the next start",
+    .text = "NAME: only these pools and programs, until `yardmaster start`. Jobs of a stopped pool wait.",
     .options = options,
+    .most = -1,
     .run = stop,
 };

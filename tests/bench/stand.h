@@ -62,9 +62,12 @@ static inline void start(const char *task, unsigned workers, unsigned jobs)
 		execl(program, program, "run", ini, (char *)NULL);
 		_exit(127);
 	}
-	while (idle_workers() < workers)
+	while (idle_workers() < workers) {
 		if (waitpid(master, NULL, WNOHANG) == master)
 			die("the master ended");
+		/* Looking costs what the workers need to come up. */
+		ym_nap(2000000);
+	}
 }
 
 static inline void stop(void)

@@ -174,6 +174,15 @@ keepAll('config', [
 		"[pool:q]\nplugin = y\non_crash = bury\n", "{$pool}on_crash = pool:p\n",
 	"{$pool}timeout_from = progress\npriority = urgent\nageing = 5s\nrate = 0.5/h\ninbox = yes\ninbox_key = name:q\n",
 	"{$pool}limits = cpu:2, db\n[limit:cpu]\nmax = 2\nrate = 10/s\n[limit:db]\nrate = 90/m\n", "{$pool}limits = cpu:3\n[limit:cpu]\nmax = 2\n",
+	"{$pool}workers = 2..16\nworkers_start = 3\nmin_spare = 2\nmax_spare = 5\nmax_memory = 1mb\nmax_memory_hard = 2mb\n",
+	"{$pool}pm = dynamic\npm.max_children = 9\npm.min_spare_servers = 2\nenv[A] = \$HOME\nchdir = /x\nrlimit_core = unlimited\n",
+	"{$pool}autorestart = unexpected\nexitcodes = 0,2\nstopsignal = RTMIN+1\nready = delay:2s\nnice = -5\numask = 027\n",
+	"[cron:c]\npool = p\nschedule = 1 2 * * *\ntimezone = UTC\npriority = low\n[cron:d]\npool = p\nschedule = @every 5m\n$pool",
+	"[program:a]\ncommand = x %(process_num)02d %%\nnumprocs = 3\nprocess_name = %(program_name)s_%(process_num)d\n" .
+		"environment = A=\"1\",\n  B='2', ; c\n  C=%(here)s\ndepends_on = b\n[program:b]\ncommand: y ; c\nready: command:z 1\n",
+	"[program:a]\ncommand = x\ndepends_on = b\n[program:b]\ncommand = y\ndepends_on = a\n", "[include]\nfiles = f *\n$pool",
+	"[supervisord]\nlogfile = %(here)s/l ; c\nenvironment = A=1\numask = 022\nnodaemon = true\nfoo = 1\n" .
+		"[program:a]\ncommand = %(ENV_A)s | b\nstdout_logfile = NONE\nstderr_logfile = /l\nserverurl = AUTO\n[group:g]\nprograms = a\n",
 ]);
 
 /* ---- segment ------------------------------------------------------------------------------------- */

@@ -24,6 +24,9 @@
 #ifndef PHPS
 #define PHPS 0 /* scripts */
 #endif
+#ifndef GUESTS
+#define GUESTS 0 /* the last ones of the participants are another user's: they cannot remove and must not make anything */
+#endif
 #ifndef MAXFAIL
 #define MAXFAIL 0 /* salvages that fail */
 #endif
@@ -73,6 +76,7 @@ byte kills, fails, ended, asked;           /* asked: a participant wants a guard
 SCRATCH byte k, id, taken;
 
 #define R    preg[me]
+#define GUEST (me >= N - GUESTS && me < N)
 #define GONE (psid[me] != cur)
 #define ENTRY(r, e) entry[(r) * OBJS + (e)]
 #define ATTACHED(r) ((preg[0] == (r)) + (preg[1] == (r)) + (preg[2] == (r)) + (preg[3] == (r)) + (preg[4] == (r)) + \
@@ -392,7 +396,7 @@ inline take_slot() {
 			:: k < CAP && alive[k] -> k++
 			:: else -> break
 			od;
-			if :: k < CAP -> slot = k; inherited = true :: else -> saved = false fi
+			if :: k < CAP && !GUEST -> slot = k; inherited = true :: else -> saved = false fi
 		fi;
 		if :: slot != NOSLOT -> alive[slot] = true; dirty[slot] = true :: else fi;
 		k = 0
@@ -454,11 +458,26 @@ reborn:	skip;
 	:: true ->
 again:
 	/* find_set(), replace_php_set() */
+#if GUESTS
+	if
+	:: GUEST ->
+		/* Not running. */
+		if
+		OR_DIE
+		:: d_step { cur == 0 || php -> skip }; goto left_it
+		:: d_step { cur != 0 && !php -> psid[me] = cur }; goto found
+		fi
+	:: else
+	fi;
+#endif
 	STEP(
 		if :: cur == 0 -> make_set(false) :: else fi;
 		psid[me] = cur;
 		id = 0
 	);
+#if GUESTS
+found:
+#endif
 	if
 	OR_DIE
 	:: d_step { GONE -> forget() }; goto again
@@ -481,7 +500,13 @@ again:
 	:: d_step { GONE || ready == 0 -> fresh = true };
 #else
 	:: d_step { GONE -> forget() }; goto again
+#if GUESTS
+	/* It is not for a guest to make or repair a generation. */
+	:: d_step { !GONE && ready == 0 && GUEST -> saved = false }
+	:: d_step { !GONE && ready == 0 && !GUEST -> fresh = true };
+#else
 	:: d_step { !GONE && ready == 0 -> fresh = true };
+#endif
 #endif
 		make_generation()
 	:: d_step { !GONE && ready == 1 ->
@@ -499,6 +524,13 @@ again:
 		/* The join failed. Others may have left meanwhile, so this is a leave like any other, under LOCK. */
 #if CAP
 		assert(slot == NOSLOT);
+#endif
+#if GUESTS
+		/* back_out_as_guest() */
+		if
+		:: GUEST -> STEP(if :: !GONE -> assert(lock == 1 && usage >= 1); lock = 0; usage-- :: else fi; forget()); goto left_it
+		:: else
+		fi;
 #endif
 #ifdef BUG_BACK_OUT
 		if :: fresh -> STEP(if :: !GONE && usage == 1 -> remove_set() :: else fi) :: else fi;
@@ -547,12 +579,12 @@ inside:
 #if GUARDS
 	if
 	OR_DIE
-	:: d_step { asked == 0 && !GONE -> asked = psid[me] }
+	:: d_step { asked == 0 && !GONE && !GUEST -> asked = psid[me] }
 	:: true
 	fi;
 #endif
 #if CAP
-	STEP(if :: !GONE && leader == 0 -> leader = 1; leads = true :: else fi);
+	STEP(if :: !GONE && leader == 0 && !GUEST -> leader = 1; leads = true :: else fi);
 	if
 	:: leads -> sweep()
 	:: else
@@ -588,6 +620,30 @@ inside:
 	STEP(check_inside());
 
 leaving:
+#if GUESTS
+	/* leave_as_guest(): whether it is the last or not */
+	if
+	:: GUEST ->
+		if
+		OR_DIE
+		:: d_step { GONE -> assert(by_hand); forget() }; goto left_it
+#ifndef BUG_GUEST_REMOVES
+		:: d_step { !GONE -> assert(usage >= 1); usage--; u_usage = false; give_back(); forget() }; goto left_it
+#else
+		:: d_step { !GONE && usage >= 2 -> usage--; u_usage = false; give_back(); forget() }; goto left_it
+		:: d_step { !GONE && usage == 1 && lock == 0 ->
+				lock = 1; u_lock = true; usage = 0; u_usage = false; ready = 0;
+				give_back()
+			};
+			/* The salvage cannot write its file, and nothing can be removed; the mark in the registry works. */
+			STEP(if :: R != 0 -> complete[R] = 2 :: else fi);
+			STEP(if :: !GONE -> lock = 0 :: else fi; forget());
+			goto left_it
+#endif
+		fi
+	:: else
+	fi;
+#endif
 	/* leave_once(), until one of the two works */
 	if
 	OR_DIE
@@ -754,7 +810,7 @@ init {
 	assert(usage == 0 && lock == 0);
 	/* Nothing is left; after a death or a hand's work, what the next start (or gc) finds is put right by it. */
 	if
-	:: !killed && !by_hand && fails == 0 && PHPS == 0 -> skip
+	:: !killed && !by_hand && fails == 0 && PHPS == 0 && GUESTS == 0 -> skip
 	:: else ->
 		d_step { kills = MAXKILL; fails = MAXFAIL };
 		run participant(0, true);

@@ -34,6 +34,10 @@ table() {
 		small lifecycle holds N=1 MAXKILL=2 GUARDS=1
 		small lifecycle holds N=2 MAXKILL=0 PHPS=1
 		small lifecycle holds N=2 MAXKILL=0 CAP=2 IPCRM
+		small lifecycle holds N=2 GUESTS=1 MAXKILL=2
+		small lifecycle holds N=2 GUESTS=1 MAXKILL=1 CAP=2
+		small lifecycle holds N=2 GUESTS=1 MAXKILL=0 CAP=2 IPCRM
+		small lifecycle assertion N=2 GUESTS=1 MAXKILL=0 BUG_GUEST_REMOVES
 		small lifecycle assertion N=2 MAXKILL=0 BUG_LEAVE
 		small lifecycle assertion N=2 MAXKILL=0 BUG_NO_LOCK
 		small lifecycle assertion N=2 MAXKILL=0 BUG_QUICK_ALONE
@@ -103,6 +107,9 @@ table() {
 		full lifecycle holds N=2 MAXKILL=3 GUARDS=1
 		full lifecycle holds N=2 MAXKILL=1 GUARDS=1 MAXFAIL=1
 		full lifecycle holds N=1 MAXKILL=3 GUARDS=2
+		full lifecycle holds N=3 GUESTS=2 MAXKILL=2
+		full lifecycle holds N=3 GUESTS=1 MAXKILL=2 CAP=2
+		full lifecycle holds N=2 GUESTS=1 MAXKILL=3 GUARDS=1
 		full lifecycle holds N=2 MAXKILL=3 PHPS=1
 		full lifecycle holds N=3 MAXKILL=1 PHPS=1
 		full lifecycle holds N=1 MAXKILL=2 PHPS=1 GUARDS=1

@@ -37,3 +37,11 @@ test_destdir() {
 	done
 	assert_lacks "$DIR" "$(<"$DIR/root/usr/lib/pkgconfig/yardmaster.pc")" "pkg-config file"
 }
+
+# A plugin may bring one of our libraries in another version: it must not be bound to what the program has in itself.
+test_exports() {
+	local names
+	names=$(nm -D --defined-only "$YARDMASTER" | awk '{print $3}')
+	assert_contains ym_progress "$names" "what plugins are offered"
+	assert_equal "" "$(grep -E '^(uv|json|jansson|ini)_' <<<"$names")" "names of libraries that plugins would be bound to"
+}

@@ -71,11 +71,11 @@ static void publish_without_pause(void *arg)
 	struct board_worker_sh *row = arg;
 	uint64_t content[BOARD_WORDS];
 
-	for (uint64_t n = atomic_load(&row->done) + 1;; n++) {
+	for (uint64_t n = atomic_load(&row->counters[BOARD_DONE]) + 1;; n++) {
 		for (int i = 0; i < BOARD_WORDS; i++)
 			content[i] = n;
 		board_publish(&row->work, &row->work_version, content);
-		atomic_store_explicit(&row->done, n, memory_order_relaxed);
+		atomic_store_explicit(&row->counters[BOARD_DONE], n, memory_order_relaxed);
 	}
 }
 
@@ -121,7 +121,7 @@ START_TEST(a_killed_writer_leaves_a_whole_record)
 			read_whole(row);
 		kill_and_reap(writer);
 		n = read_whole(row);
-		ck_assert_uint_ge(n, atomic_load(&row->done));
+		ck_assert_uint_ge(n, atomic_load(&row->counters[BOARD_DONE]));
 		ck_assert_uint_eq(read_whole(row), n);
 	}
 }

@@ -19,7 +19,14 @@ START_TEST(there_and_back)
 {
 	char longer[100000];
 	struct brief_option options[] = {{"url", "ftp://example.org"}, {"empty", ""}, {"", "no key"}, {"long", longer}};
-	struct brief brief = {"main", "/run/x", "upload", "/lib/x.so", options, COUNT(options), NULL}, read;
+	struct brief brief = {.instance = "main",
+	                      .directory = "/run/x",
+	                      .pool = "upload",
+	                      .plugin = "/lib/x.so",
+	                      .numbers = {.build = UINT32_MAX, .max_jobs = 7, .orphan_ms = INT64_MAX},
+	                      .options = options,
+	                      .noptions = COUNT(options)},
+	             read;
 	int fd;
 
 	memset(longer, 'x', sizeof(longer) - 1);
@@ -34,6 +41,7 @@ START_TEST(there_and_back)
 		ck_assert_str_eq(read.directory, "/run/x");
 		ck_assert_str_eq(read.pool, "upload");
 		ck_assert_str_eq(read.plugin, "/lib/x.so");
+		ck_assert_mem_eq(&read.numbers, &brief.numbers, sizeof(read.numbers));
 		ck_assert_uint_eq(read.noptions, COUNT(options));
 		for (size_t n = 0; n < COUNT(options); n++) {
 			ck_assert_str_eq(read.options[n].key, options[n].key);
@@ -48,7 +56,7 @@ END_TEST
 
 START_TEST(no_options)
 {
-	struct brief brief = {"main", "/run/x", "p", "", NULL, 0, NULL}, read;
+	struct brief brief = {.instance = "main", .directory = "/run/x", .pool = "p", .plugin = ""}, read;
 	int fd = brief_write(&brief, &err);
 
 	ASSERT_OK(brief_read(fd, &read, &err));

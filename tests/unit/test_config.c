@@ -57,7 +57,7 @@ static const struct wrong wrong_sections[] = {
     {POOL "[limits]\n", 3, {"unknown section [limits]", "did you mean [limit:NAME]?"}},
     {POOL "[Yardmaster]\n", 3, {"[Yardmaster]", "did you mean [yardmaster]?"}},
     {POOL "[yardmaser:x]\n", 3, {"[yardmaser:x]", "did you mean [yardmaster]?"}},
-    {"[program:x]\n", 1, {"[program:x]", "use [yardmaster], [pool:NAME] or [limit:NAME]"}},
+    {"[service:x]\n", 1, {"[service:x]", "use [yardmaster], [pool:NAME], [limit:NAME], [program:NAME] or [cron:NAME]"}},
     {POOL "[yardmaster:x]\njobs = 100\n", 3, {"[yardmaster:x] takes no name", "write [yardmaster]"}},
     {"[pool]\nplugin = /x.so\n", 1, {"[pool] has no name", "[pool:NAME]"}},
     {"[pool:]\nplugin = /x.so\n", 1, {"[pool:] has no name"}},
@@ -96,7 +96,7 @@ static const struct wrong wrong_options[] = {
     {"[yardmaster]\nnumprocs = 3\n" POOL, 2, {"`numprocs` belongs in a [pool:NAME] section"}},
     {POOL "workers = 3\n\nworkers = 3\n", 5, {"`workers`", "set already", "line 3"}},
     {POOL "workers = 3\nnumprocs = 3\n", 4, {"`numprocs` and `workers` of line 3", "same option, `workers`"}},
-    {POOL "pm.max_children = 3\nnumprocs = 3\n", 4, {"`numprocs` and `pm.max_children` of line 3", "`workers`"}},
+    {POOL "pm.max_children = 3\nnumprocs = 3\n", 4, {"`numprocs` here and `pm.max_children` in line 3 both say"}},
     {POOL "option.a = 1\noption.b = 2\noption.a = 3\n", 5, {"`option.a`", "set already", "line 3"}},
     {POOL "workers =\n", 3, {"workers = : no value"}},
     {POOL "limits =\n", 3, {"no value"}},
@@ -738,9 +738,9 @@ START_TEST(test_print)
 	size_t size;
 	FILE *to = open_memstream(&text, &size);
 
-	cfg_problems_add(&problems, 7, "seven");
-	cfg_problems_add(&problems, 0, "all");
-	cfg_problems_add(&problems, 7, "again");
+	cfg_problems_add(&problems, (struct cfg_place){.line = 7}, "seven");
+	cfg_problems_add(&problems, (struct cfg_place){0}, "all");
+	cfg_problems_add(&problems, (struct cfg_place){.line = 7}, "again");
 	cfg_problems_sort(&problems);
 	cfg_problems_print("y.ini", &problems, to);
 	fclose(to);
@@ -763,9 +763,9 @@ END_TEST
 
 START_TEST(test_no_memory)
 {
-	cfg_problems_add(&problems, 1, "one");
+	cfg_problems_add(&problems, (struct cfg_place){.line = 1}, "one");
 	cfg_problems_no_memory(&problems);
-	cfg_problems_add(&problems, 2, "two");
+	cfg_problems_add(&problems, (struct cfg_place){.line = 2}, "two");
 	ck_assert_uint_eq(problems.count, 1);
 	says(0, 0, "out of memory");
 	release();
@@ -786,16 +786,18 @@ START_TEST(test_help)
 	for (enum cfg_kind kind = 0; kind < CFG_KINDS; kind++)
 		ck_assert_ptr_nonnull(strstr(text, cfg_kind_header(kind)));
 	for (size_t i = 0; i < count; i++) {
-		char name[64], *line;
+		char title[60], name[64], *line;
 
-		snprintf(name, sizeof(name), "\n  %s%s ", options[i].name, options[i].type == CFG_PAIRS ? "KEY" : "");
-		line = strstr(strstr(text, cfg_kind_header(options[i].kind)), name);
+		snprintf(name, sizeof(name), "\n  %s ", cfg_option_title(&options[i], title, sizeof(title)));
+		line = strstr(strstr(text, options[i].shared ? "[pool:NAME] and [program:NAME]"
+		                                             : cfg_kind_header(options[i].kind)),
+		              name);
 		ck_assert_msg(line != NULL, "no line for %s", options[i].name);
 		line = strndup(line + 1, strcspn(line + 1, "\n"));
 		ck_assert_ptr_nonnull(strstr(line, options[i].help));
-		ck_assert_ptr_nonnull(strstr(line, options[i].preset  ? options[i].preset
-		                                   : options[i].other ? "required"
-		                                                      : "-"));
+		ck_assert_ptr_nonnull(strstr(line, options[i].other || options[i].required ? "required"
+		                                   : options[i].preset                     ? options[i].preset
+		                                                                           : "-"));
 		for (int j = 0; j < CFG_ALIASES_MAX && options[i].aliases[j]; j++)
 			ck_assert_ptr_nonnull(strstr(line, options[i].aliases[j]));
 		free(line);
@@ -814,7 +816,7 @@ START_TEST(test_table)
 	const struct cfg_option *options = cfg_options(&count);
 
 	for (size_t i = 0; i < count; i++) {
-		if (options[i].type == CFG_PAIRS)
+		if (cfg_option_is_family(&options[i]))
 			continue;
 		ck_assert_ptr_eq(cfg_option_find(options[i].kind, options[i].name), &options[i]);
 		for (int j = 0; j < CFG_ALIASES_MAX && options[i].aliases[j]; j++)

@@ -57,7 +57,7 @@ static inline unsigned add_pool(const char *name)
 	row = &yard.table->pools[index];
 	snprintf(object, sizeof(object), "queue.%s", name);
 	ASSERT_OK(ym_group_lock(&yard.group, &err));
-	ASSERT_OK(ym_registry_add(yard.group.reg, YM_OBJECT_QUEUE, object, 0, 0, 0600, NULL, &err));
+	ASSERT_OK(ym_registry_add(yard.group.reg, YM_OBJECT_QUEUE, object, 0, 0, 0, NULL, &err));
 	row->queue = ym_registry_find(yard.group.reg, object)->id;
 	snprintf(row->name, sizeof(row->name), "%s", name);
 	atomic_store(&row->attempts, 3);

@@ -1,0 +1,395 @@
+/* ground.c - join, enter, take over, leave. */
+#include "ground.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../ipc/sys.h"
+#include "backlog.h"
+#include "bell.h"
+#include "dispatch.h"
+#include "log.h"
+#include "rounds.h"
+
+#define STARTING_PATIENCE_MS 2000
+#define STARTING_LOOK_NS     2000000
+
+static void notice(void *arg, const char *text)
+{
+	(void)arg;
+	log_line(LOG_WARN, "%s", text);
+}
+
+static void tell(const char *text)
+{
+	log_line(LOG_WARN, "%s", text);
+}
+
+/* ---- limits and pools ------------------------------------------------------------------------ */
+
+/* Does some pool take more than one unit of the limit for a job? */
+static bool takes_several(const struct config *config, const char *limit)
+{
+	for (size_t i = 0; i < config->npools; i++)
+		for (size_t j = 0; j < config->pools[i].nlimits; j++)
+			if (config->pools[i].limits[j].units > 1 && strcmp(config->pools[i].limits[j].name, limit) == 0)
+				return true;
+	return false;
+}
+
+int ground_enter_limits(struct master *master, const struct config *config, struct ym_err *err)
+{
+	for (size_t i = 0; i < config->nlimits; i++)
+		if (limit_keeper_enter(&master->limits, &config->limits[i],
+		                       takes_several(config, config->limits[i].name), err) < 0)
+			return ym_err_prefix(err, "limit %s", config->limits[i].name);
+	return 0;
+}
+
+static struct pool *enter_pool(struct master *master, const struct cfg_pool *config, struct ym_err *err)
+{
+	struct pool *pool = calloc(1, sizeof(*pool));
+
+	if (!pool || master->npools == TABLE_POOLS) {
+		free(pool);
+		ym_fail(err, YM_ERR_LIMIT, "no room for pool %s: at most %d pools", config->name, TABLE_POOLS);
+		return NULL;
+	}
+	if (pool_enter(pool, &master->yard, config, err) < 0 ||
+	    supervisor_add(&master->supervisor, &pool->unit, err) < 0) {
+		pool_free(pool);
+		free(pool);
+		ym_err_prefix(err, "pool %s", config->name);
+		return NULL;
+	}
+	master->pools[master->npools++] = pool;
+	return pool;
+}
+
+int ground_add_pool(struct master *master, const struct cfg_pool *config, struct ym_err *err)
+{
+	struct pool *pool;
+
+	if (ym_group_lock(&master->instance.group, err) < 0)
+		return -1;
+	pool = enter_pool(master, config, err);
+	ym_group_unlock(&master->instance.group);
+	if (!pool)
+		return -1;
+	ground_load_backlog(master);
+	dispatch_mode(&master->instance, pool->index, 0, POOL_LOADING);
+	return 0;
+}
+
+/* Callers hold the LOCK. The pools are there already when the ground is made anew. */
+static int enter_all(struct master *master, struct ym_err *err)
+{
+	const struct config *config = master->config;
+
+	if (ground_enter_limits(master, config, err) < 0)
+		return -1;
+	for (size_t i = 0; i < config->npools; i++)
+		if (!enter_pool(master, &config->pools[i], err))
+			return -1;
+	for (size_t i = 0; i < master->npools; i++) {
+		pool_enter_crash_rule(master->pools[i]);
+		master->has_timeouts |= master->pools[i]->config->timeout_ms > 0;
+	}
+	return 0;
+}
+
+/* ---- workers of an earlier master ------------------------------------------------------------ */
+
+/* Is this living participant a worker that has no row on the board yet? */
+static bool starting(const struct master *master, unsigned slot)
+{
+	const struct ym_member_sh *member = &master->instance.group.reg->members[slot];
+	struct board_work work;
+
+	if (!ym_group_alive(&master->instance.group, slot))
+		return false;
+	/* Joined, but it has not said yet what it is: its row is its predecessor's. */
+	if (ym_sem_pid(master->instance.group.semid, YM_GROUP_ALIVE(slot)) != atomic_load(&member->pid))
+		return true;
+	if (strncmp(member->role, "worker", sizeof(member->role)) != 0)
+		return false;
+	for (unsigned row = 0; row < master->instance.board->instance.rows; row++)
+		if (pool_row_alive(&master->instance, row, &work) && work.slot == slot)
+			return false;
+	return true;
+}
+
+/*
+ * A worker that the last master started just before it died may be about to take its row: it does, or sees that its
+ * master is gone and ends, within a moment. Rows are given out only after that.
+ */
+static void await_starting(struct master *master)
+{
+	uint64_t deadline = ym_deadline(STARTING_PATIENCE_MS);
+
+	for (unsigned slot = 0; slot < master->instance.group.capacity; slot++)
+		while (starting(master, slot) && ym_now_ns() < deadline)
+			ym_nap(STARTING_LOOK_NS);
+}
+
+static int take_over_all(struct master *master, struct ym_err *err)
+{
+	struct board_work work;
+
+	if (!master->instance.group.fresh)
+		await_starting(master);
+	for (size_t i = 0; i < master->npools; i++)
+		if (crew_take_over(master->pools[i], err) < 0)
+			return -1;
+	/* Workers of pools that are no longer configured: orphans look at their orders every second. */
+	for (unsigned row = 0; row < master->instance.board->instance.rows; row++) {
+		if (master->yard.rows[row] != YARD_ROW_FREE || !pool_row_alive(&master->instance, row, &work))
+			continue;
+		master->yard.rows[row] = YARD_ROW_FOREIGN;
+		board_retire(&master->instance.board->workers[row]);
+	}
+	return 0;
+}
+
+/* ---- the backlog ----------------------------------------------------------------------------- */
+
+void ground_load_backlog(struct master *master)
+{
+	struct backlog_result result;
+
+	backlog_load(&master->instance, &result, tell);
+	if (result.loaded)
+		log_line(LOG_INFO, "%u unfinished job%s of an earlier run taken in", result.loaded,
+		         result.loaded == 1 ? "" : "s");
+	if (result.full && !master->backlog)
+		log_line(LOG_INFO, "%u more wait in %s for room in the table", result.full, master->instance.directory);
+	if (result.unknown)
+		log_line(LOG_WARN, "%u unfinished jobs stay in %s/backlog-*: their pool is not configured",
+		         result.unknown, master->instance.directory);
+	if (result.doubled)
+		log_line(
+		    LOG_WARN,
+		    "%u unfinished jobs stay in %s/backlog-* until the next start: newer jobs have their unique keys",
+		    result.doubled, master->instance.directory);
+	master->backlog = result.full > 0;
+}
+
+/* ---- enter ----------------------------------------------------------------------------------- */
+
+/* Board rows: those of an earlier master, or of an earlier configuration, may still be there when the new ones start. */
+static uint32_t rows_for(const struct config *config)
+{
+	int64_t workers = 0, room = config->instance.workers_room;
+
+	for (size_t i = 0; i < config->npools; i++)
+		workers += config->pools[i].workers_max;
+	if (room == 0)
+		room = 2 * workers + 32;
+	return (uint32_t)(room + workers + 8);
+}
+
+static struct instance_sizes sizes_for(const struct config *config)
+{
+	struct instance_sizes sizes = {
+	    .slots = (uint32_t)config->instance.jobs,
+	    .rows = rows_for(config),
+	    .payload_max = (uint64_t)config->instance.payload_max,
+	    .result_ttl_ns = (uint64_t)config->instance.result_ttl_ms * 1000000u,
+	    .board_mode = (mode_t)config->instance.board_mode,
+	    .notice = notice,
+	};
+
+	sizes.participants = sizes.rows + (uint32_t)config->instance.clients + 8;
+	if (sizes.participants > YM_GROUP_CAPACITY_MAX)
+		sizes.participants = YM_GROUP_CAPACITY_MAX;
+	return sizes;
+}
+
+static int join(struct master *master, struct ym_err *err)
+{
+	const struct cfg_instance *config = &master->config->instance;
+	struct instance_sizes sizes = sizes_for(master->config);
+	pid_t other;
+	int led;
+
+	if (instance_locate(&master->instance, config->name, config->directory, err) < 0 ||
+	    instance_share(&master->instance, config->ipc_group, err) < 0 ||
+	    instance_prepare(&master->instance, err) < 0 || instance_join(&master->instance, "master", &sizes, err) < 0)
+		return -1;
+	led = ym_group_lead(&master->instance.group, &other, err);
+	if (led == 1)
+		ym_fail(err, YM_ERR_NO,
+		        "instance %s already has a master (pid %ld): stop it first, or use another `instance`",
+		        master->instance.name, (long)other);
+	return led == 0 ? 0 : -1;
+}
+
+static void bell_rang(uv_poll_t *handle, int status, int events)
+{
+	struct master *master = handle->data;
+
+	(void)status;
+	(void)events;
+	bell_clear(master->bell_fd);
+	rounds_soon(master);
+}
+
+static int listen_to_bell(struct master *master, struct ym_err *err)
+{
+	if (master->bell_fd >= 0)
+		return 0;
+	master->bell_fd = bell_open(master->instance.directory, err);
+	if (master->bell_fd < 0)
+		return -1;
+	uv_poll_init(&master->loop, &master->bell, master->bell_fd);
+	master->bell.data = master;
+	uv_poll_start(&master->bell, UV_READABLE, bell_rang);
+	return 0;
+}
+
+/* What is kept of the participants and rows of this generation. */
+static int make_books(struct master *master, struct ym_err *err)
+{
+	struct yard *yard = &master->yard;
+
+	yard->deaths = calloc(master->instance.group.capacity, sizeof(*yard->deaths));
+	yard->rows = calloc(master->instance.board->instance.rows, sizeof(*yard->rows));
+	return yard->deaths && yard->rows ? 0 : ym_fail(err, YM_ERR_LIMIT, "out of memory");
+}
+
+static int enter(struct master *master, struct ym_err *err)
+{
+	struct board_instance_sh *board = master_board(master);
+
+	guard_start(&master->guard);
+	master->limits = (struct limit_keeper){.instance = &master->instance};
+	if (make_books(master, err) < 0 || listen_to_bell(master, err) < 0 ||
+	    ym_group_lock(&master->instance.group, err) < 0)
+		return -1;
+	if (enter_all(master, err) < 0) {
+		ym_group_unlock(&master->instance.group);
+		return -1;
+	}
+	ym_group_unlock(&master->instance.group);
+	atomic_store(&board->master, getpid());
+	atomic_store(&board->master_since, ym_now_ns());
+	memcpy(board->version, YM_VERSION, sizeof(YM_VERSION));
+	/* What an earlier master has shown of its programs: ours take rows of their own. */
+	for (int i = 0; i < BOARD_PROGRAMS; i++)
+		atomic_store(&master->instance.board->programs[i].used, 0);
+	return take_over_all(master, err);
+}
+
+static int stand(struct master *master, struct ym_err *err)
+{
+	if (enter(master, err) < 0)
+		return -1;
+	ground_load_backlog(master);
+	for (size_t i = 0; i < master->npools; i++)
+		dispatch_mode(&master->instance, master->pools[i]->index, 0, POOL_LOADING);
+	atomic_store(&master_board(master)->master_state, BOARD_MASTER_RUNNING);
+	master->ground = true;
+	return 0;
+}
+
+int ground_enter(struct master *master, struct ym_err *err)
+{
+	return join(master, err) < 0 ? -1 : stand(master, err);
+}
+
+int ground_resume(struct master *master, int semid, unsigned slot, struct ym_err *err)
+{
+	const struct cfg_instance *config = &master->config->instance;
+	struct instance_sizes sizes = sizes_for(master->config);
+
+	if (instance_locate(&master->instance, config->name, config->directory, err) < 0 ||
+	    instance_share(&master->instance, config->ipc_group, err) < 0 ||
+	    instance_resume(&master->instance, "master", &sizes, semid, slot, err) < 0)
+		return -1;
+	return stand(master, err);
+}
+
+/* ---- leave ----------------------------------------------------------------------------------- */
+
+static void free_pools(struct master *master)
+{
+	for (size_t i = 0; i < master->npools; i++) {
+		supervisor_drop(&master->supervisor, &master->pools[i]->unit);
+		pool_free(master->pools[i]);
+		free(master->pools[i]);
+	}
+	master->npools = 0;
+}
+
+/* Everything that stands on the ground; the instance itself is still joined. */
+static void clear(struct master *master)
+{
+	limit_keeper_close(&master->limits);
+	free_pools(master);
+	guard_forget(&master->guard);
+	free(master->yard.deaths);
+	free(master->yard.rows);
+	master->yard.deaths = NULL;
+	master->yard.rows = NULL;
+	sweep_free(&master->sweep);
+	master->ground = false;
+}
+
+int ground_leave(struct master *master, int code)
+{
+	struct ym_err err;
+	bool last = false;
+
+	clear(master);
+	if (master->instance.group.semid < 0)
+		return code;
+	if (code == 0 && master->instance.board) {
+		atomic_store(&master_board(master)->master_state, BOARD_MASTER_STOPPED);
+		atomic_store(&master_board(master)->master, 0);
+	}
+	if ((master->yard.lost && ym_group_abandon(&master->instance.group, &err) < 0) ||
+	    instance_leave(&master->instance, &last, &err) < 0) {
+		log_line(LOG_ERROR, "%s", err.text);
+		return code ? code : ym_err_exit_code(err.class);
+	}
+	if (code == 0)
+		log_line(LOG_INFO, "stopped: %s; unfinished jobs kept for the next start: %llu",
+		         last ? "no IPC object is left" : "other participants still use the IPC objects",
+		         (unsigned long long)master->sweep.live);
+	return code;
+}
+
+/* ---- lost ------------------------------------------------------------------------------------ */
+
+void ground_lost(struct master *master, const struct ym_err *err)
+{
+	if (master->yard.lost)
+		return;
+	master->yard.lost = true;
+	log_line(LOG_ERROR,
+	         "%s: somebody removed our IPC objects (ipcrm, or logind's RemoveIPC=yes at a logout): the pools stop, "
+	         "unfinished jobs are kept, then all is made anew",
+	         err->text);
+	cron_keeper_pause(master->crons);
+	for (size_t i = 0; i < master->npools; i++)
+		master->pools[i]->unit.wanted = false;
+	supervisor_look(&master->supervisor);
+}
+
+void ground_rebuild(struct master *master)
+{
+	struct instance_sizes sizes = sizes_for(master->config);
+	struct ym_err err;
+
+	clear(master);
+	if (instance_rejoin(&master->instance, "master", &sizes, &err) < 0 || stand(master, &err) < 0) {
+		log_line(LOG_ERROR, "the IPC objects cannot be made anew: %s: next try in %d ms", err.text,
+		         ROUNDS_IDLE_MS);
+		return;
+	}
+	master->yard.lost = false;
+	log_line(LOG_WARN, "the IPC objects were made anew, the pools start again");
+	cron_keeper_resume(master->crons);
+	rounds_soon(master);
+}

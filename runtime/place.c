@@ -1,0 +1,446 @@
+/* place.c - launch a worker, take leave of it, and everything between. */
+#include "place.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../ipc/sys.h"
+#include "brief.h"
+#include "handover.h"
+#include "launch.h"
+#include "log.h"
+#include "pool.h"
+#include "spawn.h"
+#include "text.h"
+
+/* From SIGTERM to SIGKILL: time for a task that looks at ym_cancelled() to clean up. */
+#define PLACE_KILL_AFTER_MS 5000
+
+static struct place *of(struct child *child)
+{
+	return child_owner(child, struct place, child);
+}
+
+static struct board_worker_sh *board_row(const struct place *place)
+{
+	return &place->pool->yard->instance->board->workers[place->row];
+}
+
+static struct table_pool_sh *table_row(const struct place *place)
+{
+	return &place->pool->yard->instance->table->pools[place->pool->index];
+}
+
+static bool work_of(const struct place *place, pid_t pid, struct board_work *work)
+{
+	return pid != 0 && board_read_work(board_row(place), work) && work->pid == pid;
+}
+
+bool place_work(const struct place *place, struct board_work *work)
+{
+	return work_of(place, child_pid(&place->child), work);
+}
+
+static bool got_ready(const struct board_work *work)
+{
+	return work->state != BOARD_WORKER_NONE && work->state != BOARD_WORKER_STARTING &&
+	       work->state != BOARD_WORKER_FAILED;
+}
+
+bool place_is_ready(const struct place *place)
+{
+	struct board_work work;
+
+	return place_work(place, &work) && got_ready(&work);
+}
+
+void place_return_permit(struct place *place)
+{
+	_Atomic uint32_t *recycling = &table_row(place)->recycling;
+	uint32_t seen = atomic_load(recycling);
+
+	while (place->permit && seen > 0 && !atomic_compare_exchange_weak(recycling, &seen, seen - 1))
+		;
+	place->permit = false;
+}
+
+/* ---- the end of a worker --------------------------------------------------------------------- */
+
+/* The job's last words: what the board says, how far it was. */
+static void keep_progress(const struct place *place, const struct board_work *work, struct sweep_death *death)
+{
+	struct board_progress progress;
+
+	death->job = work->job;
+	if (!work->job || !board_read_progress(board_row(place), &progress) || progress.job != work->job ||
+	    progress.attempt != work->attempt)
+		return;
+	death->done = progress.done;
+	death->total = progress.total;
+	text_copy(death->unit, sizeof(death->unit), progress.unit);
+	text_copy(death->process.note, sizeof(death->process.note), progress.note);
+	if (place->tail_job == work->job && place->tail_attempt == work->attempt)
+		memcpy(death->process.output, place->tail, sizeof(death->process.output));
+}
+
+static void say_cause(const struct place *place, struct sweep_death *death, const char *how)
+{
+	char text[2 * JOB_ERROR_MAX], size[TEXT_MAX], most[TEXT_MAX];
+
+	if (place->child.killed)
+		snprintf(text, sizeof(text), "the instance was stopped before it was done");
+	else if (place->too_large)
+		snprintf(text, sizeof(text), "worker %ld %s: it had %s of memory, max_memory_hard is %s",
+		         (long)death->pid, how, text_amount((double)place->too_large, true, size),
+		         text_amount((double)place->pool->config->max_memory_hard, true, most));
+	else if (death->done > 0)
+		snprintf(text, sizeof(text), "worker %ld %s at %llu/%llu%s%.11s %.60s", (long)death->pid, how,
+		         (unsigned long long)death->done, (unsigned long long)death->total, death->unit[0] ? " " : "",
+		         death->unit, death->process.note);
+	else
+		snprintf(text, sizeof(text), "worker %ld %s", (long)death->pid, how);
+	text_copy(death->cause, sizeof(death->cause), text);
+}
+
+/* Keep the reason for the sweep, which finds the job by the participant slot of its dead owner. */
+static void keep_cause(struct place *place, pid_t pid, int status, const struct rusage *usage)
+{
+	struct yard *yard = place->pool->yard;
+	struct board_work work;
+	struct sweep_death *death;
+	char how[80];
+
+	if (yard->lost || !work_of(place, pid, &work) || work.slot >= yard->instance->group.capacity)
+		return;
+	death = &yard->deaths[work.slot];
+	*death = (struct sweep_death){
+	    .blameless = place->child.killed, .pid = pid, .process = {.status = status, .usage = *usage}};
+	keep_progress(place, &work, death);
+	spawn_status_text(status, how, sizeof(how));
+	say_cause(place, death, how);
+	/* A command outlives the worker that is killed only if it has children of its own. */
+	if (work.group > 0)
+		kill(-work.group, SIGKILL);
+}
+
+void place_note_death(struct place *place)
+{
+	struct rusage usage;
+	int status;
+
+	if (child_has_ended(&place->child, &status, &usage))
+		keep_cause(place, child_pid(&place->child), status, &usage);
+}
+
+/* The worker has said that it ends to be replaced, and has taken the permit. */
+static bool was_recycled(struct place *place)
+{
+	struct pool *pool = place->pool;
+	unsigned why = atomic_load(&board_row(place)->recycled);
+
+	if (why == BOARD_RECYCLED_NOT)
+		return false;
+	place->permit = true;
+	atomic_fetch_add(&pool->yard->instance->board->pools[pool->index].recycled, 1);
+	log_line(LOG_INFO, "%s (pid %ld) is recycled: %s", place->child.name, (long)child_pid(&place->child),
+	         board_recycled_word(why));
+	return true;
+}
+
+static bool ended(struct child *child, pid_t pid, int status, const struct rusage *usage)
+{
+	struct place *place = of(child);
+	struct pool *pool = place->pool;
+	struct board_work work = {0};
+	bool ready, recycled = status == 0 && was_recycled(place);
+
+	keep_cause(place, pid, status, usage);
+	place->tail_job = 0;
+	place->too_large = 0;
+	if (status != 0 && status != -1)
+		atomic_fetch_add(&pool->yard->instance->board->pools[pool->index].crashes, 1);
+	ready = work_of(place, pid, &work) && got_ready(&work);
+	/* The loop may hear of the end before the look that would have seen it ready. */
+	if (ready && child->life.state == LIFE_STARTING)
+		child_event(child, LIFE_ON_READY);
+	return ready && (work.job != 0 || recycled);
+}
+
+/* ---- its lines ------------------------------------------------------------------------------- */
+
+/* Keep the last lines of the running job, as many as fit. */
+static void keep_line(struct place *place, const char *text, size_t length)
+{
+	size_t used, most = sizeof(place->tail) - 1;
+	struct board_work work;
+
+	if (!board_read_work(board_row(place), &work) || work.job == 0)
+		return;
+	if (work.job != place->tail_job || work.attempt != place->tail_attempt)
+		place->tail[0] = '\0';
+	place->tail_job = work.job;
+	place->tail_attempt = work.attempt;
+	if (length + 1 > most) {
+		text += length + 1 - most;
+		length = most - 1;
+	}
+	used = strlen(place->tail);
+	while (used + length + 1 > most) {
+		const char *second = strchr(place->tail, '\n');
+
+		second = second ? second + 1 : place->tail + used;
+		used -= (size_t)(second - place->tail);
+		memmove(place->tail, second, used + 1);
+	}
+	memcpy(place->tail + used, text, length);
+	place->tail[used + length] = '\n';
+	place->tail[used + length + 1] = '\0';
+}
+
+static void line(struct child *child, enum process_stream stream, const char *text, size_t length)
+{
+	struct place *place = of(child);
+	struct pool *pool = place->pool;
+	char who[2 * TABLE_NAME_MAX];
+
+	keep_line(place, text, length);
+	snprintf(who, sizeof(who), "%s/%u", pool->config->name, place->row);
+	child_log_line(stream == PROCESS_ERRORS && pool->errors ? pool->errors : pool->output, who, text, length);
+}
+
+/* ---- start and stop -------------------------------------------------------------------------- */
+
+/* Not at the same moment as the others that were started with it. */
+static uint64_t age_limit(const struct pool *pool)
+{
+	uint64_t ns = (uint64_t)pool->config->max_age_ms * 1000000u, jitter;
+
+	if (ns == 0)
+		return YM_NEVER;
+	jitter = ns / 100 * (uint64_t)pool->config->recycle_jitter;
+	return ym_now_ns() + ns - (jitter ? (((uint64_t)arc4random() << 32) | arc4random()) % jitter : 0);
+}
+
+static pid_t launch_worker(struct child *child, struct process_fds *fds, struct ym_err *err)
+{
+	struct place *place = of(child);
+	struct pool *pool = place->pool;
+	char title[2 * TABLE_NAME_MAX], number[16];
+	char *argv[] = {(char[]){"yardmaster"}, (char[]){"worker"}, title, number, NULL};
+	struct launch_fd brief = {pool->brief, BRIEF_FD};
+	struct launch how = {
+	    .argv = argv,
+	    .persona = pool->persona,
+	    .fds = &brief,
+	    .nfds = 1,
+	    .output = &fds->streams[PROCESS_OUTPUT],
+	    .errors = pool->errors ? &fds->streams[PROCESS_ERRORS] : NULL,
+	};
+
+	snprintf(title, sizeof(title), "%s/%s", pool->yard->instance->name, pool->config->name);
+	snprintf(number, sizeof(number), "%u", place->row);
+	atomic_store(&board_row(place)->order, BOARD_ORDER_WORK);
+	atomic_store(&board_row(place)->recycled, BOARD_RECYCLED_NOT);
+	atomic_store(&board_row(place)->used, 1);
+	place->build = pool->build;
+	place->old = false;
+	place->oldest = age_limit(pool);
+	return launch(&how, &fds->pidfd, err);
+}
+
+static void retire(struct child *child)
+{
+	if (board_retire(board_row(of(child))))
+		child_signal(child, SIGUSR1);
+}
+
+static int64_t press(struct child *child, unsigned step)
+{
+	struct place *place = of(child);
+	const struct cfg_process *policy = child->life.policy;
+
+	switch (step) {
+	case 0:
+		retire(child);
+		return policy->stopwaitsecs_ms;
+	case 1:
+		log_line(LOG_INFO, "%s (pid %ld) still has a job: asking it to give up", child->name,
+		         (long)child_pid(child));
+		child_signal(child, SIGTERM);
+		return PLACE_KILL_AFTER_MS;
+	default:
+		log_line(LOG_WARN, "%s (pid %ld) does not stop: killing it", place->child.name, (long)child_pid(child));
+		child_kill(child);
+		return -1;
+	}
+}
+
+static void changed(struct child *child, enum life_state from)
+{
+	struct place *place = of(child);
+	enum life_state state = child->life.state;
+
+	(void)from;
+	/* One that does not come back, or not soon, must not keep others from being recycled. */
+	if (place->permit && state != LIFE_STARTING && state != LIFE_STOPPING)
+		place_return_permit(place);
+}
+
+static const struct child_ops ops = {
+    .launch = launch_worker, .press = press, .retire = retire, .line = line, .ended = ended, .changed = changed};
+
+struct place *place_make(struct pool *pool, unsigned row)
+{
+	struct place *place = calloc(1, sizeof(*place));
+
+	if (!place)
+		return NULL;
+	child_init(&place->child, pool->yard, &ops, &pool->config->process);
+	snprintf(place->child.name, sizeof(place->child.name), "pool %s: worker %u", pool->config->name, row);
+	place->child.life.waits = true;
+	place->pool = pool;
+	place->row = row;
+	place->oldest = YM_NEVER;
+	pool->yard->rows[row] = YARD_ROW_OURS;
+	return place;
+}
+
+static void closed(struct child *child)
+{
+	free(of(child));
+}
+
+void place_free(struct place *place)
+{
+	struct yard *yard = place->pool->yard;
+
+	place_return_permit(place);
+	if (!place->child.process) {
+		atomic_store(&board_row(place)->used, 0);
+		board_fold(yard->instance->board, place->row, place->pool->index);
+		yard->rows[place->row] = YARD_ROW_FREE;
+	}
+	child_close(&place->child, closed);
+}
+
+/* ---- a worker of an earlier master ----------------------------------------------------------- */
+
+bool place_adopt(struct place *place, const struct board_work *work)
+{
+	struct child *child = &place->child;
+	struct process_fds fds = PROCESS_FDS_INIT;
+
+	fds.pidfd = spawn_open_process(work->pid, work->process_started);
+	if (fds.pidfd < 0)
+		return false;
+	fds.streams[PROCESS_OUTPUT] = spawn_open_output(work->pid, STDOUT_FILENO);
+	if (place->pool->errors)
+		fds.streams[PROCESS_ERRORS] = spawn_open_output(work->pid, STDERR_FILENO);
+	if (!child_adopt(child, work->pid, &fds)) {
+		process_fds_close(&fds);
+		return false;
+	}
+	child->foreign = true;
+	place->build = work->build;
+	place->old = work->build != place->pool->build || atomic_load(&board_row(place)->order) == BOARD_ORDER_RETIRE;
+	place->oldest = age_limit(place->pool);
+	child_event(child, LIFE_ON_ADOPT);
+	log_line(LOG_INFO, "%s (pid %ld) of the last master is taken over%s", child->name, (long)work->pid,
+	         place->old ? ", to be replaced: it was started with other options" : "");
+	return true;
+}
+
+/* ---- over an upgrade ------------------------------------------------------------------------- */
+
+void place_hand_over(const struct place *place, struct handed *handed)
+{
+	handover_take(&place->child, handed);
+	text_copy(handed->unit, sizeof(handed->unit), place->pool->config->name);
+	handed->number = place->row;
+	handed->old = place->old;
+	handed->permit = place->permit;
+	handed->build = place->build;
+	handed->oldest = (int64_t)place->oldest;
+}
+
+void place_resume(struct place *place, struct handed *handed)
+{
+	place->permit = handed->permit;
+	place->build = (uint32_t)handed->build;
+	place->old = handed->old || (handed->pid && place->build != place->pool->build);
+	place->oldest = (uint64_t)handed->oldest;
+	if (!handover_give(handed, &place->child))
+		log_line(LOG_ERROR, "%s (pid %lld) cannot be watched after the upgrade", place->child.name,
+		         (long long)handed->pid);
+}
+
+/* ---- recycling ------------------------------------------------------------------------------- */
+
+static bool take_permit(struct place *place)
+{
+	struct table_pool_sh *row = table_row(place);
+	uint32_t seen = atomic_load(&row->recycling);
+
+	while (seen < atomic_load(&row->recycle_at_once))
+		if (atomic_compare_exchange_weak(&row->recycling, &seen, seen + 1))
+			return true;
+	return false;
+}
+
+static void look_at_age(struct place *place)
+{
+	struct pool *pool = place->pool;
+
+	if (ym_now_ns() < place->oldest || !take_permit(place))
+		return;
+	place->permit = true;
+	atomic_fetch_add(&pool->yard->instance->board->pools[pool->index].recycled, 1);
+	log_line(LOG_INFO, "%s (pid %ld) is recycled: max_age", place->child.name, (long)child_pid(&place->child));
+	child_event(&place->child, LIFE_ON_RETIRE);
+	child_event(&place->child, LIFE_ON_START);
+}
+
+static uint64_t resident(pid_t pid)
+{
+	unsigned long long pages = 0;
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%ld/statm", (long)pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (fscanf(file, "%*u %llu", &pages) != 1)
+		pages = 0;
+	fclose(file);
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void look_at_memory(struct place *place)
+{
+	uint64_t most = (uint64_t)place->pool->config->max_memory_hard, size;
+	struct board_work work;
+
+	if (most == 0 || place->too_large || !place_work(place, &work))
+		return;
+	size = resident(work.pid) + (work.group > 0 ? resident(work.group) : 0);
+	if (size <= most)
+		return;
+	place->too_large = size;
+	log_line(LOG_WARN, "%s (pid %ld) has %llu MiB of memory, more than max_memory_hard: killing it",
+	         place->child.name, (long)work.pid, (unsigned long long)(size >> 20));
+	child_signal(&place->child, SIGKILL);
+}
+
+void place_look(struct place *place)
+{
+	if (place->child.life.state == LIFE_STARTING && place_is_ready(place))
+		child_event(&place->child, LIFE_ON_READY);
+	if (place->child.life.state == LIFE_RUNNING && !place->old)
+		look_at_age(place);
+	if (place->child.process)
+		look_at_memory(place);
+}

@@ -1,0 +1,70 @@
+/*
+ * program.h - a [program:NAME]: any command, `numprocs` processes of it kept running.
+ *
+ * A process is told to stop with `stopsignal`, and `stopwaitsecs` later with SIGKILL (to its whole process group if
+ * `stopasgroup` or `killasgroup` say so). A changed or restarted program is replaced one process after the other: the old
+ * one ends before the new one starts, for most programs hold something (a port) that there is only once.
+ */
+#ifndef YM_RUNTIME_PROGRAM_H
+#define YM_RUNTIME_PROGRAM_H
+
+#include "child.h"
+#include "child_log.h"
+#include "persona.h"
+#include "probe.h"
+#include "recipe.h"
+#include "roster.h"
+#include "unit.h"
+#include "yard.h"
+
+struct handed;
+struct program;
+
+/* One process of it, or the place where one is to be. */
+struct copy {
+	struct child child;
+	struct program *program;
+	int64_t number; /* %(process_num)d */
+	struct recipe recipe;
+	struct persona *persona;
+	struct child_log *output, *errors; /* errors NULL: with the output */
+	struct roster_entry *entry;
+	int row;     /* of the board's program rows, -1: none was free */
+	bool old;    /* to be replaced: it ends, then it is made anew */
+	bool leaves; /* not wanted any more */
+	struct probe *probe;
+};
+
+struct program {
+	struct unit unit;
+	struct yard *yard;
+	struct roster *roster;
+	const struct cfg_program *config;
+	struct copy **copies;
+	size_t ncopies;
+	bool removed; /* not configured any more: goes when its last process has gone */
+};
+
+/* Make it, with its processes not yet started; those that an earlier master has left are taken over. NULL with err. */
+struct program *program_make(struct yard *yard, struct roster *roster, const struct cfg_program *config,
+                             struct ym_err *err);
+
+/* Another configuration. `roll`: its processes are to be replaced. On an error all is as it was. */
+int program_apply(struct program *program, const struct cfg_program *config, bool roll, struct ym_err *err);
+/* Its configuration lies elsewhere in memory, but says the same. */
+void program_point(struct program *program, const struct cfg_program *config);
+void program_remove(struct program *program);
+
+/* To the image of this program after an upgrade. */
+void program_hand_over(const struct copy *copy, struct handed *handed);
+
+/* Go on with what is to be replaced; show it all on the board. */
+void program_look(struct program *program);
+
+unsigned program_alive(const struct program *program);
+/* The process of this number, NULL if there is none. */
+struct copy *program_copy(const struct program *program, int64_t number);
+
+void program_free(struct program *program);
+
+#endif

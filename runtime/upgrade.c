@@ -1,0 +1,252 @@
+/* upgrade.c - try the new program, hand over, exec; and take up again. */
+#include "upgrade.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "ground.h"
+#include "handover.h"
+#include "log.h"
+#include "notify.h"
+#include "trial.h"
+
+#define FLUSH_MS 2000
+
+/* ---- the program file ------------------------------------------------------------------------ */
+
+/* Under which path this program was started: what is there later may be another file. */
+static char own_path[PATH_MAX];
+
+void upgrade_remember(void)
+{
+	ssize_t n = readlink("/proc/self/exe", own_path, sizeof(own_path) - 1);
+
+	own_path[n > 0 ? n : 0] = '\0';
+}
+
+static void layout(char *text, size_t size)
+{
+	snprintf(text, size, "table %d board %d registry %d handover %d", TABLE_VERSION, BOARD_VERSION,
+	         YM_REGISTRY_VERSION, HANDOVER_VERSION);
+}
+
+void upgrade_print_layout(void)
+{
+	char text[128];
+
+	layout(text, sizeof(text));
+	puts(text);
+}
+
+static int check_new(struct master *master, struct ym_err *err)
+{
+	char *ask[] = {(char[]){"yardmaster"}, (char[]){"worker"}, (char[]){"--layout"}, NULL};
+	char *check[] = {(char[]){"yardmaster"}, (char[]){"check"}, master->config->path, NULL};
+	char printed[2048], wanted[128];
+	int status;
+
+	if (!own_path[0])
+		return ym_fail(err, YM_ERR_SYSTEM, "the path of the program is not known: is /proc mounted?");
+	layout(wanted, sizeof(wanted));
+	status = trial_run(own_path, ask, printed, sizeof(printed), err);
+	if (status < 0)
+		return -1;
+	printed[strcspn(printed, "\n")] = '\0';
+	if (status != 0 || strcmp(printed, wanted) != 0)
+		return ym_fail(err, YM_ERR_NO,
+		               "%s lays out the shared memory differently (\"%.100s\", this one has \"%s\"): it cannot "
+		               "go on with what is there; stop and start instead, unfinished jobs are kept",
+		               own_path, printed, wanted);
+	status = trial_run(own_path, check, printed, sizeof(printed), err);
+	if (status < 0)
+		return -1;
+	if (status != 0)
+		return ym_fail(err, YM_ERR_CONFIG, "%s does not take the configuration: %.800s", own_path, printed);
+	return 0;
+}
+
+/* ---- hand over ------------------------------------------------------------------------------- */
+
+static bool add_unit(const struct unit *unit, unsigned workers, struct handover *handover)
+{
+	struct handed_unit *handed = handover_unit(handover);
+
+	if (!handed)
+		return false;
+	snprintf(handed->name, sizeof(handed->name), "%s", unit->name);
+	handed->wanted = unit->wanted;
+	handed->up = unit->up;
+	handed->workers = workers;
+	return true;
+}
+
+static bool collect(struct master *master, struct handover *handover)
+{
+	*handover = (struct handover){.semid = master->instance.group.semid,
+	                              .slot = master->instance.group.slot,
+	                              .pidfile_fd = daemon_pidfile_fd()};
+	if (master->pidfile) {
+		handover->pidfile = strdup(master->pidfile);
+		if (!handover->pidfile)
+			return false;
+	}
+	for (size_t i = 0; i < master->npools; i++) {
+		const struct pool *pool = master->pools[i];
+
+		if (!pool->removed && !add_unit(&pool->unit, pool->crew.wanted, handover))
+			return false;
+		for (size_t j = 0; j < pool->crew.nplaces; j++) {
+			struct handed *handed = handover_child(handover);
+
+			if (!handed)
+				return false;
+			place_hand_over(pool->crew.places[j], handed);
+		}
+	}
+	for (size_t i = 0; i < master->nprograms; i++) {
+		const struct program *program = master->programs[i];
+
+		if (!program->removed && !add_unit(&program->unit, 0, handover))
+			return false;
+		for (size_t j = 0; j < program->ncopies; j++) {
+			struct handed *handed = handover_child(handover);
+
+			if (!handed)
+				return false;
+			program_hand_over(program->copies[j], handed);
+		}
+	}
+	return true;
+}
+
+/* A signal that comes before the new image has its handlers would kill it: it waits. */
+static void block_signals(bool on)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < MASTER_SIGNALS; i++)
+		sigaddset(&set, master_signal(i));
+	sigprocmask(on ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+void upgrade_unblock_signals(void)
+{
+	block_signals(false);
+}
+
+static int become_new(struct master *master, const struct handover *handover, struct ym_err *err)
+{
+	char *argv[] = {(char[]){"yardmaster"}, (char[]){"run"}, master->config->path, NULL};
+	char number[16];
+	int fd = handover_write(handover, err);
+	struct ym_err why;
+
+	if (fd < 0)
+		return -1;
+	snprintf(number, sizeof(number), "%d", fd);
+	setenv(UPGRADE_ENV, number, 1);
+	notify_restore_environment();
+	/* What a handle of a semaphore holds would stay held for ever. */
+	limit_keeper_close(&master->limits);
+	handover_cloexec(handover, false);
+	block_signals(true);
+	execv(own_path, argv);
+	ym_fail_sys(err, errno, "execv(\"%s\")", own_path);
+	block_signals(false);
+	handover_cloexec(handover, true);
+	unsetenv(UPGRADE_ENV);
+	notify_hide_environment();
+	close(fd);
+	if (ground_enter_limits(master, master->config, &why) < 0)
+		log_line(LOG_ERROR, "%s", why.text);
+	return -1;
+}
+
+static void upgrade_now(uv_timer_t *timer)
+{
+	struct master *master = timer->data;
+	struct handover handover;
+	struct ym_err err;
+
+	if (master->yard.stopping || master->yard.lost)
+		return;
+	control_flush(master->control);
+	log_line(LOG_INFO, "going on as %s", own_path);
+	log_flush(FLUSH_MS);
+	if (!collect(master, &handover))
+		ym_fail(&err, YM_ERR_LIMIT, "out of memory");
+	else
+		become_new(master, &handover, &err);
+	handover_free(&handover);
+	log_line(LOG_ERROR, "the upgrade has failed, this program goes on: %s", err.text);
+}
+
+void upgrade_ask(struct master *master, struct control_reply *reply)
+{
+	struct ym_err err;
+
+	if (check_new(master, &err) < 0) {
+		log_line(LOG_ERROR, "no upgrade: %s", err.text);
+		control_refuse(reply, err.class, "no upgrade, this program goes on: %s", err.text);
+		return;
+	}
+	control_say(reply, "instance %s: process %ld goes on as %s", master->instance.name, (long)getpid(), own_path);
+	uv_timer_start(&master->upgrade_timer, upgrade_now, 0, 0);
+}
+
+/* ---- in the new image ------------------------------------------------------------------------ */
+
+int upgrade_resume(struct master *master, int fd, struct ym_err *err)
+{
+	struct handover *handover = calloc(1, sizeof(*handover));
+
+	if (!handover)
+		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
+	if (handover_read(fd, handover, err) < 0) {
+		free(handover);
+		return -1;
+	}
+	master->yard.handover = handover;
+	if (handover->pidfile) {
+		struct ym_err why;
+
+		/* What it is for works all the same. */
+		if (daemon_pidfile_adopt(handover->pidfile, (int)handover->pidfile_fd, &why) < 0)
+			log_line(LOG_ERROR, "%s", why.text);
+		master->pidfile = strdup(handover->pidfile);
+	}
+	return ground_resume(master, (int)handover->semid, (unsigned)handover->slot, err);
+}
+
+/* Descriptors of children that nobody has taken (their unit is not configured any more) are of no use. */
+void upgrade_done(struct master *master)
+{
+	struct handover *handover = master->yard.handover;
+
+	if (!handover)
+		return;
+	for (size_t i = 0; i < master->supervisor.nunits; i++) {
+		struct unit *unit = master->supervisor.units[i];
+		const struct handed_unit *handed = handover_find_unit(handover, unit->name);
+
+		if (!handed)
+			continue;
+		unit->wanted = handed->wanted;
+		if (handed->up && handed->wanted) {
+			unit->up = true;
+			unit->ops->start(unit);
+		}
+	}
+	atomic_fetch_add(&master_board(master)->upgrades, 1);
+	handover_free(handover);
+	free(handover);
+	master->yard.handover = NULL;
+	log_line(LOG_INFO, "version " YM_VERSION " goes on where the program before it was");
+}
