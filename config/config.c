@@ -57,7 +57,7 @@ static enum cfg_kind identify(struct cfg_loader *load, const struct cfg_section 
 	else if (cfg_kind_named(kind) && !**name)
 		cfg_problems_add(load->problems, section->at, "[%s] has no name: write %s", section->name,
 		                 cfg_kind_header(kind));
-	else if (cfg_kind_named(kind) && cfg_check_name(*name, why))
+	else if (cfg_kind_named(kind) && cfg_check_name(*name, cfg_name_size(kind), why))
 		cfg_problems_add(load->problems, section->at, "[%s]: %s", section->name, why);
 	return kind;
 }
@@ -102,7 +102,7 @@ static void read_named(struct cfg_loader *load, struct cfg_section *section, enu
 
 	if (!has_room(load, section, kind))
 		return;
-	sections = cfg_room(load->sections[kind], count, sizeof(*sections));
+	sections = cfg_room(load->sections[kind], count, sizeof(const struct cfg_section *));
 	item = sections ? cfg_add(load->out, kind, name, section->at.file->path, section->at.line) : NULL;
 	if (sections)
 		load->sections[kind] = sections;

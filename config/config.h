@@ -13,16 +13,18 @@
 
 #include "../ipc/error.h"
 
-#define CFG_NAME_MAX      32   /* bytes of the name of a section, with its NUL */
-#define CFG_POOLS_MAX     64   /* pools of a file */
-#define CFG_LIMITS_MAX    64   /* limits of a file */
-#define CFG_PROGRAMS_MAX  256  /* programs of a file */
-#define CFG_CRONS_MAX     256  /* cron sections of a file */
-#define CFG_WORKERS_MAX   1000 /* workers of all pools together */
-#define CFG_PROCESSES_MAX 1000 /* processes of all programs together */
-#define CFG_USES_MAX      8    /* limits of a pool */
-#define CFG_DEPENDS_MAX   16   /* names in one `depends_on` */
-#define CFG_EXIT_CODES    256
+#define CFG_NAME_MAX         32   /* bytes of the name of a section, with its NUL */
+#define CFG_LONG_NAME_MAX    48   /* ... of a [program:NAME], which supervisord does not limit */
+#define CFG_PROCESS_NAME_MAX 96   /* bytes of the name of a process of a program */
+#define CFG_POOLS_MAX        64   /* pools of a file */
+#define CFG_LIMITS_MAX       64   /* limits of a file */
+#define CFG_PROGRAMS_MAX     256  /* programs of a file */
+#define CFG_CRONS_MAX        256  /* cron sections of a file */
+#define CFG_WORKERS_MAX      1000 /* workers of all pools together */
+#define CFG_PROCESSES_MAX    1000 /* processes of all programs together */
+#define CFG_USES_MAX         8    /* limits of a pool */
+#define CFG_DEPENDS_MAX      16   /* names in one `depends_on` */
+#define CFG_EXIT_CODES       256
 
 /* Of the numbers that may be left as they are where the master was started: umask, nice, rlimit_*. */
 #define CFG_INHERIT   INT64_MIN
@@ -199,7 +201,7 @@ struct cfg_process {
  * makes final with the number of the process. Do that for numprocs = 1, too: a plain % is still written %% in them.
  */
 struct cfg_program {
-	char name[CFG_NAME_MAX];
+	char name[CFG_LONG_NAME_MAX];
 	int line;
 	const char *file; /* with the section */
 	char *command;

@@ -89,7 +89,7 @@ struct path {
 
 static void print_path(const struct path *path, const struct unit *from, FILE *to)
 {
-	if (path->unit != from)
+	if (path->before && path->unit != from)
 		print_path(path->before, from, to);
 	fprintf(to, "%s -> ", path->unit->name);
 }

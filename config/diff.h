@@ -24,10 +24,10 @@ struct cfg_option_change {
 struct cfg_change {
 	enum cfg_kind kind;
 	enum cfg_what what;
-	char name[CFG_NAME_MAX]; /* "" for [yardmaster] */
-	enum cfg_effect effect;  /* of CFG_CHANGED: the strongest of its options */
-	size_t old_index;        /* of the struct in its list; not of CFG_ADDED */
-	size_t new_index;        /* not of CFG_REMOVED */
+	char name[CFG_LONG_NAME_MAX]; /* "" for [yardmaster] */
+	enum cfg_effect effect;       /* of CFG_CHANGED: the strongest of its options */
+	size_t old_index;             /* of the struct in its list; not of CFG_ADDED */
+	size_t new_index;             /* not of CFG_REMOVED */
 	struct cfg_option_change *options;
 	size_t count;
 };

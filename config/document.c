@@ -189,7 +189,7 @@ static const char *header_name(struct reader *reader, char *text)
 	else if (end == name)
 		why = "the section has no name: write [pool:NAME] or [limit:NAME]";
 	else if (end - name > NAME_MAX_INI)
-		why = "the section name is too long: a pool or limit name has at most 31 characters";
+		why = "the section name is too long: at most 49 characters, the word and the colon included";
 	if (!why) {
 		*end = '\0';
 		if (!unfit(name, " "))

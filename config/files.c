@@ -32,7 +32,7 @@ static int same_file(const char *a, const char *b)
 static struct cfg_file *add_file(struct cfg_loader *load, const char *path, const char *absolute)
 {
 	struct config *out = load->out;
-	struct cfg_file **files = cfg_room(out->files, out->nfiles, sizeof(*files));
+	struct cfg_file **files = cfg_room(out->files, out->nfiles, sizeof(struct cfg_file *));
 	struct cfg_document **documents = NULL;
 	struct cfg_file *file;
 	size_t length = (size_t)(strrchr(absolute, '/') - absolute);
@@ -77,14 +77,17 @@ static int read_one(struct cfg_loader *load, const char *path, const char *absol
 
 static void include(struct cfg_loader *load, const char *path, const struct level *level, struct cfg_place at)
 {
-	for (const struct level *up = level; up; up = up->above) {
+	const struct level *up = level;
+
+	do {
 		if (same_file(up->file->path, path)) {
 			cfg_problems_add(load->problems, at, "%s includes itself%s: remove it from `files`", path,
 			                 up == level ? "" : ", through others");
 			load->lost = true;
 			return;
 		}
-	}
+		up = up->above;
+	} while (up);
 	for (size_t i = 0; i < load->out->nfiles; i++) {
 		if (same_file(load->out->files[i]->path, path)) {
 			cfg_note(load, at, "%s is included already: it is read once", path);

@@ -36,13 +36,13 @@ static const struct {
 
 /* Where a configuration has the structs of a kind, and where these have what all of them have. */
 static const struct list {
-	size_t items, count, size, name, line, file, most;
+	size_t items, count, size, name, name_size, line, file, most;
 } lists[CFG_KINDS] = {
 #define LIST(array, struct_name, limit)                                                                                \
 	{                                                                                                              \
 		offsetof(struct config, array), offsetof(struct config, n##array), sizeof(struct struct_name),         \
-		    offsetof(struct struct_name, name), offsetof(struct struct_name, line),                            \
-		    offsetof(struct struct_name, file), limit                                                          \
+		    offsetof(struct struct_name, name), sizeof(((struct struct_name *)0)->name),                       \
+		    offsetof(struct struct_name, line), offsetof(struct struct_name, file), limit                      \
 	}
     [CFG_POOL] = LIST(pools, cfg_pool, CFG_POOLS_MAX),
     [CFG_LIMIT] = LIST(limits, cfg_limit, CFG_LIMITS_MAX),
@@ -135,6 +135,11 @@ const char *cfg_item_name(const struct config *config, enum cfg_kind kind, size_
 	return (const char *)cfg_item(config, kind, index) + lists[kind].name;
 }
 
+size_t cfg_name_size(enum cfg_kind kind)
+{
+	return lists[kind].name_size;
+}
+
 size_t cfg_most(enum cfg_kind kind)
 {
 	return lists[kind].most;
@@ -150,7 +155,7 @@ void *cfg_add(struct config *config, enum cfg_kind kind, const char *name, const
 		return NULL;
 	item = items + count * list->size;
 	memset(item, 0, list->size);
-	snprintf(item + list->name, CFG_NAME_MAX, "%s", name);
+	snprintf(item + list->name, list->name_size, "%s", name);
 	memcpy(item + list->line, &line, sizeof(line));
 	memcpy(item + list->file, &file, sizeof(file));
 	count++;

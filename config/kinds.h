@@ -56,6 +56,8 @@ size_t cfg_count(const struct config *config, enum cfg_kind kind);
 void *cfg_item(const struct config *config, enum cfg_kind kind, size_t index);
 const char *cfg_item_name(const struct config *config, enum cfg_kind kind, size_t index);
 size_t cfg_most(enum cfg_kind kind);
+/* Bytes of their names, with the NUL. */
+size_t cfg_name_size(enum cfg_kind kind);
 
 /* Add one, zeroed but for these three. NULL when out of memory. */
 void *cfg_add(struct config *config, enum cfg_kind kind, const char *name, const char *file, int line);

@@ -9,11 +9,10 @@
 
 #include "nearest.h"
 #include "problems.h"
+#include "schedule.h"
+#include "zone.h"
 
 #define TO_POOL   "pool:"
-#define ZONES     "/usr/share/zoneinfo"
-#define EVERY     "@every"
-#define FIELDS    5 /* of a schedule */
 #define MILLI     INT64_C(1000)
 #define SECOND_NS INT64_C(1000000000)
 
@@ -78,7 +77,7 @@ int cfg_set_text(const struct cfg_option *option, const struct cfg_input *in)
 
 int cfg_set_name(const struct cfg_option *option, const struct cfg_input *in)
 {
-	if (cfg_check_name(in->text, in->why))
+	if (cfg_check_name(in->text, CFG_NAME_MAX, in->why))
 		return -1;
 	return cfg_set_text(option, in);
 }
@@ -118,36 +117,12 @@ int cfg_set_key(const struct cfg_option *option, const struct cfg_input *in)
 
 int cfg_set_zone(const struct cfg_option *option, const struct cfg_input *in)
 {
-	char path[PATH_MAX];
-
-	if (*in->text == '/' || strstr(in->text, "..") ||
-	    snprintf(path, sizeof(path), "%s/%s", ZONES, in->text) >= (int)sizeof(path) || access(path, R_OK)) {
-		snprintf(in->why, CFG_WHY_MAX,
-		         "no such time zone in " ZONES ": write one such as Europe/Berlin or UTC (package tzdata)");
-		return -1;
-	}
-	return cfg_set_text(option, in);
+	return zone_check(in->text, in->why) < 0 ? -1 : cfg_set_text(option, in);
 }
 
-/* The shape only: who computes the times says what is wrong with a field. */
 int cfg_set_schedule(const struct cfg_option *option, const struct cfg_input *in)
 {
-	const char *at = in->text;
-	int fields = 0;
-
-	for (; *at; fields++) {
-		at += strcspn(at, CFG_BLANK);
-		at += strspn(at, CFG_BLANK);
-	}
-	if (*in->text == '@' ? fields > 2 || (fields == 2 && strncmp(in->text, EVERY " ", sizeof(EVERY)))
-	                     : fields != FIELDS) {
-		snprintf(
-		    in->why, CFG_WHY_MAX,
-		    "not a schedule: write five fields (minute, hour, day of the month, month, day of the week), such "
-		    "as 30 4 * * 1-5, or @every 5m");
-		return -1;
-	}
-	return cfg_set_text(option, in);
+	return schedule_check(in->text, NULL, in->why) < 0 ? -1 : cfg_set_text(option, in);
 }
 
 /* The first of two choices, AUTO, is NULL; the last one, NONE or stderr, is "". */
@@ -250,7 +225,7 @@ int cfg_set_on_crash(const struct cfg_option *option, const struct cfg_input *in
 		cfg_forget_on_crash(option, pool);
 		return 0;
 	}
-	if (cfg_check_name(in->text + strlen(TO_POOL), in->why))
+	if (cfg_check_name(in->text + strlen(TO_POOL), CFG_NAME_MAX, in->why))
 		return -1;
 	name = strdup(in->text + strlen(TO_POOL));
 	if (!name)

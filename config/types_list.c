@@ -132,7 +132,7 @@ static int add_name(char *item, void *list, const struct cfg_input *in)
 	struct names *names = list;
 	char reason[CFG_WHY_MAX], excerpt[CFG_EXCERPT_MAX];
 
-	if (cfg_check_name(item, reason)) {
+	if (cfg_check_name(item, CFG_LONG_NAME_MAX, reason)) {
 		snprintf(in->why, CFG_WHY_MAX, "`%s`: %.100s", cfg_excerpt(item, excerpt), reason);
 		return -1;
 	}

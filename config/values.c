@@ -339,12 +339,12 @@ const char *cfg_format_duration(int64_t value, char out[CFG_NUMBER_MAX])
 	return format(durations, COUNT(durations), 1000, value, out);
 }
 
-int cfg_check_name(const char *text, char why[CFG_WHY_MAX])
+int cfg_check_name(const char *text, size_t size, char why[CFG_WHY_MAX])
 {
 	size_t length = strlen(text);
 
-	if (!length || length >= CFG_NAME_MAX)
-		snprintf(why, CFG_WHY_MAX, "a name has 1 to %d characters", CFG_NAME_MAX - 1);
+	if (!length || length >= size)
+		snprintf(why, CFG_WHY_MAX, "a name has 1 to %zu characters", size - 1);
 	else if (strspn(text, NAME_CHARACTERS "-.") != length)
 		snprintf(why, CFG_WHY_MAX, "a name consists of letters, digits and - _ .");
 	else if (!strspn(text, NAME_CHARACTERS))

@@ -43,8 +43,11 @@ cfg_formatter cfg_format_integer;
 cfg_formatter cfg_format_size;
 cfg_formatter cfg_format_duration;
 
-/* Name of an instance, pool or limit: a part of file names, so it must not look like "..", "a/b" or an option. */
-int cfg_check_name(const char *text, char why[CFG_WHY_MAX]);
+/*
+ * Name of a section: a part of file names, so it must not look like "..", "a/b" or an option. `size`: bytes that it may
+ * have, with its NUL.
+ */
+int cfg_check_name(const char *text, size_t size, char why[CFG_WHY_MAX]);
 
 /*
  * Key of a foreign semaphore: decimal number, 0xHEX, PATH:c, name:TEXT. `path_length` becomes the length of

@@ -26,15 +26,15 @@
 #include <string.h>
 #include <sys/types.h>
 
+#include "../config/config.h"
 #include "table.h"
 
 #define BOARD_NAME    "board"
 #define BOARD_VERSION 3
 
-#define BOARD_NOTE_MAX     80
-#define BOARD_PROGRAMS     256
-#define BOARD_PROCESS_NAME 64
-#define BOARD_REASON_MAX   168
+#define BOARD_NOTE_MAX   80
+#define BOARD_PROGRAMS   256
+#define BOARD_REASON_MAX 168
 
 /* What a worker counts: its jobs by their end. Name, word. */
 #define BOARD_COUNTER_MAP(X)                                                                                           \
@@ -143,8 +143,8 @@ _Static_assert(sizeof(struct board_pool_sh) == 448, "layout above");
 struct board_program_sh {
 	_Atomic uint32_t used;
 	_Atomic uint32_t state; /* enum life_state */
-	char program[TABLE_NAME_MAX];
-	char name[BOARD_PROCESS_NAME];
+	char program[CFG_LONG_NAME_MAX];
+	char name[CFG_PROCESS_NAME_MAX];
 	_Atomic int32_t pid;
 	_Atomic int32_t status;   /* of the last exit, as of waitpid(); -1: not known */
 	_Atomic uint64_t since;   /* of the state */
@@ -155,7 +155,7 @@ struct board_program_sh {
 	_Atomic uint32_t zero;
 	_Atomic uint64_t reason_version;
 	char reason[BOARD_REASON_MAX];
-	char zeroes[64];
+	char zeroes[16];
 };
 _Static_assert(sizeof(struct board_program_sh) == 384, "layout above");
 

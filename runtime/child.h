@@ -13,7 +13,7 @@
 #include "process.h"
 #include "yard.h"
 
-#define CHILD_NAME_MAX 128
+#define CHILD_NAME_MAX 192
 #define CHILD_LAST_MAX 120
 
 struct child;

@@ -16,8 +16,8 @@
 #include "log_writer.h"
 
 struct child_log {
-	char name[CFG_NAME_MAX];
-	char voice_name[CFG_NAME_MAX + 16];
+	char name[CFG_PROCESS_NAME_MAX];
+	char voice_name[CFG_PROCESS_NAME_MAX + 16];
 	char place[PATH_MAX]; /* logs/NAME.log: the AUTO file, or the link */
 	char file[PATH_MAX];  /* that is written to; "": none */
 	enum child_log_style style;

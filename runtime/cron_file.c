@@ -55,7 +55,7 @@ static int read_mark(char *line, struct cron_marks *marks)
 	struct cron_mark *more, *mark;
 	int64_t time;
 
-	if (!line || !*line || !*zone || !number(last, &time) || cfg_check_name(name, why) < 0)
+	if (!line || !*line || !*zone || !number(last, &time) || cfg_check_name(name, CFG_NAME_MAX, why) < 0)
 		return -1;
 	more = realloc(marks->items, (marks->n + 1) * sizeof(*more));
 	if (!more)

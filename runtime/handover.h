@@ -34,7 +34,7 @@
 	X(oldest)
 
 struct handed {
-	char unit[CFG_NAME_MAX];
+	char unit[CFG_LONG_NAME_MAX];
 	int64_t number; /* board row of a worker, number of a process */
 	int64_t pid;    /* 0: none */
 	struct process_fds fds;
@@ -49,7 +49,7 @@ struct handed {
 
 /* A unit: was it wanted, was it up, how many workers. */
 struct handed_unit {
-	char name[CFG_NAME_MAX];
+	char name[CFG_LONG_NAME_MAX];
 	int64_t wanted, up, workers;
 };
 

@@ -299,6 +299,8 @@ static uint32_t build_of(const struct pool *pool)
 		sum = mix_text(sum, *word);
 	for (size_t i = 0; i < config->noptions; i++)
 		sum = mix_text(mix_text(sum, config->options[i].key), config->options[i].value);
+	for (size_t i = 0; i < config->nlimits; i++)
+		sum = mix(mix_text(sum, config->limits[i].name), &config->limits[i].units, sizeof(int64_t));
 	for (size_t i = 0; i < process->nenvironment; i++)
 		sum = mix_text(mix_text(sum, process->environment[i].key), process->environment[i].value);
 	sum = mix_text(mix_text(mix_text(sum, process->user), process->group), process->directory);
@@ -448,6 +450,7 @@ static int enter_row(struct pool *pool, struct ym_err *err)
 	atomic_store(&row->queue, queue);
 	memcpy(row->name, config->name, sizeof(row->name));
 	enter_rules(row, config);
+	pool->removed = false;
 	atomic_fetch_and(&row->mode, ~(uint32_t)POOL_REMOVED);
 	return 0;
 }
@@ -471,24 +474,28 @@ int pool_enter(struct pool *pool, struct yard *yard, const struct cfg_pool *conf
 	return inbox_keeper_enter(&pool->inbox, yard->instance, yard->loop, config, pool->index, err);
 }
 
-int pool_apply(struct pool *pool, const struct cfg_pool *config, struct ym_err *err)
+int pool_apply(struct pool *pool, const struct cfg_pool *config, bool roll, struct ym_err *err)
 {
 	const struct cfg_pool *before = pool->config;
 	uint32_t build = pool->build;
+	bool back = pool->removed;
 
 	pool_point(pool, config);
 	if (prepare(pool, err) < 0 || open_logs(pool, err) < 0 || enter_row(pool, err) < 0) {
 		pool_point(pool, before);
 		return -1;
 	}
-	atomic_store(&pool->yard->instance->table->pools[pool->index].scaled, 0);
+	if (config->workers_min != before->workers_min || config->workers_max != before->workers_max)
+		atomic_store(&pool->yard->instance->table->pools[pool->index].scaled, 0);
+	if (back)
+		pool->unit.wanted = config->process.autostart;
 	show(pool);
 	inbox_keeper_close(&pool->inbox);
 	if (inbox_keeper_enter(&pool->inbox, pool->yard->instance, pool->yard->loop, config, pool->index, err) < 0)
 		return -1;
 	if (pool->unit.up)
 		inbox_keeper_read(&pool->inbox);
-	if (pool->build != build)
+	if (roll || pool->build != build)
 		crew_roll(pool);
 	crew_size(pool);
 	return 0;

@@ -31,8 +31,8 @@ struct pool {
 /* Enter the pool into table and board, with its queue and limits (callers hold the group's LOCK), write its brief. */
 int pool_enter(struct pool *pool, struct yard *yard, const struct cfg_pool *config, struct ym_err *err);
 
-/* The same for a pool that is entered, with another configuration. */
-int pool_apply(struct pool *pool, const struct cfg_pool *config, struct ym_err *err);
+/* The same for a pool that is entered, with another configuration. `roll`: its workers are to be replaced. */
+int pool_apply(struct pool *pool, const struct cfg_pool *config, bool roll, struct ym_err *err);
 
 /* Its configuration lies elsewhere in memory, but says the same. */
 void pool_point(struct pool *pool, const struct cfg_pool *config);

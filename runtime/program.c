@@ -46,8 +46,8 @@ static void take_row(struct copy *copy)
 	for (int row = 0; board && row < BOARD_PROGRAMS; row++) {
 		if (atomic_load(&board->programs[row].used))
 			continue;
-		text_copy(board->programs[row].name, BOARD_PROCESS_NAME, copy->recipe.name);
-		text_copy(board->programs[row].program, TABLE_NAME_MAX, copy->program->config->name);
+		text_copy(board->programs[row].name, CFG_PROCESS_NAME_MAX, copy->recipe.name);
+		text_copy(board->programs[row].program, CFG_LONG_NAME_MAX, copy->program->config->name);
 		atomic_store(&board->programs[row].used, 1);
 		copy->row = row;
 		return;
@@ -121,7 +121,7 @@ static pid_t launch_copy(struct child *child, struct process_fds *fds, struct ym
 {
 	struct copy *copy = of_child(child);
 	const struct cfg_process *process = &copy->recipe.process;
-	char name[BOARD_PROCESS_NAME + 40], group[2 * TABLE_NAME_MAX + 32];
+	char name[CFG_PROCESS_NAME_MAX + 40], group[CFG_LONG_NAME_MAX + 32];
 	const char *env[] = {"SUPERVISOR_ENABLED=1", name, group, NULL, NULL};
 	int ready[2] = {-1, -1};
 	struct launch_fd handed;
@@ -214,7 +214,7 @@ static bool ended(struct child *child, pid_t pid, int status, const struct rusag
 static void line(struct child *child, enum process_stream stream, const char *text, size_t length)
 {
 	struct copy *copy = of_child(child);
-	char who[BOARD_PROCESS_NAME + CFG_NAME_MAX + 2];
+	char who[CFG_PROCESS_NAME_MAX + CFG_LONG_NAME_MAX + 2];
 
 	snprintf(who, sizeof(who), "%s%s%s", copy->program->config->name, copy->program->ncopies > 1 ? ":" : "",
 	         copy->program->ncopies > 1 ? copy->recipe.name : "");
@@ -261,7 +261,7 @@ static int prepare(struct copy *copy, struct ym_err *err)
 {
 	const struct program *program = copy->program;
 	struct persona *persona = NULL;
-	char cgroup[2 * TABLE_NAME_MAX];
+	char cgroup[TABLE_NAME_MAX + CFG_LONG_NAME_MAX];
 	struct recipe recipe;
 
 	if (recipe_make(program->config, copy->number, &recipe, err) < 0)
@@ -624,11 +624,13 @@ int program_apply(struct program *program, const struct cfg_program *config, boo
 	const struct cfg_program *before = program->config;
 
 	program_point(program, config);
-	program->removed = false;
 	if (populate(program, err) < 0) {
 		program_point(program, before);
 		return ym_err_prefix(err, "program %s", config->name);
 	}
+	if (program->removed)
+		program->unit.wanted = config->process.autostart;
+	program->removed = false;
 	for (size_t i = 0; roll_it && i < program->ncopies; i++)
 		program->copies[i]->old = !program->copies[i]->leaves;
 	if (program->unit.up)

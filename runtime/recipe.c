@@ -23,6 +23,19 @@ static int expand(const struct kitchen *kitchen, const char *option, const char 
 	               why);
 }
 
+static int expand_name(const struct kitchen *kitchen, struct recipe *recipe)
+{
+	if (expand(kitchen, "process_name", kitchen->program->process_name, &recipe->name) < 0)
+		return -1;
+	/* It is a part of the name of a file. */
+	if (recipe->name[0] && strlen(recipe->name) < CFG_PROCESS_NAME_MAX && !strchr(recipe->name, '/') &&
+	    recipe->name[0] != '.')
+		return 0;
+	return ym_fail(kitchen->err, YM_ERR_CONFIG,
+	               "[program:%s]: process_name \"%s\" is no name: 1 to %d characters, no slash, no dot in front",
+	               kitchen->program->name, recipe->name, CFG_PROCESS_NAME_MAX - 1);
+}
+
 static int expand_words(const struct kitchen *kitchen, const char *option, char *const *from, char ***out)
 {
 	size_t n = 0;
@@ -74,7 +87,7 @@ int recipe_make(const struct cfg_program *program, int64_t number, struct recipe
 	process->nenvironment = 0;
 	process->ready_command = NULL;
 	process->stdout_log.file = process->stderr_log.file = NULL;
-	if (expand(&kitchen, "process_name", program->process_name, &recipe->name) == 0 &&
+	if (expand_name(&kitchen, recipe) == 0 &&
 	    expand_words(&kitchen, "command", program->command_words, &recipe->words) == 0 &&
 	    expand(&kitchen, "directory", program->process.directory, &process->directory) == 0 &&
 	    expand_words(&kitchen, "ready", program->process.ready_command, &process->ready_command) == 0 &&

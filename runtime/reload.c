@@ -157,13 +157,14 @@ static bool all_pools(const struct cfg_changes *changes)
 	return change && change->effect >= CFG_EFFECT_ROLL;
 }
 
-static int change_pool(struct master *master, struct pool *pool, const struct cfg_pool *config, struct ym_err *err)
+static int change_pool(struct master *master, struct pool *pool, const struct cfg_pool *config, bool roll,
+                       struct ym_err *err)
 {
 	int result;
 
 	if (ym_group_lock(&master->instance.group, err) < 0)
 		return -1;
-	result = pool_apply(pool, config, err);
+	result = pool_apply(pool, config, roll, err);
 	ym_group_unlock(&master->instance.group);
 	return result;
 }
@@ -179,13 +180,14 @@ static void apply_pools(struct master *master, const struct config *new, const s
 			pool_remove(master->pools[i]);
 	for (size_t i = 0; i < new->npools; i++) {
 		const struct cfg_pool *config = &new->pools[i];
+		const struct cfg_change *change = cfg_changes_of(changes, CFG_POOL, config->name);
 		struct pool *pool = pool_named(master, config->name);
 		int result = 0;
 
 		if (!pool)
 			result = ground_add_pool(master, config, &err);
-		else if (pool->removed || all_pools(changes) || cfg_changes_of(changes, CFG_POOL, config->name))
-			result = change_pool(master, pool, config, &err);
+		else if (pool->removed || all_pools(changes) || change)
+			result = change_pool(master, pool, config, change && change->effect >= CFG_EFFECT_ROLL, &err);
 		else
 			pool_point(pool, config);
 		if (result < 0)

@@ -275,7 +275,7 @@ static unsigned signal_program(struct program *program, long number, int signo)
 /* NAME or NAME/NUMBER */
 static void send_signal(struct master *master, const struct control_request *request, struct control_reply *reply)
 {
-	char name[CFG_NAME_MAX];
+	char name[CFG_LONG_NAME_MAX];
 	const char *slash;
 	long number = -1;
 	unsigned sent = 0;

@@ -51,7 +51,7 @@ static bool sound(const struct file *file)
 	if (memcmp(file->magic, ROSTER_MAGIC, sizeof(file->magic)) != 0 || file->version != ROSTER_VERSION)
 		return false;
 	for (size_t i = 0; i < ROSTER_ENTRIES; i++)
-		if (!memchr(file->entries[i].name, '\0', BOARD_PROCESS_NAME))
+		if (!memchr(file->entries[i].name, '\0', CFG_PROCESS_NAME_MAX))
 			return false;
 	return true;
 }

@@ -4,7 +4,7 @@
  *
  *   offset          part
  *   0               8 bytes "ymroster", version, which boot of the machine
- *   16              1024 entries x 96
+ *   16              1024 entries x 128
  *
  * The file is mapped by the master alone; an entry's `pid` is written last and cleared first, so that a master that is
  * killed in between leaves an entry that names nobody. Workers of pools are not in it: the board knows them.
@@ -12,22 +12,23 @@
 #ifndef YM_RUNTIME_ROSTER_H
 #define YM_RUNTIME_ROSTER_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "../config/config.h"
 #include "../ipc/error.h"
-#include "board.h"
 
 #define ROSTER_ENTRIES 1024
 
 struct roster_entry {
-	char name[BOARD_PROCESS_NAME];
+	char name[CFG_PROCESS_NAME_MAX];
 	uint64_t started; /* ym_process_started(): with pid it names the process for good */
 	_Atomic int32_t pid;
 	uint32_t zero;
 	char zeroes[16];
 };
-_Static_assert(sizeof(struct roster_entry) == 96, "layout above");
+_Static_assert(sizeof(struct roster_entry) == 128, "layout above");
 
 struct roster;
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../launch.h"
+#include "../recipe.h"
 #include "../spawn.h"
 #include "../trust.h"
 #include "command.h"
@@ -112,29 +113,57 @@ int configured_read(const char *path, struct config *config)
 	return ym_err_exit_code(YM_ERR_CONFIG);
 }
 
+/* ---- who may change what is run ---------------------------------------------------------------- */
+
 /* What root runs must be root's alone: whoever can write to it, or move it away, is root otherwise. */
-static int check_trust(const struct config *config)
+static int check_trust(const char *path)
+{
+	struct ym_err err;
+
+	return geteuid() != 0 || trust_path(path, &err) == 0 ? 0 : command_fail(&err);
+}
+
+static int trust_command(const char *program)
 {
 	char path[PATH_MAX];
 	struct ym_err err;
-	int bad = 0;
 
-	if (geteuid() != 0)
-		return 0;
-	for (size_t i = 0; i < config->nfiles; i++)
-		bad |= trust_path(config->files[i]->path, &err) < 0 ? command_fail(&err) : 0;
-	for (size_t i = 0; i < config->npools; i++) {
-		const struct cfg_pool *pool = &config->pools[i];
+	return launch_find(program, NULL, path, &err) == 0 ? check_trust(path) : 0;
+}
 
-		if (pool->plugin)
-			bad |= trust_path(pool->plugin, &err) < 0 ? command_fail(&err) : 0;
-		else if (launch_find(pool->command_words[0], NULL, path, &err) == 0)
-			bad |= trust_path(path, &err) < 0 ? command_fail(&err) : 0;
-	}
-	for (size_t i = 0; i < config->nprograms; i++)
-		if (launch_find(config->programs[i].command_words[0], NULL, path, &err) == 0)
-			bad |= trust_path(path, &err) < 0 ? command_fail(&err) : 0;
-	return bad ? ym_err_exit_code(YM_ERR_PERMISSION) : 0;
+/* ---- the whole ----------------------------------------------------------------------------------- */
+
+static int check_pool(const struct cfg_pool *pool)
+{
+	int result = pool->plugin ? check_trust(pool->plugin) : trust_command(pool->command_words[0]);
+
+	if (result == 0)
+		result = pool->plugin ? try_plugin(pool) : try_program(pool->command_words[0]);
+	if (result)
+		fprintf(stderr, "%s:%d: [pool:%s] cannot run with this %s\n", pool->file, pool->line, pool->name,
+		        pool->plugin ? "plugin" : "command");
+	return result;
+}
+
+/* One that is not there may be there when it is started (it becomes FATAL otherwise): so that is no mistake. */
+static int check_program(const struct cfg_program *program)
+{
+	char path[PATH_MAX];
+	struct recipe recipe;
+	struct ym_err err;
+	int result;
+
+	if (recipe_make(program, program->numprocs_start, &recipe, &err) < 0)
+		return command_fail(&err);
+	result = trust_command(recipe.words[0]);
+	if (result)
+		fprintf(stderr, "%s:%d: [program:%s] cannot run with this command\n", program->file, program->line,
+		        program->name);
+	else if (!recipe.process.nenvironment && launch_find(recipe.words[0], NULL, path, &err) < 0)
+		fprintf(stderr, "%s:%d: note: [program:%s]: %s\n", program->file, program->line, program->name,
+		        err.text);
+	recipe_free(&recipe);
+	return result;
 }
 
 int configured_load(const char *path, struct config *config)
@@ -143,14 +172,16 @@ int configured_load(const char *path, struct config *config)
 
 	if (code)
 		return code;
-	code = check_trust(config);
+	for (size_t i = 0; i < config->nfiles; i++) {
+		result = check_trust(config->files[i]->path);
+		code = result ? result : code;
+	}
 	for (size_t i = 0; i < config->npools; i++) {
-		const struct cfg_pool *pool = &config->pools[i];
-
-		result = pool->plugin ? try_plugin(pool) : try_program(pool->command_words[0]);
-		if (result)
-			fprintf(stderr, "%s:%d: [pool:%s] cannot run with this %s\n", pool->file, pool->line,
-			        pool->name, pool->plugin ? "plugin" : "command");
+		result = check_pool(&config->pools[i]);
+		code = result ? result : code;
+	}
+	for (size_t i = 0; i < config->nprograms; i++) {
+		result = check_program(&config->programs[i]);
 		code = result ? result : code;
 	}
 	if (code)

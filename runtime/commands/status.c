@@ -187,12 +187,12 @@ static void print_pools(const struct instance *instance, int columns)
 
 /* ---- programs -------------------------------------------------------------------------------- */
 
-static void program_name(const struct board_program_sh *row, char out[2 * BOARD_PROCESS_NAME])
+static void program_name(const struct board_program_sh *row, char out[2 * CFG_PROCESS_NAME_MAX])
 {
-	bool same = strncmp(row->program, row->name, TABLE_NAME_MAX) == 0;
+	bool same = strncmp(row->program, row->name, CFG_LONG_NAME_MAX) == 0;
 
-	snprintf(out, 2 * BOARD_PROCESS_NAME, "%.*s%s%.*s", TABLE_NAME_MAX, row->program, same ? "" : ":",
-	         same ? 0 : BOARD_PROCESS_NAME, row->name);
+	snprintf(out, 2 * CFG_PROCESS_NAME_MAX, "%.*s%s%.*s", CFG_LONG_NAME_MAX, row->program, same ? "" : ":",
+	         same ? 0 : CFG_PROCESS_NAME_MAX, row->name);
 }
 
 static void print_programs(const struct board_sh *board)
@@ -201,7 +201,7 @@ static void print_programs(const struct board_sh *board)
 	bool head = false;
 
 	for (unsigned i = 0; i < BOARD_PROGRAMS; i++) {
-		char name[2 * BOARD_PROCESS_NAME];
+		char name[2 * CFG_PROCESS_NAME_MAX];
 
 		if (!atomic_load(&board->programs[i].used))
 			continue;
@@ -210,7 +210,7 @@ static void print_programs(const struct board_sh *board)
 	}
 	for (unsigned i = 0; i < BOARD_PROGRAMS; i++) {
 		const struct board_program_sh *row = &board->programs[i];
-		char name[2 * BOARD_PROCESS_NAME], since[TEXT_MAX], reason[BOARD_REASON_MAX], pid[16] = "-";
+		char name[2 * CFG_PROCESS_NAME_MAX], since[TEXT_MAX], reason[BOARD_REASON_MAX], pid[16] = "-";
 
 		if (!atomic_load(&row->used))
 			continue;

@@ -42,7 +42,7 @@ static const struct wrong wrong_lines[] = {
     {"[pool: p]\n", 1, {"`[pool: p]`", "white space"}},
     {"[pool:p ;q]\n", 1, {"white space"}},
     {POOL "option.0123456789012345678901234567890123456789012 = x\n", 3, {"`option.01234", "too long", "49"}},
-    {"[limit:0123456789012345678901234567890123456789012345]\n" POOL, 1, {"`[limit:01234", "too long", "31"}},
+    {"[limit:0123456789012345678901234567890123456789012345]\n" POOL, 1, {"`[limit:01234", "too long", "49"}},
     {"jobs = 100\n" POOL, 1, {"`jobs`", "no section is open", "[yardmaster]"}},
 };
 

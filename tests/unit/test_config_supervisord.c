@@ -77,6 +77,18 @@ START_TEST(test_lines)
 }
 END_TEST
 
+/* The first line of a section continues nothing, however far it is indented. */
+START_TEST(test_indented_first)
+{
+	load("[program:a]\ncommand = x\n[program:b]\n  command = y\n  umask = 022\n    ; c\n  nice = 1\n");
+	ck_assert_str_eq(config.programs[0].command, "x");
+	ck_assert_str_eq(config.programs[1].command, "y");
+	ck_assert_int_eq(config.programs[1].process.umask, 022);
+	ck_assert_int_eq(config.programs[1].process.nice, 1);
+	release();
+}
+END_TEST
+
 static const struct wrong wrong_lines[] = {
     {"[program:p] x\ncommand = a\n", 1, {"nothing may follow"}},
     {"[program:p]\ncommand = a\n[pool:q] ; mine\nplugin = x\n", 3, {"nothing may follow"}},
@@ -439,6 +451,7 @@ int main(void)
 	int failed;
 
 	tcase_add_loop_test(all, test_lines, 0, COUNT(commands));
+	tcase_add_test(all, test_indented_first);
 	tcase_add_loop_test(all, test_wrong_lines, 0, COUNT(wrong_lines));
 	tcase_add_test(all, test_notes);
 	tcase_add_test(all, test_print_notes);

@@ -120,6 +120,38 @@ START_TEST(test_with)
 }
 END_TEST
 
+/* As supervisord has it: a text, its words, and the first that only a shell would understand. */
+static const struct {
+	const char *text, *words[WORDS_MAX], *shell;
+} plain[] = {
+    {"a | b", {"a", "|", "b"}, "| b"},
+    {"a b>c", {"a", "b>c"}, ">c"},
+    {"a $X", {"a", "$X"}, "$X"},
+    {"a 'b | c' d", {"a", "b | c", "d"}, NULL},
+    {"a \"b | c\" &", {"a", "b | c", "&"}, "&"},
+    {"a \\| b", {"a", "|", "b"}, NULL},
+    {"a \"\\$b\"", {"a", "\\$b"}, NULL},
+    {"a \"x\\\"|\" ;", {"a", "x\"|", ";"}, ";"},
+    {"a '\\' ;", {"a", "\\", ";"}, ";"},
+    {"a\nb\tc", {"a", "b", "c"}, NULL},
+    {"a $ 5", {"a", "$", "5"}, NULL},
+};
+
+START_TEST(test_plain)
+{
+	char why[CFG_WHY_MAX] = "", **words = cfg_words_plain(plain[_i].text, why);
+	const char *shell = cfg_words_shell(plain[_i].text);
+
+	ck_assert_msg(words != NULL, "%s: %s", plain[_i].text, why);
+	is_words(words, plain[_i].words);
+	free(words);
+	if (plain[_i].shell)
+		ck_assert_str_eq(shell, plain[_i].shell);
+	else
+		ck_assert_ptr_null(shell);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("words");
@@ -129,6 +161,7 @@ int main(void)
 
 	tcase_add_loop_test(words, test_good, 0, COUNT(good));
 	tcase_add_loop_test(words, test_bad, 0, COUNT(bad));
+	tcase_add_loop_test(words, test_plain, 0, COUNT(plain));
 	tcase_add_test(words, test_most_words);
 	tcase_add_test(words, test_with);
 	suite_add_tcase(suite, words);
