@@ -41,8 +41,9 @@ int cfg_set_group(const struct cfg_option *option, const struct cfg_input *in)
 {
 	int64_t id = id_number(in->text);
 
-	if (!getgrnam(in->text) && (id < 0 || !getgrgid((gid_t)id))) {
-		snprintf(in->why, CFG_WHY_MAX, "there is no such group: `getent group` lists them");
+	/* A number needs no name. */
+	if (!getgrnam(in->text) && id < 0) {
+		snprintf(in->why, CFG_WHY_MAX, "there is no such group: `getent group` lists them, or write a number");
 		return -1;
 	}
 	return cfg_set_text(option, in);

@@ -196,7 +196,8 @@ static void close_handle(uv_handle_t *handle, void *arg)
 
 static int tear_down(struct master *master, int code)
 {
-	control_close(master->control);
+	if (master->control)
+		control_close(master->control);
 	cron_keeper_close(master->crons);
 	for (size_t i = 0; i < master->nprograms; i++)
 		program_free(master->programs[i]);

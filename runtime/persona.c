@@ -72,9 +72,10 @@ static int find_group(const char *option, const char *name, gid_t *gid, struct y
 
 	errno = 0;
 	group = getgrnam(name);
+	/* A number needs no name. */
 	if (!group && just_missing(errno) && is_number(name, &number)) {
-		errno = 0;
-		group = getgrgid((gid_t)number);
+		*gid = (gid_t)number;
+		return 0;
 	}
 	if (!group && !just_missing(errno))
 		return ym_fail_sys(err, errno, "getgrnam(\"%s\") for `%s`", name, option);

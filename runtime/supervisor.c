@@ -11,7 +11,9 @@ static int by_order(const void *a, const void *b)
 	const struct unit *const *x = a, *const *y = b;
 	int64_t left = (*x)->process->start_order, right = (*y)->process->start_order;
 
-	return left != right ? (left < right ? -1 : 1) : strcmp((*x)->name, (*y)->name);
+	if (left != right)
+		return left < right ? -1 : 1;
+	return (*x)->rank < (*y)->rank ? -1 : (*x)->rank > (*y)->rank;
 }
 
 void supervisor_sort(struct supervisor *supervisor)
@@ -31,6 +33,7 @@ int supervisor_add(struct supervisor *supervisor, struct unit *unit, struct ym_e
 		supervisor->units = units;
 		supervisor->room = room;
 	}
+	unit->rank = supervisor->entered++;
 	supervisor->units[supervisor->nunits++] = unit;
 	supervisor_sort(supervisor);
 	return 0;

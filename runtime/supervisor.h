@@ -14,6 +14,7 @@
 struct supervisor {
 	struct unit **units; /* in the order in which they start */
 	size_t nunits, room;
+	unsigned entered; /* so far */
 	bool stopping;
 };
 

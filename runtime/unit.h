@@ -30,6 +30,7 @@ struct unit {
 	const struct unit_ops *ops;
 	const char *name;
 	const struct cfg_process *process;
+	unsigned rank; /* the file's order, among those with the same `start_order` */
 	bool wanted; /* by the configuration, or by whom has typed start or stop since */
 	bool up;     /* it was started and not stopped */
 };

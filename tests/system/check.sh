@@ -23,7 +23,7 @@ test_good_file() { # sanitized
 		limits = l
 	EOF
 	expect 0 "$YARDMASTER" check "$INI"
-	assert_contains "ok: instance test, pools: 1, workers: 3, limits: 1" "$OUT" "check"
+	assert_contains "ok: instance test, pools: 1 (workers: 3), programs: 0 (processes: 0), limits: 1, crons: 0" "$OUT" "check"
 	expect 0 "$YARDMASTER" check --options
 	assert_contains "restart_max_delay" "$OUT" "options"
 	expect 2 "$YARDMASTER" check
@@ -147,7 +147,9 @@ test_open_fails() { # sanitized
 		plugin = $PLUGINS/bad_open.so
 		option.file = $DIR/server
 		restart_delay = 20ms
+		restart_jitter = 0
 		restart_max_delay = 100ms
+		startretries = 1000
 		[pool:echo]
 		plugin = $PLUGINS/echo.so
 	EOF
@@ -160,7 +162,7 @@ test_open_fails() { # sanitized
 	assert_logged "next try in 40 ms"
 	assert_logged "next try in 80 ms"
 	wait_until 5 logged "next try in 100 ms" 2
-	wait_until 5 eval 'ym status | grep -q "^late .*workers do not stay up"'
+	wait_until 5 eval 'ym status | grep -q "^late .* degraded, exited with code 2: .*did not open"'
 	expect 0 ym submit echo fine --wait
 	: >"$DIR/server"
 	wait_until 5 is "done" job_state 1

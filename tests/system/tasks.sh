@@ -361,21 +361,3 @@ test_stop_gives_the_job_back() { # sanitized
 	start_master
 	wait_until 5 has_line "$DIR/second" "attempt 1"
 }
-
-# There is no reload: nothing changes, nothing is disturbed.
-test_no_reload() {
-	local worker
-	command_pool "sh -c 'until test -e $DIR/go; do sleep 0.01; done; cat'"
-	wait_until 5 is 1 eval 'worker_pids task | wc -l'
-	worker=$(worker_pids task)
-	submit task x --keep
-	wait_until 5 is running job_state 1
-	sed -i 's/^command.*/command = false/' "$INI"
-	kill -HUP "$MASTER"
-	wait_until 5 logged "cannot reload"
-	touch "$DIR/go"
-	expect 0 ym wait 1 --wait-timeout 10s
-	assert_equal x "$OUT" "result"
-	expect 0 ym submit task y --wait
-	assert_equal "y $worker" "$OUT $(worker_pids task)" "result and worker after it"
-}
