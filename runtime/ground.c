@@ -213,7 +213,7 @@ static int join(struct master *master, struct ym_err *err)
 	pid_t other;
 	int led;
 
-	if (instance_locate(&master->instance, config->name, config->directory, err) < 0 ||
+	if (instance_configured(&master->instance, config, err) < 0 ||
 	    instance_share(&master->instance, config->ipc_group, err) < 0 ||
 	    instance_prepare(&master->instance, err) < 0 || instance_join(&master->instance, "master", &sizes, err) < 0)
 		return -1;
@@ -303,7 +303,7 @@ int ground_resume(struct master *master, int semid, unsigned slot, struct ym_err
 	const struct cfg_instance *config = &master->config->instance;
 	struct instance_sizes sizes = sizes_for(master->config);
 
-	if (instance_locate(&master->instance, config->name, config->directory, err) < 0 ||
+	if (instance_configured(&master->instance, config, err) < 0 ||
 	    instance_share(&master->instance, config->ipc_group, err) < 0 ||
 	    instance_resume(&master->instance, "master", &sizes, semid, slot, err) < 0)
 		return -1;

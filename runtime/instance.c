@@ -16,6 +16,9 @@
 #include "payload.h"
 #include "share.h"
 
+/* Where the directories of root's instances are. */
+#define ROOTS_PLACE "/run/yardmaster/"
+
 /* How long a master may take from its join until its pools are there, and how often to look. */
 #define STARTING_MS      5000
 #define STARTING_LOOK_NS 2000000
@@ -36,7 +39,7 @@ int instance_locate(struct instance *instance, const char *name, const char *dir
 	if (directory)
 		n = snprintf(instance->directory, sizeof(instance->directory), "%s", directory);
 	else if (geteuid() == 0)
-		n = snprintf(instance->directory, sizeof(instance->directory), "/run/yardmaster/%s", name);
+		n = snprintf(instance->directory, sizeof(instance->directory), ROOTS_PLACE "%s", name);
 	else if (runtime_dir && runtime_dir[0] == '/')
 		n = snprintf(instance->directory, sizeof(instance->directory), "%s/yardmaster/%s", runtime_dir, name);
 	else
@@ -63,6 +66,16 @@ int instance_share(struct instance *instance, const char *group, struct ym_err *
 		return ym_fail(err, YM_ERR_CONFIG, "there is no group \"%s\" (ipc_group): see `getent group`", group);
 	instance->gid = (gid_t)number;
 	return 0;
+}
+
+int instance_configured(struct instance *instance, const struct cfg_instance *config, struct ym_err *err)
+{
+	char directory[YM_DIRECTORY_MAX];
+
+	if (config->directory || !config->user)
+		return instance_locate(instance, config->name, config->directory, err);
+	snprintf(directory, sizeof(directory), ROOTS_PLACE "%s", config->name);
+	return instance_locate(instance, config->name, directory, err);
 }
 
 static int make_directory(const char *path, mode_t mode, struct ym_err *err)

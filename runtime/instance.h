@@ -8,6 +8,7 @@
 #ifndef YM_RUNTIME_INSTANCE_H
 #define YM_RUNTIME_INSTANCE_H
 
+#include "../config/config.h"
 #include "../ipc/group.h"
 #include "../ipc/procfs.h"
 #include "../ipc/registry.h"
@@ -43,6 +44,8 @@ struct instance_sizes {
 
 /* Name and directory. `directory` NULL: the default place. */
 int instance_locate(struct instance *instance, const char *name, const char *directory, struct ym_err *err);
+/* That of a configuration. With `user` the default place is that of root, who has started it: the same for both. */
+int instance_configured(struct instance *instance, const struct cfg_instance *config, struct ym_err *err);
 
 /*
  * For who makes the instance: a Unix group, name or number, whose members may use it as well, such as workers of another

@@ -146,7 +146,7 @@ static int open_log(struct master *master, const struct master_options *options,
 {
 	const struct cfg_instance *config = &master->config->instance;
 
-	if (instance_locate(&master->instance, config->name, config->directory, err) < 0 ||
+	if (instance_configured(&master->instance, config, err) < 0 ||
 	    instance_prepare(&master->instance, err) < 0)
 		return -1;
 	if (log_open(config, master->instance.directory, err) == 0)

@@ -12,6 +12,7 @@
 #include "../../config/nearest.h"
 #include "../../config/values.h"
 #include "../../ipc/key.h"
+#include "../identity.h"
 
 #ifndef YM_VERSION
 #error "YM_VERSION comes from the Makefile"
@@ -198,7 +199,9 @@ int args_instance(const struct args *args, struct instance *instance, struct ym_
 		cfg_problems_free(&problems);
 		return ym_fail(err, YM_ERR_CONFIG, "%s has errors", path);
 	}
-	result = instance_locate(instance, config.instance.name, config.instance.directory, err);
+	result = identity_join(&config.instance, err);
+	if (result == 0)
+		result = instance_configured(instance, &config.instance, err);
 	config_free(&config);
 	return result;
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "../daemon.h"
+#include "../identity.h"
 #include "../master.h"
 #include "../upgrade.h"
 #include "command.h"
@@ -55,6 +56,8 @@ static int run(const struct args *args)
 		}
 		options.pidfile = pidfile;
 	}
+	if (identity_take(&config->instance, &err) < 0)
+		return command_fail(&err);
 	if (args_flag(args, "detach") && options.resume < 0 && daemon_detach(&err) < 0)
 		return command_fail(&err);
 	return master_run(config, &options);

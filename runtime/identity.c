@@ -1,0 +1,99 @@
+/* identity.c - from root to a user. */
+#include "identity.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "instance.h"
+#include "payload.h"
+
+static const struct passwd *find(const char *name)
+{
+	const struct passwd *user = getpwnam(name);
+	char *end;
+	unsigned long number = strtoul(name, &end, 10);
+
+	return user || *end || end == name ? user : getpwuid((uid_t)number);
+}
+
+/* What root makes in /run, the user could not. */
+static int give_directory(const struct cfg_instance *config, const struct passwd *user, struct ym_err *err)
+{
+	struct instance instance;
+	char jobs[PATH_MAX];
+
+	if (instance_configured(&instance, config, err) < 0)
+		return -1;
+	/* One that is his already (a second start) is checked when he uses it. */
+	if (access(instance.directory, F_OK) < 0 && instance_prepare(&instance, err) < 0)
+		return -1;
+	snprintf(jobs, sizeof(jobs), "%s/" PAYLOAD_DIRECTORY, instance.directory);
+	if (lchown(instance.directory, user->pw_uid, user->pw_gid) < 0)
+		return ym_fail_sys(err, errno, "lchown(\"%s\") to %s", instance.directory, user->pw_name);
+	if (lchown(jobs, user->pw_uid, user->pw_gid) < 0 && errno != ENOENT)
+		return ym_fail_sys(err, errno, "lchown(\"%s\") to %s", jobs, user->pw_name);
+	return 0;
+}
+
+static int become(const struct passwd *user, struct ym_err *err)
+{
+	if (initgroups(user->pw_name, user->pw_gid) < 0)
+		return ym_fail_sys(err, errno, "initgroups(\"%s\") for `user`", user->pw_name);
+	if (setresgid(user->pw_gid, user->pw_gid, user->pw_gid) < 0)
+		return ym_fail_sys(err, errno, "setresgid(%u) for `user`", (unsigned)user->pw_gid);
+	if (setresuid(user->pw_uid, user->pw_uid, user->pw_uid) < 0)
+		return ym_fail_sys(err, errno, "setresuid(%u) for `user`", (unsigned)user->pw_uid);
+	if (user->pw_uid != 0 && setuid(0) == 0)
+		return ym_fail(err, YM_ERR_SYSTEM, "root could be regained after becoming %s: not going on",
+		               user->pw_name);
+	setenv("HOME", user->pw_dir, 1);
+	setenv("USER", user->pw_name, 1);
+	setenv("LOGNAME", user->pw_name, 1);
+	unsetenv("XDG_RUNTIME_DIR");
+	return 0;
+}
+
+/* Who is to be become; NULL in *user: nobody else. */
+static int find_user(const struct cfg_instance *config, const struct passwd **user, struct ym_err *err)
+{
+	*user = config->user ? find(config->user) : NULL;
+	if (config->user && !*user)
+		return ym_fail(err, YM_ERR_CONFIG, "user = %s: there is no such user (see `getent passwd`)",
+		               config->user);
+	if (*user && (*user)->pw_uid == geteuid())
+		*user = NULL;
+	return 0;
+}
+
+int identity_take(const struct cfg_instance *config, struct ym_err *err)
+{
+	const struct passwd *user;
+
+	if (find_user(config, &user, err) < 0)
+		return -1;
+	if (!user)
+		return 0;
+	if (geteuid() != 0)
+		return ym_fail(
+		    err, YM_ERR_PERMISSION,
+		    "user = %s: only root can become somebody else, and this is uid %u: start it as root, or "
+		    "as %s",
+		    config->user, (unsigned)geteuid(), config->user);
+	return give_directory(config, user, err) < 0 ? -1 : become(user, err);
+}
+
+int identity_join(const struct cfg_instance *config, struct ym_err *err)
+{
+	const struct passwd *user;
+
+	if (geteuid() != 0)
+		return 0;
+	if (find_user(config, &user, err) < 0)
+		return -1;
+	return user ? become(user, err) : 0;
+}
