@@ -135,3 +135,35 @@ test_all_killed_the_worker_last() {
 	(($(ipc_objects) > 0)) || fail "somebody has removed the objects"
 	see_jobs_again
 }
+
+# `user` of [yardmaster]: root starts it, and the whole instance is nobody's; root's commands find it.
+test_the_master_becomes_another_user() {
+	prepare
+	cat >"$INI" <<-END
+		[yardmaster]
+		instance = test
+		directory = $OPEN/run
+		user = nobody
+		[pool:echo]
+		plugin = $OPEN/echo.so
+		[program:sleeper]
+		command = sleep 1000
+		startsecs = 0
+	END
+	start_master
+	expect 0 ym submit echo hello --wait
+	assert_equal hello "$OUT" "result"
+	assert_equal "nobody nobody" "$(user_of "$MASTER") $(user_of "$(worker_pids echo)")" "master and worker"
+	assert_equal nobody "$(user_of "$(pgrep -x -P "$MASTER" sleep)")" "the program"
+	assert_equal 0 "$(ipc_objects_of root)" "objects of root"
+	expect 0 ym reload
+	expect 0 ym upgrade --wait
+	expect 0 ym submit echo again --wait
+	stop_master
+	assert_equal 0 "$(ipc_objects_of nobody)" "objects of nobody"
+	start_master
+	stop_master
+	sed -i 's/^user = nobody/user = daemon/' "$INI"
+	expect 4 as_nobody 99 "$YARDMASTER" run "$INI"
+	assert_contains "only root can become somebody else" "$ERR" "another user starts it"
+}
