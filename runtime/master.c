@@ -85,7 +85,8 @@ static bool is_ours(void *arg, pid_t pid)
 				return true;
 	for (size_t i = 0; i < master->nprograms; i++)
 		for (size_t j = 0; j < master->programs[i]->ncopies; j++)
-			if (child_pid(&master->programs[i]->copies[j]->child) == pid)
+			if (child_pid(&master->programs[i]->copies[j]->child) == pid ||
+			    probe_pid(master->programs[i]->copies[j]->probe) == pid)
 				return true;
 	return master->guard.process && process_pid(master->guard.process) == pid;
 }

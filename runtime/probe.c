@@ -103,6 +103,11 @@ struct probe *probe_open(uv_loop_t *loop, char *const *words, const struct perso
 	return probe;
 }
 
+pid_t probe_pid(const struct probe *probe)
+{
+	return probe && probe->process ? process_pid(probe->process) : 0;
+}
+
 static void closed(uv_handle_t *handle)
 {
 	free(handle->data);

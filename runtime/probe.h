@@ -16,6 +16,8 @@ struct probe;
  */
 struct probe *probe_open(uv_loop_t *loop, char *const *words, const struct persona *persona,
                          void (*succeeded)(void *arg), void *arg);
+/* The process of the command that runs right now; 0: none, or no probe. */
+pid_t probe_pid(const struct probe *probe);
 /* Kill what runs of it, and let go. */
 void probe_close(struct probe *probe);
 
