@@ -314,7 +314,7 @@ void reload_dry_run(struct master *master, struct control_reply *reply)
 	if (changes.count)
 		tell_changes(reply, TELL_ONLY, &changes);
 	else
-		tell(reply, "nothing would change");
+		control_say(reply, "nothing would change");
 	cfg_changes_free(&changes);
 	config_free(new);
 	free(new);

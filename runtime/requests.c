@@ -178,8 +178,15 @@ static void stop_one(struct master *master, struct unit *unit, struct control_re
 
 static void stop(struct master *master, const struct control_request *request, struct control_reply *reply)
 {
-	if (!refuses(master, reply) && know_all(master, request, reply))
-		each(master, request, reply, stop_one);
+	if (refuses(master, reply) || !know_all(master, request, reply))
+		return;
+	each(master, request, reply, stop_one);
+	/* The stop itself was the first step. */
+	for (size_t i = 0; control_flag(request, "now") && i < request->nargs; i++) {
+		struct unit *unit = supervisor_find(&master->supervisor, request->args[i]);
+
+		unit->ops->press(unit);
+	}
 }
 
 static void restart_one(struct master *master, struct unit *unit, struct control_reply *reply)

@@ -7,7 +7,7 @@
 static int check(const struct args *args)
 {
 	struct config config;
-	int64_t workers = 0, processes = 0;
+	int64_t workers = 0;
 	int code;
 
 	if (args_flag(args, "options")) {
@@ -23,12 +23,8 @@ static int check(const struct args *args)
 		return code;
 	for (size_t i = 0; i < config.npools; i++)
 		workers += config.pools[i].workers_max;
-	for (size_t i = 0; i < config.nprograms; i++)
-		processes += config.programs[i].numprocs;
-	printf("%s: ok: instance %s, pools: %zu (workers: %lld), programs: %zu (processes: %lld), limits: %zu, crons: "
-	       "%zu\n",
-	       args->rest[0], config.instance.name, config.npools, (long long)workers, config.nprograms,
-	       (long long)processes, config.nlimits, config.ncrons);
+	printf("%s: ok: instance %s, pools: %zu, workers: %lld, limits: %zu, programs: %zu, crons: %zu\n", args->rest[0],
+	       config.instance.name, config.npools, (long long)workers, config.nlimits, config.nprograms, config.ncrons);
 	if (config.npools)
 		printf("jobs are kept in memory: they survive crashes and restarts of Yardmaster, but no reboot\n");
 	config_free(&config);

@@ -47,8 +47,10 @@ static void print_overview(FILE *to)
 #undef X
 	};
 
-	fprintf(to, "usage: yardmaster COMMAND [OPTIONS] ...\n\n"
-	            "Runs job workers from an INI file; handles System V semaphores, variables and queues.\n");
+	fprintf(
+	    to,
+	    "usage: yardmaster COMMAND [OPTIONS] ...\n\n"
+	    "Keeps pools of job workers, and programs, running; handles System V semaphores, variables and queues.\n");
 	for (enum command_group group = 0; group < sizeof(headings) / sizeof(headings[0]); group++) {
 		fprintf(to, "\n%s:\n", headings[group]);
 		print_summaries(commands, NCOMMANDS, &group, to);

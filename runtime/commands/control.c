@@ -238,7 +238,7 @@ const struct command command_scale = {
     .usage = "POOL N|MIN..MAX [OPTIONS]",
     .summary = "change how many workers a pool has",
     .text = "N keeps that many; MIN..MAX grows and shrinks with the work. Workers that are too many finish their job\n"
-	    "first. It lasts until the master ends, or a reload changes the pool.",
+	    "first. It lasts until the instance is stopped, or a reload changes `workers` of the pool.",
     .options = plain_options,
     .least = 2,
     .most = 2,
@@ -250,7 +250,8 @@ const struct command command_restart = {
     .usage = "NAME ... | --all [OPTIONS]",
     .summary = "replace the processes of pools and programs by new ones",
     .text = "A pool rolls: new workers start before old ones end, old ones finish their job, and there are never\n"
-	    "fewer than configured. A plugin or program that was built anew is picked up.",
+	    "fewer than configured. The processes of a program are replaced one after the other, each stopped before\n"
+	    "its successor starts. A plugin or program that was built anew is picked up.",
     .options = restart_options,
     .most = -1,
     .run = restart,

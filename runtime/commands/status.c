@@ -117,6 +117,14 @@ static int name_columns(const struct board_sh *board)
 	return (int)most;
 }
 
+static bool has_pools(const struct board_sh *board)
+{
+	for (unsigned i = 0; i < TABLE_POOLS; i++)
+		if (atomic_load(&board->pools[i].used))
+			return true;
+	return false;
+}
+
 /* The remarks about a pool, separated by commas. */
 struct remarks {
 	const char *between;
@@ -524,10 +532,12 @@ static int status(const struct args *args)
 		int columns = name_columns(instance.board);
 
 		print_head(&instance, master);
-		print_pools(&instance, columns);
+		if (has_pools(instance.board))
+			print_pools(&instance, columns);
 		print_programs(instance.board);
 		print_limits(&instance, columns);
-		print_workers(instance.board, columns);
+		if (has_pools(instance.board))
+			print_workers(instance.board, columns);
 	}
 	instance_unview(&instance);
 	return master ? 0 : ym_err_exit_code(YM_ERR_NOT_RUNNING);

@@ -131,7 +131,7 @@ static int stop(const struct args *args)
 
 static const struct option_row options[] = {
     INSTANCE_OPTIONS,
-    {"now", 0, NULL, "do not wait for running jobs: they are asked to give up and run again later"},
+    {"now", 0, NULL, "do not wait: jobs are asked to give up and run again later, programs are killed"},
     {"wait", 'w', NULL, "with NAME: wait until they have ended; an instance is always waited for"},
     {"timeout", 0, "TIME", "do not wait longer than this for the end (exit code 1)"},
     {0},

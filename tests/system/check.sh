@@ -23,7 +23,7 @@ test_good_file() { # sanitized
 		limits = l
 	EOF
 	expect 0 "$YARDMASTER" check "$INI"
-	assert_contains "ok: instance test, pools: 1 (workers: 3), programs: 0 (processes: 0), limits: 1, crons: 0" "$OUT" "check"
+	assert_contains "ok: instance test, pools: 1, workers: 3, limits: 1, programs: 0, crons: 0" "$OUT" "check"
 	expect 0 "$YARDMASTER" check --options
 	assert_contains "restart_max_delay" "$OUT" "options"
 	expect 2 "$YARDMASTER" check

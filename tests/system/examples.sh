@@ -416,3 +416,69 @@ test_inbox_progress() { # sanitized
 	stop_master
 	assert_equal 0 "$(ipc_objects)" "objects at the end"
 }
+
+# ---- supervisor -------------------------------------------------------------------------------------------------
+
+program_pids() { # PROGRAM
+	ym status | awk -v name="$1" '$1 ~ "^" name "(:|$)" && $3 ~ /^[0-9]+$/ {print $3}'
+}
+
+process_is() { # STATE NAME
+	[[ $(ym status | awk -v name="$2" '$1 == name {print $2}') == "$1" ]]
+}
+
+starts() { # NAME
+	ym status | awk -v name="$1" '$1 == name {print $5}'
+}
+
+start_supervisor_example() {
+	cp -r "$SOURCE/examples/supervisor" "$DIR/supervisor"
+	cd "$DIR/supervisor" || fail "no directory $DIR/supervisor"
+	sed -i "s|^instance = .*|instance = test\ndirectory = $DIR/run|" supervisor.ini
+	# shellcheck disable=SC2034 # for the library
+	INI=$DIR/supervisor/supervisor.ini
+	start_master
+}
+
+# Nobody is started before the store says that it is ready.
+test_supervisor() { # sanitized
+	local pids
+	start_supervisor_example
+	expect 0 ym submit notes hello --wait
+	assert_equal "noted: hello" "$OUT" "the result"
+	wait_until 5 grep -q ' hello$' store.txt
+	assert_equal "program store" "$(sed -n 's/.* master: \(program [a-z]*\).* started .*/\1/p' "$LOG" | head -n 1)" \
+		"what starts first"
+	assert_equal 1 "$(sed -n '/store: store.txt is open/,$p' "$LOG" | grep -c "program count:count_00 started")" \
+		"starts of a counter behind the store's readiness"
+	wait_until 10 grep -q ' [1-9][0-9]* lines$' "$DIR/run/logs/count_00.log"
+	expect 0 ym submit notes bye --wait
+	wait_until 10 is 2 starts store
+	wait_until 10 process_is RUNNING store
+	sed -i 's/^numprocs = 2/numprocs = 3/' "$INI"
+	pids=$(program_pids count)
+	expect 0 ym reload
+	assert_equal "program count: numprocs 2 -> 3" "$OUT" "what the reload does"
+	wait_until 10 process_is RUNNING count:count_02
+	assert_equal "$pids" "$(program_pids count | head -n 2)" "the other counters"
+	sed -i 's/^max_jobs/mox_jobs/' "$INI"
+	expect 2 ym reload
+	assert_contains 'unknown option `mox_jobs`' "$ERR" "a mistake"
+	sed -i 's/^mox_jobs/max_jobs/' "$INI"
+	stop_master
+	assert_equal 0 "$(ipc_objects)" "objects at the end"
+}
+
+# The next master goes on with the processes of a killed one.
+test_supervisor_master_killed() { # sanitized
+	local store counters
+	start_supervisor_example
+	wait_until 10 process_is RUNNING count:count_01
+	store=$(program_pids store) counters=$(program_pids count)
+	slay "$MASTER"
+	start_master
+	assert_equal "$store|$counters" "$(program_pids store)|$(program_pids count)" "processes under the new master"
+	expect 0 ym submit notes again --wait
+	wait_until 5 grep -q ' again$' store.txt
+	stop_master
+}
