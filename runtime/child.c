@@ -1,6 +1,7 @@
 /* child.c - from the loop to the life of a process and back. */
 #include "child.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -94,6 +95,12 @@ static const struct process_events events = {.line = line, .ready = ready, .ende
 
 /* ---- from the life --------------------------------------------------------------------------- */
 
+static bool is_passing(const struct ym_err *err)
+{
+	return err->class == YM_ERR_LIMIT || err->sys == EMFILE || err->sys == ENFILE || err->sys == ENOMEM ||
+	       err->sys == EAGAIN;
+}
+
 static bool launch(struct life *life)
 {
 	struct child *child = of(life);
@@ -115,6 +122,7 @@ static bool launch(struct life *life)
 		process_fds_close(&fds);
 		ym_fail(&err, YM_ERR_LIMIT, "out of memory for a process");
 	}
+	life->lacks = is_passing(&err);
 	life_say(life, "cannot be started: %s", err.text);
 	return false;
 }
@@ -159,11 +167,13 @@ static void set_timer(struct life *life, int64_t ms)
 static void say_change(const struct child *child, enum life_state from)
 {
 	const struct life *life = &child->life;
+	char which[32];
 
 	switch (life->state) {
 	case LIFE_BACKOFF:
-		log_line(LOG_WARN, "%s %s: failed start %u, next try in %llu ms", child->name, life->reason,
-		         life->fails, (unsigned long long)uv_timer_get_due_in(&child->timer));
+		snprintf(which, sizeof(which), "failed start %u, ", life->fails);
+		log_line(LOG_WARN, "%s %s: %snext try in %llu ms", child->name, life->reason, life->lacks ? "" : which,
+		         (unsigned long long)uv_timer_get_due_in(&child->timer));
 		break;
 	case LIFE_FATAL:
 		log_line(LOG_ERROR, "%s is FATAL, it failed to start %u times: %s", child->name, life->fails,

@@ -384,6 +384,9 @@ void control_close(struct control *control)
 {
 	struct stat st;
 
+	/* A start that failed before it was opened. */
+	if (!control)
+		return;
 	control->closing = true;
 	while (control->clients)
 		drop(control->clients);

@@ -69,8 +69,13 @@ static int vacant_row(const struct pool *pool)
 			board_fold(yard->instance->board, row, work.pool);
 			yard->rows[row] = YARD_ROW_FREE;
 		}
-		if (yard->rows[row] == YARD_ROW_FREE)
-			return (int)row;
+		if (yard->rows[row] != YARD_ROW_FREE)
+			continue;
+		/* What a dead worker of an earlier master has counted is its pool's, whosever row it becomes. */
+		if (atomic_load(&yard->instance->board->workers[row].used) &&
+		    board_read_work(&yard->instance->board->workers[row], &work))
+			board_fold(yard->instance->board, row, work.pool);
+		return (int)row;
 	}
 	return -1;
 }
@@ -164,11 +169,12 @@ static void count_moment(const struct pool *pool, struct scaling *scaling)
 
 		if (place->child.life.state == LIFE_STARTING && !place->old)
 			scaling->starting++;
-		if (place->child.life.state != LIFE_RUNNING || place->old || !place_work(place, &work) ||
+		if (place->child.life.state != LIFE_RUNNING || !place_work(place, &work) ||
 		    work.state != BOARD_WORKER_IDLE)
 			continue;
+		/* One that is to be replaced takes jobs until then; its successor counts as any other. */
 		scaling->idle++;
-		scaling->idle_long += scaling->now - work.since >= scaling->idle_timeout_ns;
+		scaling->idle_long += !place->old && scaling->now - work.since >= scaling->idle_timeout_ns;
 	}
 }
 
@@ -205,8 +211,9 @@ static void scale(struct pool *pool, uint64_t waiting)
 		pool->crew.changed = scaling.now;
 		set_wanted(pool, wanted);
 	}
-	atomic_store(&table_row(pool)->hungry, wanted < scaling.most);
-	if (late && wanted < scaling.most && ready_any(pool->yard->instance, pool->index))
+	/* Had it been set before, the job would have rung. What is in a list need not be a job: once is enough. */
+	if (!atomic_exchange(&table_row(pool)->hungry, wanted < scaling.most) && late && wanted < scaling.most &&
+	    ready_any(pool->yard->instance, pool->index))
 		yard_soon(pool->yard);
 }
 
@@ -403,8 +410,8 @@ void crew_start(struct pool *pool)
 	if (unit)
 		pool->crew.wanted = (unsigned)unit->workers;
 	crew_size(pool);
-	/* Those that have given up begin anew. */
-	for (size_t i = 0; i < pool->crew.nplaces; i++)
+	/* Those that have given up begin anew; but not because the master's program does. */
+	for (size_t i = 0; i < pool->crew.nplaces && !unit; i++)
 		if (pool->crew.places[i]->child.life.state == LIFE_FATAL)
 			child_event(&pool->crew.places[i]->child, LIFE_ON_START);
 	reconcile(pool);
@@ -422,7 +429,7 @@ void crew_stop(struct pool *pool)
 {
 	pool->crew.up = false;
 	set_wanted(pool, 0);
-	tell_all(pool, pool->removed ? LIFE_ON_RETIRE : LIFE_ON_STOP);
+	tell_all(pool, pool->removed && !pool->yard->stopping ? LIFE_ON_RETIRE : LIFE_ON_STOP);
 	show(pool);
 }
 

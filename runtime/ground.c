@@ -1,6 +1,7 @@
 /* ground.c - join, enter, take over, leave. */
 #include "ground.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "dispatch.h"
 #include "log.h"
 #include "rounds.h"
+#include "spawn.h"
 
 #define STARTING_PATIENCE_MS 2000
 #define STARTING_LOOK_NS     2000000
@@ -133,6 +135,17 @@ static void await_starting(struct master *master)
 			ym_nap(STARTING_LOOK_NS);
 }
 
+/* After an upgrade it is no orphan, and would sleep on. */
+static void wake(const struct board_work *work)
+{
+	int pidfd = spawn_open_process(work->pid, work->process_started);
+
+	if (pidfd < 0)
+		return;
+	spawn_signal(pidfd, SIGUSR1);
+	close(pidfd);
+}
+
 static int take_over_all(struct master *master, struct ym_err *err)
 {
 	struct board_work work;
@@ -147,7 +160,8 @@ static int take_over_all(struct master *master, struct ym_err *err)
 		if (master->yard.rows[row] != YARD_ROW_FREE || !pool_row_alive(&master->instance, row, &work))
 			continue;
 		master->yard.rows[row] = YARD_ROW_FOREIGN;
-		board_retire(&master->instance.board->workers[row]);
+		if (board_retire(&master->instance.board->workers[row]))
+			wake(&work);
 	}
 	return 0;
 }
@@ -341,6 +355,7 @@ int ground_leave(struct master *master, int code)
 	struct ym_err err;
 	bool last = false;
 
+	master->guard.off = true;
 	clear(master);
 	if (master->instance.group.semid < 0)
 		return code;

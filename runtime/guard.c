@@ -33,12 +33,18 @@ static void ended(void *arg, pid_t pid, int status, const struct rusage *usage)
 
 	(void)usage;
 	spawn_status_text(status, how, sizeof(how));
+	/* That of an earlier generation. */
+	if (!guard->process || process_pid(guard->process) != pid)
+		return;
 	guard->process = NULL;
 	if (guard->off)
 		return;
+	guard->ended(guard->arg);
+	/* Its set has gone, and with it its task: the next generation gets one of its own. */
+	if (instance_gone(guard->instance, NULL))
+		return;
 	log_line(LOG_WARN, "the guardian (pid %ld) %s: starting another", (long)pid, how);
 	uv_timer_start(&guard->timer, timer_fired, RESTART_MS, 0);
-	guard->ended(guard->arg);
 }
 
 static const struct process_events events = {.line = line, .ready = ready, .ended = ended};
@@ -65,10 +71,13 @@ void guard_start(struct guard *guard)
 {
 	struct ym_registry_sh *reg = guard->instance->group.reg;
 	pid_t pid = atomic_load(&reg->guardian);
-	int pidfd = spawn_open_process(pid, atomic_load(&reg->guardian_started));
 	struct process_fds fds = PROCESS_FDS_INIT;
 	struct ym_err err;
+	int pidfd;
 
+	/* It may have been set for the last generation. */
+	uv_timer_stop(&guard->timer);
+	pidfd = spawn_open_process(pid, atomic_load(&reg->guardian_started));
 	if (pidfd < 0) {
 		pid = spawn_guardian(guard, &pidfd, &err);
 		if (pid < 0) {
@@ -90,7 +99,9 @@ void guard_start(struct guard *guard)
 
 void guard_forget(struct guard *guard)
 {
-	if (guard->process)
+	uv_timer_stop(&guard->timer);
+	/* As long as the loop goes on, its end is heard of: nobody else would reap it. */
+	if (guard->process && guard->off)
 		process_forget(guard->process);
 	guard->process = NULL;
 }

@@ -31,6 +31,8 @@ bool handover_give(struct handed *handed, struct child *child)
 
 	if (handed->pid && !child_adopt(child, (pid_t)handed->pid, &handed->fds))
 		return false;
+	/* They are the child's now. */
+	handed->fds = (struct process_fds)PROCESS_FDS_INIT;
 	text_copy(life->reason, sizeof(life->reason), handed->reason);
 #define X(name, from) child->from = (__typeof__(child->from))handed->name;
 	HANDED_MAP(X)

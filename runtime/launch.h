@@ -4,7 +4,9 @@
 #ifndef YM_RUNTIME_LAUNCH_H
 #define YM_RUNTIME_LAUNCH_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "../ipc/error.h"
@@ -25,9 +27,10 @@ struct launch {
 	const struct persona *persona; /* NULL: all as it is with us */
 	const struct launch_fd *fds;   /* handed over besides 0, 1 and 2; all others are closed */
 	size_t nfds;
-	bool outlives; /* its output must not fail when we die: it holds a reader of its own */
-	int *output;   /* set to the read end of a pipe with its stdout; NULL: inherited */
-	int *errors;   /* likewise its stderr; NULL: the same as stdout */
+	_Atomic int32_t *pid_at; /* the child itself writes its pid there, before anything else; may be NULL */
+	bool outlives;           /* its output must not fail when we die: it holds a reader of its own */
+	int *output;             /* set to the read end of a pipe with its stdout; NULL: inherited */
+	int *errors;             /* likewise its stderr; NULL: the same as stdout */
 };
 
 /*

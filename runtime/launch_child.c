@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -29,6 +30,13 @@
 #define LAUNCH_FAILED 127
 
 /* ---- files ----------------------------------------------------------------------------------- */
+
+static int note_pid(struct launch_order *order)
+{
+	if (order->launch->pid_at)
+		atomic_store(order->launch->pid_at, (int32_t)syscall(SYS_getpid));
+	return 0;
+}
 
 static int own_group(struct launch_order *order)
 {

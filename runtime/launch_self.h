@@ -13,6 +13,7 @@
  * otherwise a process would stand in a place that is closed to it. Name, function, and the call as messages show it.
  */
 #define LAUNCH_STEP_MAP(X)                                                                                             \
+	X(NOTE, note_pid, "getpid()")                                                                                  \
 	X(GROUP, own_group, "setpgid(0, 0)")                                                                           \
 	X(NULL_FILE, open_null, "open(\"/dev/null\")")                                                                 \
 	X(OUTLIVE, outlive, "open(\"/proc/self/fd/N\", O_RDWR) of its output")                                         \

@@ -99,8 +99,12 @@ static void count_failure(struct life *life)
 
 static void start_failed(struct life *life)
 {
-	count_failure(life);
-	if (life->fails > (uint64_t)life->policy->startretries)
+	/* What the machine lacks at the moment is no reason to give it up. */
+	if (life->lacks)
+		life->failures++;
+	else
+		count_failure(life);
+	if (!life->lacks && life->fails > (uint64_t)life->policy->startretries)
 		enter(life, LIFE_FATAL, -1);
 	else
 		enter(life, LIFE_BACKOFF,
@@ -128,7 +132,7 @@ static int64_t time_to_start(const struct life *life)
 static void launch(struct life *life, const struct life_exit *none)
 {
 	(void)none;
-	life->again = life->quiet = false;
+	life->again = life->quiet = life->lacks = false;
 	life->launched = ym_now_ns();
 	if (!life->ops->launch(life)) {
 		start_failed(life);

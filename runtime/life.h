@@ -92,6 +92,7 @@ struct life {
 	bool waits;                   /* readiness comes as an event, not by living for startsecs */
 	bool again;                   /* STOPPING: start anew afterwards */
 	bool quiet;                   /* STOPPING: it retires, no deadline runs */
+	bool lacks;                   /* launch() had no memory, process or descriptor for it: that passes */
 	unsigned step;                /* STOPPING: of the stop, the next one */
 	unsigned failures;            /* the delay has grown so often; 0 again after `restart_reset` of health */
 	unsigned fails;               /* failed starts in the window, or in a row */

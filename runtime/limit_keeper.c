@@ -165,6 +165,8 @@ int limit_keeper_enter(struct limit_keeper *keeper, const struct cfg_limit *conf
 	if (index < 0)
 		return ym_fail(err, YM_ERR_LIMIT, "no row is free: at most %d limits", TABLE_LIMITS);
 	limit = &table->limits[index];
+	/* Entered anew: two handles in one process would count as two users, and the last one would never be the last. */
+	detach(keeper, (unsigned)index);
 	keeper->wanted[index] = (int)config->max;
 	memcpy(limit->name, config->name, sizeof(limit->name));
 	rate_set(&limit->rate, (uint64_t)config->rate_ns);

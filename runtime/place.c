@@ -155,7 +155,7 @@ static bool ended(struct child *child, pid_t pid, int status, const struct rusag
 	struct place *place = of(child);
 	struct pool *pool = place->pool;
 	struct board_work work = {0};
-	bool ready, recycled = status == 0 && was_recycled(place);
+	bool ready, recycled = was_recycled(place);
 
 	keep_cause(place, pid, status, usage);
 	place->tail_job = 0;
@@ -285,7 +285,8 @@ static void changed(struct child *child, enum life_state from)
 
 	(void)from;
 	/* One that does not come back, or not soon, must not keep others from being recycled. */
-	if (place->permit && state != LIFE_STARTING && state != LIFE_STOPPING)
+	if (place->permit && state != LIFE_STARTING && state != LIFE_STOPPING &&
+	    !(state == LIFE_STOPPED && child->life.again))
 		place_return_permit(place);
 }
 
@@ -319,8 +320,8 @@ void place_free(struct place *place)
 
 	place_return_permit(place);
 	if (!place->child.process) {
-		atomic_store(&board_row(place)->used, 0);
 		board_fold(yard->instance->board, place->row, place->pool->index);
+		atomic_store(&board_row(place)->used, 0);
 		yard->rows[place->row] = YARD_ROW_FREE;
 	}
 	child_close(&place->child, closed);
@@ -435,10 +436,28 @@ static void look_at_memory(struct place *place)
 	child_signal(&place->child, SIGKILL);
 }
 
+/* It has no job any more, and closes its task: that has the time of a stop, and no more. */
+static void look_at_close(struct place *place)
+{
+	bool recycled = atomic_load(&board_row(place)->recycled) != BOARD_RECYCLED_NOT;
+	const struct life *life = &place->child.life;
+	bool again = life->state == LIFE_RUNNING || life->again;
+	struct board_work work;
+
+	if (!(life->state == LIFE_RUNNING && recycled) && !(life->state == LIFE_STOPPING && life->quiet))
+		return;
+	if (!place_work(place, &work) || work.state != BOARD_WORKER_STOPPING)
+		return;
+	child_event(&place->child, LIFE_ON_STOP);
+	if (again)
+		child_event(&place->child, LIFE_ON_START);
+}
+
 void place_look(struct place *place)
 {
 	if (place->child.life.state == LIFE_STARTING && place_is_ready(place))
 		child_event(&place->child, LIFE_ON_READY);
+	look_at_close(place);
 	if (place->child.life.state == LIFE_RUNNING && !place->old)
 		look_at_age(place);
 	if (place->child.process)

@@ -450,7 +450,6 @@ static int enter_row(struct pool *pool, struct ym_err *err)
 	atomic_store(&row->queue, queue);
 	memcpy(row->name, config->name, sizeof(row->name));
 	enter_rules(row, config);
-	pool->removed = false;
 	atomic_fetch_and(&row->mode, ~(uint32_t)POOL_REMOVED);
 	return 0;
 }
@@ -478,17 +477,23 @@ int pool_apply(struct pool *pool, const struct cfg_pool *config, bool roll, stru
 {
 	const struct cfg_pool *before = pool->config;
 	uint32_t build = pool->build;
-	bool back = pool->removed;
+	struct ym_err why;
 
 	pool_point(pool, config);
 	if (prepare(pool, err) < 0 || open_logs(pool, err) < 0 || enter_row(pool, err) < 0) {
 		pool_point(pool, before);
+		/* What got as far as that is undone; it could be done before. */
+		if (prepare(pool, &why) < 0 || open_logs(pool, &why) < 0 || enter_row(pool, &why) < 0)
+			log_line(LOG_ERROR, "pool %s: %s", before->name, why.text);
 		return -1;
 	}
-	if (config->workers_min != before->workers_min || config->workers_max != before->workers_max)
-		atomic_store(&pool->yard->instance->table->pools[pool->index].scaled, 0);
-	if (back)
+	/* Configured again while its last workers end. */
+	if (pool->removed)
 		pool->unit.wanted = config->process.autostart;
+	pool->removed = false;
+	/* `scale` holds until the file says something else of the size. */
+	if (before->workers_min != config->workers_min || before->workers_max != config->workers_max)
+		atomic_store(&pool->yard->instance->table->pools[pool->index].scaled, 0);
 	show(pool);
 	inbox_keeper_close(&pool->inbox);
 	if (inbox_keeper_enter(&pool->inbox, pool->yard->instance, pool->yard->loop, config, pool->index, err) < 0)

@@ -117,6 +117,11 @@ static void begin_probe(struct copy *copy)
 		log_line(LOG_ERROR, "%s: no memory to ask whether it is ready", copy->child.name);
 }
 
+static bool waits(const struct cfg_process *process)
+{
+	return process->ready == CFG_READY_FD || process->ready == CFG_READY_COMMAND;
+}
+
 static pid_t launch_copy(struct child *child, struct process_fds *fds, struct ym_err *err)
 {
 	struct copy *copy = of_child(child);
@@ -137,6 +142,7 @@ static pid_t launch_copy(struct child *child, struct process_fds *fds, struct ym
 	};
 	pid_t pid;
 
+	child->life.waits = waits(process);
 	snprintf(name, sizeof(name), "SUPERVISOR_PROCESS_NAME=%s", copy->recipe.name);
 	snprintf(group, sizeof(group), "SUPERVISOR_GROUP_NAME=%s", copy->program->config->name);
 	if (process->ready == CFG_READY_FD) {
@@ -148,11 +154,14 @@ static pid_t launch_copy(struct child *child, struct process_fds *fds, struct ym
 		how.nfds = 1;
 		env[3] = READY_ENV;
 	}
+	roster_begin(copy->entry);
+	how.pid_at = &copy->entry->pid;
 	pid = launch(&how, &fds->pidfd, err);
 	if (ready[1] >= 0)
 		close(ready[1]);
 	if (pid < 0) {
 		process_fds_close(fds);
+		roster_clear(copy->entry);
 		return -1;
 	}
 	roster_enter(copy->entry, pid);
@@ -277,7 +286,9 @@ static int prepare(struct copy *copy, struct ym_err *err)
 	copy->recipe = recipe;
 	copy->persona = persona;
 	copy->child.life.policy = &copy->recipe.process;
-	copy->child.life.waits = recipe.process.ready == CFG_READY_FD || recipe.process.ready == CFG_READY_COMMAND;
+	/* A process that is there is ready when it was told to say so. */
+	if (!copy->child.process)
+		copy->child.life.waits = waits(&recipe.process);
 	snprintf(copy->child.name, sizeof(copy->child.name), "program %s%s%s", program->config->name,
 	         strcmp(program->config->name, recipe.name) != 0 ? ":" : "",
 	         strcmp(program->config->name, recipe.name) != 0 ? recipe.name : "");
@@ -358,6 +369,7 @@ static void free_copy(struct copy *copy)
 static struct copy *make_copy(struct program *program, int64_t number, struct ym_err *err)
 {
 	struct copy *copy = calloc(1, sizeof(*copy));
+	char name[ROSTER_NAME_MAX];
 
 	if (!copy) {
 		ym_fail(err, YM_ERR_LIMIT, "out of memory");
@@ -368,7 +380,9 @@ static struct copy *make_copy(struct program *program, int64_t number, struct ym
 	copy->number = number;
 	copy->row = -1;
 	if (prepare(copy, err) == 0) {
-		copy->entry = roster_entry(program->roster, copy->recipe.name);
+		/* Two programs may have processes of the same name. */
+		snprintf(name, sizeof(name), "%s:%s", program->config->name, copy->recipe.name);
+		copy->entry = roster_entry(program->roster, name);
 		if (copy->entry)
 			return copy;
 		ym_fail(err, YM_ERR_LIMIT, "more than %d process names have been used: stop and start anew",
@@ -418,22 +432,32 @@ static int populate(struct program *program, struct ym_err *err)
 	return 0;
 }
 
-static void start_copies(struct program *program)
+/* One that is just ending starts afterwards; if it ends to be replaced, roll_on() sees to that. */
+static bool is_to_start(const struct copy *copy)
 {
-	for (size_t i = 0; i < program->ncopies; i++) {
-		struct copy *copy = program->copies[i];
+	enum life_state state = copy->child.life.state;
 
-		/* One that has given up, or has done its work, begins anew. */
-		if (!copy->leaves && !life_has_process(&copy->child.life) && copy->child.life.state != LIFE_BACKOFF)
-			child_event(&copy->child, LIFE_ON_START);
-	}
+	return !copy->leaves && (state == LIFE_STOPPED || (state == LIFE_STOPPING && !copy->old));
 }
 
 static void start_new(struct program *program)
 {
 	for (size_t i = 0; i < program->ncopies; i++)
-		if (!program->copies[i]->leaves && program->copies[i]->child.life.state == LIFE_STOPPED)
+		if (is_to_start(program->copies[i]))
 			child_event(&program->copies[i]->child, LIFE_ON_START);
+}
+
+static void start_copies(struct program *program)
+{
+	start_new(program);
+	/* One that has given up, or has done its work, begins anew; but not because the master's program does. */
+	for (size_t i = 0; i < program->ncopies && !program->yard->handover; i++) {
+		struct copy *copy = program->copies[i];
+		enum life_state state = copy->child.life.state;
+
+		if (!copy->leaves && (state == LIFE_EXITED || state == LIFE_FATAL))
+			child_event(&copy->child, LIFE_ON_START);
+	}
 }
 
 static void drop_copies(struct program *program)
@@ -619,6 +643,26 @@ struct program *program_make(struct yard *yard, struct roster *roster, const str
 	return NULL;
 }
 
+/* What changes without a new process: how it is stopped, when it is started again. */
+static int tell_copies(struct program *program, struct ym_err *err)
+{
+	for (size_t i = 0; i < program->ncopies; i++) {
+		struct copy *copy = program->copies[i];
+		bool asks = copy->probe != NULL;
+
+		if (copy->leaves || copy->old)
+			continue;
+		/* It has the words of what is replaced. */
+		probe_close(copy->probe);
+		copy->probe = NULL;
+		if (prepare(copy, err) < 0)
+			return -1;
+		if (asks)
+			begin_probe(copy);
+	}
+	return 0;
+}
+
 int program_apply(struct program *program, const struct cfg_program *config, bool roll_it, struct ym_err *err)
 {
 	const struct cfg_program *before = program->config;
@@ -628,11 +672,14 @@ int program_apply(struct program *program, const struct cfg_program *config, boo
 		program_point(program, before);
 		return ym_err_prefix(err, "program %s", config->name);
 	}
+	/* Configured again while its last processes end. */
 	if (program->removed)
 		program->unit.wanted = config->process.autostart;
 	program->removed = false;
 	for (size_t i = 0; roll_it && i < program->ncopies; i++)
 		program->copies[i]->old = !program->copies[i]->leaves;
+	if (!roll_it && tell_copies(program, err) < 0)
+		return ym_err_prefix(err, "program %s", config->name);
 	if (program->unit.up)
 		start_new(program);
 	yard_soon(program->yard);

@@ -142,6 +142,36 @@ static struct program *program_named(const struct master *master, const char *na
 	return NULL;
 }
 
+static bool is_of(const struct config *config, const struct pool *pool)
+{
+	return pool->config >= config->pools && pool->config < config->pools + config->npools;
+}
+
+static bool program_is_of(const struct config *config, const struct program *program)
+{
+	return program->config >= config->programs && program->config < config->programs + config->nprograms;
+}
+
+/* Is something not as the file said when it was read last, because that failed? The same file is applied again then. */
+static bool is_half_done(const struct master *master)
+{
+	const struct config *config = master->config;
+
+	for (size_t i = 0; i < config->npools; i++) {
+		const struct pool *pool = pool_named(master, config->pools[i].name);
+
+		if (!pool || !is_of(config, pool))
+			return true;
+	}
+	for (size_t i = 0; i < config->nprograms; i++) {
+		const struct program *program = program_named(master, config->programs[i].name);
+
+		if (!program || !program_is_of(config, program))
+			return true;
+	}
+	return false;
+}
+
 static void failed(struct control_reply *reply, const char *word, const char *name, const struct ym_err *err)
 {
 	log_line(LOG_ERROR, "reload: %s %s goes on as it was: %s", word, name, err->text);
@@ -186,7 +216,7 @@ static void apply_pools(struct master *master, const struct config *new, const s
 
 		if (!pool)
 			result = ground_add_pool(master, config, &err);
-		else if (pool->removed || all_pools(changes) || change)
+		else if (pool->removed || all_pools(changes) || change || !is_of(master->config, pool))
 			result = change_pool(master, pool, config, change && change->effect >= CFG_EFFECT_ROLL, &err);
 		else
 			pool_point(pool, config);
@@ -239,9 +269,9 @@ static void apply_programs(struct master *master, const struct config *new, cons
 
 		if (!program)
 			result = reload_add_program(master, config, &err);
-		else if (change || program->removed)
-			result =
-			    program_apply(program, config, program->removed || change->effect >= CFG_EFFECT_ROLL, &err);
+		else if (change || program->removed || !program_is_of(master->config, program))
+			result = program_apply(program, config,
+			                       program->removed || !change || change->effect >= CFG_EFFECT_ROLL, &err);
 		else
 			program_point(program, config);
 		if (result < 0)
@@ -329,8 +359,10 @@ void reload_file(struct master *master, struct control_reply *reply)
 		return;
 	notify_reloading();
 	new = prepare(master, &changes, reply);
-	if (new &&changes.count) {
+	if (new && (changes.count || is_half_done(master))) {
 		tell_changes(reply, TELL, &changes);
+		if (!changes.count)
+			tell(reply, "nothing has changed; what could not be applied last time is tried again");
 		apply(master, new, &changes, reply);
 	} else if (new) {
 		tell(reply, "nothing has changed");

@@ -146,9 +146,25 @@ static void each(struct master *master, const struct control_request *request, s
 	rounds_soon(master);
 }
 
+static bool is_removed(const struct master *master, const struct unit *unit)
+{
+	for (size_t i = 0; i < master->npools; i++)
+		if (unit == &master->pools[i]->unit)
+			return master->pools[i]->removed;
+	for (size_t i = 0; i < master->nprograms; i++)
+		if (unit == &master->programs[i]->unit)
+			return master->programs[i]->removed;
+	return false;
+}
+
 static void start_one(struct master *master, struct unit *unit, struct control_reply *reply)
 {
-	(void)master;
+	if (is_removed(master, unit)) {
+		control_refuse(reply, YM_ERR_NO,
+		               "%s %s was taken out of the configuration: it goes when its last process has ended",
+		               unit->ops->word, unit->name);
+		return;
+	}
 	if (unit->wanted && unit->up && unit->ops->ready(unit)) {
 		control_say(reply, "%s %s is running already", unit->ops->word, unit->name);
 		return;

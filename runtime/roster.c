@@ -18,7 +18,7 @@
 
 #define ROSTER_NAME    "roster"
 #define ROSTER_MAGIC   "ymroster"
-#define ROSTER_VERSION 1
+#define ROSTER_VERSION 2
 
 struct file {
 	char magic[8];
@@ -51,7 +51,7 @@ static bool sound(const struct file *file)
 	if (memcmp(file->magic, ROSTER_MAGIC, sizeof(file->magic)) != 0 || file->version != ROSTER_VERSION)
 		return false;
 	for (size_t i = 0; i < ROSTER_ENTRIES; i++)
-		if (!memchr(file->entries[i].name, '\0', CFG_PROCESS_NAME_MAX))
+		if (!memchr(file->entries[i].name, '\0', ROSTER_NAME_MAX))
 			return false;
 	return true;
 }
@@ -162,6 +162,12 @@ struct roster_entry *roster_entry(struct roster *roster, const char *name)
 	return vacant;
 }
 
+void roster_begin(struct roster_entry *entry)
+{
+	atomic_store(&entry->pid, 0);
+	entry->started = 0;
+}
+
 void roster_enter(struct roster_entry *entry, pid_t pid)
 {
 	entry->started = ym_process_started(pid);
@@ -173,10 +179,44 @@ void roster_clear(struct roster_entry *entry)
 	atomic_store(&entry->pid, 0);
 }
 
-int roster_find(const struct roster_entry *entry)
+/* Has the environment of the process this variable? */
+static bool has_variable(const char *environment, size_t size, const char *name, const char *value, size_t length)
+{
+	for (const char *at = environment, *end = environment + size; at < end; at += strlen(at) + 1)
+		if (strncmp(at, name, strlen(name)) == 0 && strlen(at) == strlen(name) + length &&
+		    strncmp(at + strlen(name), value, length) == 0)
+			return true;
+	return false;
+}
+
+/* The master was killed before it had entered when it started: is it what the entry says? */
+static bool is_named(pid_t pid, const char *name)
+{
+	static char environment[1 << 18];
+	const char *process = strchr(name, ':');
+	size_t size = 0;
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%ld/environ", (long)pid);
+	file = fopen(path, "re");
+	if (file) {
+		size = fread(environment, 1, sizeof(environment) - 1, file);
+		fclose(file);
+	}
+	environment[size] = '\0';
+	return process && has_variable(environment, size, "SUPERVISOR_GROUP_NAME=", name, (size_t)(process - name)) &&
+	       has_variable(environment, size, "SUPERVISOR_PROCESS_NAME=", process + 1, strlen(process + 1));
+}
+
+int roster_find(struct roster_entry *entry)
 {
 	pid_t pid = atomic_load(&entry->pid);
 
+	if (pid && entry->started == 0 && is_named(pid, entry->name))
+		entry->started = ym_process_started(pid);
+	if (entry->started == 0)
+		return -1;
 	return pid ? spawn_open_process(pid, entry->started) : -1;
 }
 

@@ -4,10 +4,10 @@
  *
  *   offset          part
  *   0               8 bytes "ymroster", version, which boot of the machine
- *   16              1024 entries x 128
+ *   16              1024 entries x 160
  *
- * The file is mapped by the master alone; an entry's `pid` is written last and cleared first, so that a master that is
- * killed in between leaves an entry that names nobody. Workers of pools are not in it: the board knows them.
+ * The file is mapped by the master alone; a child writes its own pid before its program begins, so no master that is
+ * killed leaves one that nobody knows. Workers of pools are not in it: the board knows them.
  */
 #ifndef YM_RUNTIME_ROSTER_H
 #define YM_RUNTIME_ROSTER_H
@@ -19,16 +19,16 @@
 #include "../config/config.h"
 #include "../ipc/error.h"
 
-#define ROSTER_ENTRIES 1024
+#define ROSTER_ENTRIES  1024
+#define ROSTER_NAME_MAX (CFG_LONG_NAME_MAX + CFG_PROCESS_NAME_MAX)
 
 struct roster_entry {
-	char name[CFG_PROCESS_NAME_MAX];
-	uint64_t started; /* ym_process_started(): with pid it names the process for good */
+	char name[ROSTER_NAME_MAX]; /* PROGRAM:PROCESS */
+	uint64_t started;           /* ym_process_started(): with pid it names the process for good; 0: not known yet */
 	_Atomic int32_t pid;
 	uint32_t zero;
-	char zeroes[16];
 };
-_Static_assert(sizeof(struct roster_entry) == 128, "layout above");
+_Static_assert(sizeof(struct roster_entry) == 160, "layout above");
 
 struct roster;
 
@@ -37,13 +37,18 @@ int roster_open(struct roster **roster, const char *directory, struct ym_err *er
 /* Unmap it; the file goes if nobody in it has a pid. */
 void roster_close(struct roster *roster);
 
-/* The entry of a process name, made if there is none. NULL: full. */
+/* The entry of PROGRAM:PROCESS, made if there is none. NULL: full. */
 struct roster_entry *roster_entry(struct roster *roster, const char *name);
+/*
+ * Before its process is started: the child writes its own pid into entry->pid, so that there is no moment in which it runs
+ * and nobody would know. Until roster_enter() it is recognised by its environment (SUPERVISOR_*_NAME).
+ */
+void roster_begin(struct roster_entry *entry);
 void roster_enter(struct roster_entry *entry, pid_t pid);
 void roster_clear(struct roster_entry *entry);
 
 /* A pidfd of its living process; -1: it has none. */
-int roster_find(const struct roster_entry *entry);
+int roster_find(struct roster_entry *entry);
 
 /* All entries with a pid. */
 void roster_each(struct roster *roster, void (*each)(void *arg, struct roster_entry *entry), void *arg);

@@ -98,29 +98,45 @@ static void start_what_may(struct supervisor *supervisor)
 }
 
 /* When everything stops: does somebody still need it? A single unit that is stopped by hand is not asked about. */
-static bool needed(const struct supervisor *supervisor, const struct unit *unit)
+static bool needed(const struct supervisor *supervisor, const struct unit *unit, bool ordered)
 {
 	for (size_t i = 0; supervisor->stopping && i < supervisor->nunits; i++) {
 		const struct unit *other = supervisor->units[i];
 
-		if (other != unit && other->ops->alive(other) > 0 &&
-		    (depends(other, unit) || other->process->start_order > unit->process->start_order) &&
-		    !depends(unit, other))
+		if (other != unit && other->ops->alive(other) > 0 && !depends(unit, other) &&
+		    (depends(other, unit) || (ordered && other->process->start_order > unit->process->start_order)))
 			return true;
 	}
 	return false;
 }
 
-static void stop_what_may(struct supervisor *supervisor)
+static void stop_those(struct supervisor *supervisor, bool ordered)
 {
 	for (size_t i = supervisor->nunits; i-- > 0;) {
 		struct unit *unit = supervisor->units[i];
 
-		if (unit->wanted || !unit->up || needed(supervisor, unit))
+		if (unit->wanted || !unit->up || needed(supervisor, unit, ordered))
 			continue;
 		unit->up = false;
 		unit->ops->stop(unit);
 	}
+}
+
+/* Has everything that has a process still to be told to stop? */
+static bool nobody_ends(const struct supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->nunits; i++)
+		if (!supervisor->units[i]->up && supervisor->units[i]->ops->alive(supervisor->units[i]) > 0)
+			return false;
+	return true;
+}
+
+static void stop_what_may(struct supervisor *supervisor)
+{
+	stop_those(supervisor, true);
+	/* `start_order` and `depends_on` can contradict each other in a circle: dependencies alone have none. */
+	if (supervisor->stopping && supervisor_alive(supervisor) > 0 && nobody_ends(supervisor))
+		stop_those(supervisor, false);
 }
 
 void supervisor_look(struct supervisor *supervisor)
@@ -133,8 +149,14 @@ void supervisor_look(struct supervisor *supervisor)
 void supervisor_stop(struct supervisor *supervisor)
 {
 	supervisor->stopping = true;
-	for (size_t i = 0; i < supervisor->nunits; i++)
-		supervisor->units[i]->wanted = false;
+	for (size_t i = 0; i < supervisor->nunits; i++) {
+		struct unit *unit = supervisor->units[i];
+
+		unit->wanted = false;
+		/* One that was taken out of the configuration had all the time of the world so far. */
+		if (!unit->up && unit->ops->alive(unit) > 0)
+			unit->ops->stop(unit);
+	}
 	supervisor_look(supervisor);
 }
 

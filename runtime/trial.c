@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 #include "../ipc/sys.h"
@@ -25,19 +26,21 @@ static size_t read_some(int fd, char *printed, size_t used, size_t size)
 
 int trial_run(const char *file, char *const *argv, char *printed, size_t size, struct ym_err *err)
 {
-	int output, pidfd, status;
+	int output, pidfd, status = -1;
 	struct launch how = {.file = file, .argv = argv, .output = &output};
 	uint64_t deadline = ym_deadline(TRIAL_MS);
 	pid_t pid = launch(&how, &pidfd, err);
 	size_t used = 0, before;
+	bool closed = false; /* it has closed its output */
 
 	if (pid < 0)
 		return -1;
 	while (!spawn_reap(pidfd, &status, NULL)) {
 		struct pollfd both[2] = {{.fd = pidfd, .events = POLLIN}, {.fd = output, .events = POLLIN}};
 
-		if (poll(both, 2, 100) < 0 && errno != EINTR)
+		if (poll(both, closed ? 1 : 2, 100) < 0 && errno != EINTR)
 			break;
+		closed = closed || (!(both[1].revents & POLLIN) && both[1].revents & POLLHUP);
 		used = read_some(output, printed, used, size);
 		if (ym_now_ns() > deadline)
 			spawn_signal(pidfd, SIGKILL);

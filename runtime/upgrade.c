@@ -9,11 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../config/diff.h"
 #include "daemon.h"
 #include "ground.h"
 #include "handover.h"
 #include "log.h"
 #include "notify.h"
+#include "spawn.h"
 #include "trial.h"
 
 #define FLUSH_MS 2000
@@ -42,6 +44,37 @@ void upgrade_print_layout(void)
 
 	layout(text, sizeof(text));
 	puts(text);
+}
+
+/* The new image makes what the file says, and takes up only what it finds there. */
+static int check_standing(struct master *master, struct ym_err *err)
+{
+	struct config config = {0};
+	struct cfg_problems problems;
+	struct cfg_changes changes;
+	bool changed;
+
+	for (size_t i = 0; i < master->npools; i++)
+		if (master->pools[i]->removed)
+			return ym_fail(err, YM_ERR_NO, "the last jobs of pool %s, which was removed, are not over",
+			               master->pools[i]->config->name);
+	for (size_t i = 0; i < master->nprograms; i++)
+		if (master->programs[i]->removed)
+			return ym_fail(err, YM_ERR_NO, "program %s, which was removed, has not ended",
+			               master->programs[i]->config->name);
+	if (config_load(master->config->path, &config, &problems) < 0) {
+		ym_fail(err, YM_ERR_CONFIG, "%.800s", problems.count ? problems.items[0].text : "no configuration");
+		cfg_problems_free(&problems);
+		return -1;
+	}
+	/* Without memory for a comparison there is none for an upgrade. */
+	changed = cfg_diff(master->config, &config, &changes) < 0 || changes.count > 0;
+	cfg_changes_free(&changes);
+	config_free(&config);
+	if (changed)
+		return ym_fail(err, YM_ERR_NO, "%s has been changed since it was read: `yardmaster reload` first",
+		               master->config->path);
+	return 0;
 }
 
 static int check_new(struct master *master, struct ym_err *err)
@@ -177,6 +210,11 @@ static void upgrade_now(uv_timer_t *timer)
 
 	if (master->yard.stopping || master->yard.lost)
 		return;
+	/* A reload or an editor may have come in between. */
+	if (check_standing(master, &err) < 0) {
+		log_line(LOG_ERROR, "no upgrade: %s", err.text);
+		return;
+	}
 	control_flush(master->control);
 	log_line(LOG_INFO, "going on as %s", own_path);
 	log_flush(FLUSH_MS);
@@ -192,7 +230,7 @@ void upgrade_ask(struct master *master, struct control_reply *reply)
 {
 	struct ym_err err;
 
-	if (check_new(master, &err) < 0) {
+	if (check_standing(master, &err) < 0 || check_new(master, &err) < 0) {
 		log_line(LOG_ERROR, "no upgrade: %s", err.text);
 		control_refuse(reply, err.class, "no upgrade, this program goes on: %s", err.text);
 		return;
@@ -225,7 +263,43 @@ int upgrade_resume(struct master *master, int fd, struct ym_err *err)
 	return ground_resume(master, (int)handover->semid, (unsigned)handover->slot, err);
 }
 
-/* Descriptors of children that nobody has taken (their unit is not configured any more) are of no use. */
+static void drop_line(void *arg, enum process_stream stream, const char *text, size_t length)
+{
+	(void)arg;
+	(void)stream;
+	(void)text;
+	(void)length;
+}
+
+static void drop_ready(void *arg)
+{
+	(void)arg;
+}
+
+static void drop_end(void *arg, pid_t pid, int status, const struct rusage *usage)
+{
+	char how[80];
+
+	(void)arg;
+	(void)usage;
+	spawn_status_text(status, how, sizeof(how));
+	log_line(LOG_INFO, "a process that is configured no more (pid %ld) %s", (long)pid, how);
+}
+
+/* Nobody wants them (the file was changed in the last moment); but they must not hang in a full pipe, nor be zombies. */
+static void watch_untaken(struct master *master, struct handover *handover)
+{
+	static const struct process_events events = {.line = drop_line, .ready = drop_ready, .ended = drop_end};
+
+	for (size_t i = 0; i < handover->nchildren; i++) {
+		struct handed *handed = &handover->children[i];
+
+		if (handed->fds.pidfd >= 0 &&
+		    !process_watch(&master->loop, (pid_t)handed->pid, &handed->fds, &events, NULL))
+			process_fds_close(&handed->fds);
+	}
+}
+
 void upgrade_done(struct master *master)
 {
 	struct handover *handover = master->yard.handover;
@@ -244,6 +318,7 @@ void upgrade_done(struct master *master)
 			unit->ops->start(unit);
 		}
 	}
+	watch_untaken(master, handover);
 	atomic_fetch_add(&master_board(master)->upgrades, 1);
 	handover_free(handover);
 	free(handover);
