@@ -171,8 +171,10 @@ static void say_change(const struct child *child, enum life_state from)
 
 	switch (life->state) {
 	case LIFE_BACKOFF:
+		/* It may also have started well, and ended soon after. */
 		snprintf(which, sizeof(which), "failed start %u, ", life->fails);
-		log_line(LOG_WARN, "%s %s: %snext try in %llu ms", child->name, life->reason, life->lacks ? "" : which,
+		log_line(LOG_WARN, "%s %s: %snext try in %llu ms", child->name, life->reason,
+		         life->lacks || !life->fails ? "" : which,
 		         (unsigned long long)uv_timer_get_due_in(&child->timer));
 		break;
 	case LIFE_FATAL:

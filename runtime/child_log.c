@@ -15,9 +15,12 @@
 #include "log_format.h"
 #include "log_writer.h"
 
+/* PROGRAM:PROCESS */
+#define NAME_BYTES 160
+
 struct child_log {
-	char name[CFG_PROCESS_NAME_MAX];
-	char voice_name[CFG_PROCESS_NAME_MAX + 16];
+	char name[NAME_BYTES];
+	char voice_name[NAME_BYTES + 16];
 	char place[PATH_MAX]; /* logs/NAME.log: the AUTO file, or the link */
 	char file[PATH_MAX];  /* that is written to; "": none */
 	enum child_log_style style;

@@ -17,6 +17,8 @@
 
 #include "log.h"
 
+#define FLUSH_PATIENCE_MS 1000
+
 /* ---- detach ---------------------------------------------------------------------------------- */
 
 static struct {
@@ -152,6 +154,8 @@ void daemon_up(void)
 
 	if (detached.waiting < 0)
 		return;
+	/* What was said so far is for who waits. */
+	log_flush(FLUSH_PATIENCE_MS);
 	if (holds_up() && put_null_on(STDERR_FILENO, STDERR_FILENO, &err) < 0)
 		log_line(LOG_WARN, "%s: stderr stays open", err.text);
 	/* Who waited may have been killed: that is his affair (and SIGPIPE is ignored in a master). */

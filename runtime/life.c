@@ -240,6 +240,17 @@ static void stay(struct life *life, const struct life_exit *none)
 	(void)none;
 }
 
+/* It has started well, but one that ends at once must not be started a thousand times a second. */
+static void launch_again(struct life *life, bool excused)
+{
+	int64_t rest = life->launched ? life->policy->restart_delay_ms - lived_ms(life) : 0;
+
+	if (excused || rest <= 0)
+		launch(life, NULL);
+	else
+		enter(life, LIFE_BACKOFF, rest);
+}
+
 static bool expected(const struct life *life, int status)
 {
 	return status >= 0 && WIFEXITED(status) && life->policy->exitcodes[WEXITSTATUS(status)];
@@ -265,7 +276,7 @@ static void exited(struct life *life, const struct life_exit *exit)
 	}
 	if (life->policy->autorestart == CFG_AUTORESTART_YES || exit->excused ||
 	    (life->policy->autorestart == CFG_AUTORESTART_UNEXPECTED && !expected(life, exit->status)))
-		launch(life, NULL);
+		launch_again(life, exit->excused);
 	else
 		enter(life, LIFE_EXITED, -1);
 }

@@ -12,7 +12,7 @@
 #include "log_file.h"
 #include "log_format.h"
 
-#define LOG_VOICE_NAME_MAX 64
+#define LOG_VOICE_NAME_MAX 176
 
 struct log_sink;
 

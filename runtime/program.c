@@ -20,6 +20,8 @@
 #define READY_FD  3
 #define READY_ENV "YARDMASTER_READY_FD=3"
 
+#define COPY_NAME_MAX (CFG_LONG_NAME_MAX + CFG_PROCESS_NAME_MAX)
+
 static struct copy *of_child(struct child *child)
 {
 	return child_owner(child, struct copy, child);
@@ -208,11 +210,16 @@ static void retire(struct child *child)
 static bool ended(struct child *child, pid_t pid, int status, const struct rusage *usage)
 {
 	struct copy *copy = of_child(child);
+	const struct cfg_process *process = &copy->recipe.process;
+	bool told = process->stopasgroup && child->life.state == LIFE_STOPPING && !child->killed;
 
 	(void)status;
 	(void)usage;
-	/* What is left of its group would hold its port when the next one comes. */
-	if (copy->recipe.process.killasgroup || copy->recipe.process.stopasgroup)
+	/*
+	 * What is left of its group would hold its port when the next one comes. But who was asked to stop with it may
+	 * finish what he does, though the shell around him has gone at once.
+	 */
+	if ((process->killasgroup || process->stopasgroup) && !told)
 		kill(-pid, SIGKILL);
 	roster_clear(copy->entry);
 	probe_close(copy->probe);
@@ -243,23 +250,37 @@ static const struct child_ops child_ops = {
 
 /* ---- one copy -------------------------------------------------------------------------------- */
 
-static int open_log(const struct copy *copy, struct child_log **log, const char *stream, const struct cfg_log *config,
-                    struct ym_err *err)
+/* As `status` shows it. */
+static void full_name(const struct copy *copy, char out[COPY_NAME_MAX])
 {
+	const char *program = copy->program->config->name, *process = copy->recipe.name;
+	bool same = strcmp(program, process) == 0;
+
+	snprintf(out, COPY_NAME_MAX, "%s%s%s", program, same ? "" : ":", same ? "" : process);
+}
+
+/* All processes have one log, under the name of the program, unless each has a file of its own. */
+static int open_log(const struct copy *copy, struct child_log **log, const char *stream, const struct cfg_log *config,
+                    const struct cfg_log *template, struct ym_err *err)
+{
+	char name[COPY_NAME_MAX];
+
 	if (*log)
 		return child_log_apply(*log, config, err);
-	return child_log_open(log, copy->program->yard->instance->directory, copy->recipe.name, stream, CHILD_LOG_RAW,
-	                      config, err);
+	full_name(copy, name);
+	if (!template->file || !strstr(template->file, "%(process_num)"))
+		name[strlen(copy->program->config->name)] = '\0';
+	return child_log_open(log, copy->program->yard->instance->directory, name, stream, CHILD_LOG_RAW, config, err);
 }
 
 static int open_logs(struct copy *copy, struct ym_err *err)
 {
-	const struct cfg_process *process = &copy->recipe.process;
+	const struct cfg_process *process = &copy->recipe.process, *template = &copy->program->config->process;
 
-	if (open_log(copy, &copy->output, "stdout", &process->stdout_log, err) < 0)
+	if (open_log(copy, &copy->output, "stdout", &process->stdout_log, &template->stdout_log, err) < 0)
 		return -1;
 	if (!process->redirect_stderr)
-		return open_log(copy, &copy->errors, "stderr", &process->stderr_log, err);
+		return open_log(copy, &copy->errors, "stderr", &process->stderr_log, &template->stderr_log, err);
 	child_log_close(copy->errors);
 	copy->errors = NULL;
 	return 0;
@@ -270,7 +291,7 @@ static int prepare(struct copy *copy, struct ym_err *err)
 {
 	const struct program *program = copy->program;
 	struct persona *persona = NULL;
-	char cgroup[TABLE_NAME_MAX + CFG_LONG_NAME_MAX];
+	char cgroup[TABLE_NAME_MAX + CFG_LONG_NAME_MAX], name[COPY_NAME_MAX];
 	struct recipe recipe;
 
 	if (recipe_make(program->config, copy->number, &recipe, err) < 0)
@@ -289,9 +310,8 @@ static int prepare(struct copy *copy, struct ym_err *err)
 	/* A process that is there is ready when it was told to say so. */
 	if (!copy->child.process)
 		copy->child.life.waits = waits(&recipe.process);
-	snprintf(copy->child.name, sizeof(copy->child.name), "program %s%s%s", program->config->name,
-	         strcmp(program->config->name, recipe.name) != 0 ? ":" : "",
-	         strcmp(program->config->name, recipe.name) != 0 ? recipe.name : "");
+	full_name(copy, name);
+	snprintf(copy->child.name, sizeof(copy->child.name), "program %s", name);
 	return open_logs(copy, err);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../config/expand.h"
+#include "board.h"
 
 struct kitchen {
 	const struct cfg_program *program;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,55 +125,77 @@ static int check_trust(const char *path)
 	return geteuid() != 0 || access(path, F_OK) < 0 || trust_path(path, &err) == 0 ? 0 : command_fail(&err);
 }
 
-static int trust_command(const char *program)
+/* ... but another user may run what is his own. */
+static int check_command(const char *file, const struct persona *persona)
 {
 	char path[PATH_MAX];
 	struct ym_err err;
 
-	return launch_find(program, NULL, path, &err) == 0 ? check_trust(path) : 0;
+	if (persona_other_user(persona) || launch_find(file, persona, path, &err) < 0)
+		return 0;
+	return check_trust(path);
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------- */
+/* Everything that one process is started with; that the program is not there (yet) keeps the others from nothing. */
+static int check_process(const struct cfg_program *program, int64_t number)
+{
+	struct persona *persona = NULL;
+	struct recipe recipe;
+	struct ym_err err;
+	char path[PATH_MAX];
+	int code = 0;
+
+	if (recipe_make(program, number, &recipe, &err) < 0) {
+		fprintf(stderr, "%s:%d: %s\n", program->file, program->line, err.text);
+		return ym_err_exit_code(err.class);
+	}
+	if (persona_make(&recipe.process, NULL, &persona, &err) < 0) {
+		fprintf(stderr, "%s:%d: [program:%s]: %s\n", program->file, program->line, program->name, err.text);
+		code = ym_err_exit_code(err.class);
+	} else if (launch_find(recipe.words[0], persona, path, &err) < 0) {
+		fprintf(stderr, "%s:%d: note: [program:%s] will fail to start: %s\n", program->file, program->line,
+		        program->name, err.text);
+	} else {
+		code = check_command(recipe.words[0], persona);
+	}
+	if (!code && recipe.process.ready == CFG_READY_COMMAND)
+		code = check_command(recipe.process.ready_command[0], persona);
+	persona_free(persona);
+	recipe_free(&recipe);
+	return code;
+}
+
+/* One mistake of a program is enough, it is mostly the same for all its processes. */
+static int check_program(const struct cfg_program *program)
+{
+	int code = 0;
+
+	for (int64_t i = 0; i < program->numprocs && !code; i++)
+		code = check_process(program, program->numprocs_start + i);
+	return code;
+}
 
 static int check_pool(const struct cfg_pool *pool)
 {
-	int result = pool->plugin ? check_trust(pool->plugin) : trust_command(pool->command_words[0]);
-
-	if (result == 0)
-		result = pool->plugin ? try_plugin(pool) : try_program(pool->command_words[0]);
-	if (result)
-		fprintf(stderr, "%s:%d: [pool:%s] cannot run with this %s\n", pool->file, pool->line, pool->name,
-		        pool->plugin ? "plugin" : "command");
-	return result;
-}
-
-/* One that is not there may be there when it is started (it becomes FATAL otherwise): so that is no mistake. */
-static int check_program(const struct cfg_program *program)
-{
-	char path[PATH_MAX];
-	struct recipe recipe;
+	struct persona *persona = NULL;
 	struct ym_err err;
-	int result;
+	int code;
 
-	if (recipe_make(program, program->numprocs_start, &recipe, &err) < 0)
-		return command_fail(&err);
-	result = trust_command(recipe.words[0]);
-	if (result)
-		fprintf(stderr, "%s:%d: [program:%s] cannot run with this command\n", program->file, program->line,
-		        program->name);
-	else if (!recipe.process.nenvironment && launch_find(recipe.words[0], NULL, path, &err) < 0)
-		fprintf(stderr, "%s:%d: note: [program:%s]: %s\n", program->file, program->line, program->name,
-		        err.text);
-	recipe_free(&recipe);
-	return result;
+	if (pool->plugin)
+		return check_trust(pool->plugin);
+	if (persona_make(&pool->process, NULL, &persona, &err) < 0) {
+		fprintf(stderr, "%s:%d: [pool:%s]: %s\n", pool->file, pool->line, pool->name, err.text);
+		return ym_err_exit_code(err.class);
+	}
+	code = check_command(pool->command_words[0], persona);
+	persona_free(persona);
+	return code;
 }
 
-int configured_load(const char *path, struct config *config)
+static int check_all(const struct config *config)
 {
-	int code = configured_read(path, config), result;
+	int code = 0, result;
 
-	if (code)
-		return code;
 	for (size_t i = 0; i < config->nfiles; i++) {
 		result = check_trust(config->files[i]->path);
 		code = result ? result : code;
@@ -185,6 +208,35 @@ int configured_load(const char *path, struct config *config)
 		result = check_program(&config->programs[i]);
 		code = result ? result : code;
 	}
+	return code;
+}
+
+/* What may not be trusted is not tried. */
+static int try_tasks(const struct config *config)
+{
+	int code = 0;
+
+	for (size_t i = 0; i < config->npools; i++) {
+		const struct cfg_pool *pool = &config->pools[i];
+		int result = pool->plugin ? try_plugin(pool) : try_program(pool->command_words[0]);
+
+		if (result)
+			fprintf(stderr, "%s:%d: [pool:%s] cannot run with this %s\n", pool->file, pool->line,
+			        pool->name, pool->plugin ? "plugin" : "command");
+		code = result ? result : code;
+	}
+	return code;
+}
+
+int configured_load(const char *path, struct config *config)
+{
+	int code = configured_read(path, config);
+
+	if (code)
+		return code;
+	code = check_all(config);
+	if (code == 0)
+		code = try_tasks(config);
 	if (code)
 		config_free(config);
 	return code;

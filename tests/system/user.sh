@@ -3,7 +3,7 @@
 #
 # Everything that the other user needs is below /tmp: what the runner gives us may be out of his reach.
 
-GROUP=54321 # needs no name
+GROUP=$(getent group users | cut -d : -f 3)
 
 # The directory of the instance, the program and the plugins for everybody; $OPEN/out belongs to nobody.
 prepare() {
