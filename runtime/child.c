@@ -54,8 +54,9 @@ static void line(void *arg, enum process_stream stream, const char *text, size_t
 {
 	struct child *child = arg;
 
-	if (length > 0)
+	if (length > 0 && (stream == PROCESS_ERRORS || !child->complained))
 		keep_last(child, text, length);
+	child->complained = child->complained || (length > 0 && stream == PROCESS_ERRORS);
 	child->ops->line(child, stream, text, length);
 }
 
@@ -110,6 +111,7 @@ static bool launch(struct life *life)
 
 	child->killed = child->foreign = false;
 	child->last[0] = '\0';
+	child->complained = false;
 	pid = child->ops->launch(child, &fds, &err);
 	if (pid >= 0) {
 		child->process = process_watch(child->yard->loop, pid, &fds, &events, child);

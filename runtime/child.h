@@ -40,7 +40,8 @@ struct child {
 	bool foreign;              /* no child of this process: its exit status will not be known */
 	char name[CHILD_NAME_MAX]; /* for the log: "pool mail: worker 3" */
 	void (*closed)(struct child *child);
-	char last[CHILD_LAST_MAX]; /* the last line on its stderr (or its only output): often says why it ended */
+	char last[CHILD_LAST_MAX]; /* the last line, on its stderr if it wrote there: often says why it ended */
+	bool complained;           /* `last` is of its stderr */
 };
 
 /* `name` is kept by the owner in child->name. */

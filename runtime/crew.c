@@ -117,8 +117,11 @@ int crew_take_over(struct pool *pool, struct ym_err *err)
 		place = add_place(pool, row);
 		if (!place)
 			return ym_fail(err, YM_ERR_LIMIT, "out of memory");
-		if (place_adopt(place, &work))
+		if (place_adopt(place, &work)) {
+			/* Somebody has started it, whatever `autostart` says. */
+			pool->unit.wanted = pool->unit.wanted || !place->old;
 			continue;
+		}
 		/* One that cannot be watched keeps its row and looks at its orders by itself. */
 		board_retire(&yard->instance->board->workers[row]);
 		drop_place(&pool->crew, pool->crew.nplaces - 1);

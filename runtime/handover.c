@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "json.h"
 #include "text.h"
 
 /* ---- a child --------------------------------------------------------------------------------- */
@@ -110,12 +111,22 @@ void handover_free(struct handover *handover)
 
 /* ---- to JSON --------------------------------------------------------------------------------- */
 
-/* A reason may hold what a child has printed: bytes that are no UTF-8 are left out. */
+/* A reason may hold what a child has printed: bytes that are no UTF-8 become question marks. */
 static json_t *text_json(const char *text)
 {
-	json_t *json = json_string(text);
+	char clean[LIFE_REASON_MAX];
+	size_t length, n;
 
-	return json ? json : json_string("");
+	text_copy(clean, sizeof(clean), text);
+	length = strlen(clean);
+	for (size_t at = 0; at < length; at += n) {
+		n = json_utf8((const unsigned char *)clean + at, length - at);
+		if (n == 0) {
+			clean[at] = '?';
+			n = 1;
+		}
+	}
+	return json_string(clean);
 }
 
 static json_t *child_json(const struct handed *handed)
@@ -187,7 +198,7 @@ static int fd_at(const json_t *list, size_t index)
 {
 	const json_t *json = json_array_get(list, index);
 
-	return json ? (int)json_integer_value(json) : -1;
+	return json_is_integer(json) ? (int)json_integer_value(json) : -1;
 }
 
 static bool read_child(const json_t *json, struct handover *handover)

@@ -115,8 +115,6 @@ static void start_failed(struct life *life)
 
 static void become_running(struct life *life)
 {
-	if (life->policy->startretries_window_ms == 0)
-		life->fails = 0;
 	life->reason[0] = '\0';
 	enter(life, LIFE_RUNNING, life->failures ? life->policy->restart_reset_ms : -1);
 }
@@ -163,7 +161,9 @@ static void adopt(struct life *life, const struct life_exit *none)
 static void ready(struct life *life, const struct life_exit *none)
 {
 	(void)none;
-	become_running(life);
+	/* Too late, if it is being killed for not being ready. */
+	if (!life->reason[0])
+		become_running(life);
 }
 
 static void start_timer(struct life *life, const struct life_exit *none)
@@ -220,6 +220,13 @@ static void retire(struct life *life, const struct life_exit *none)
 	life->ops->retire(life);
 }
 
+/* It stops already; what is new is that it is not wanted afterwards. */
+static void retire_stopping(struct life *life, const struct life_exit *none)
+{
+	(void)none;
+	life->again = false;
+}
+
 static void start_afterwards(struct life *life, const struct life_exit *none)
 {
 	(void)none;
@@ -274,6 +281,9 @@ static void exited(struct life *life, const struct life_exit *exit)
 		start_failed(life);
 		return;
 	}
+	/* It had started well: failures in a row end here. To be ready is not enough, it had to live, too. */
+	if (!young && life->policy->startretries_window_ms == 0)
+		life->fails = 0;
 	if (life->policy->autorestart == CFG_AUTORESTART_YES || exit->excused ||
 	    (life->policy->autorestart == CFG_AUTORESTART_UNEXPECTED && !expected(life, exit->status)))
 		launch_again(life, exit->excused);
@@ -308,7 +318,7 @@ static cell *const cells[LIFE_STATES][LIFE_EVENTS] = {
 		[LIFE_ON_START] = launch_anew, [LIFE_ON_STOP] = rest, [LIFE_ON_RETIRE] = rest, [LIFE_ON_TIMER] = launch,
 	},
 	[LIFE_STOPPING] = {
-		[LIFE_ON_START] = start_afterwards, [LIFE_ON_STOP] = stop_retiring, [LIFE_ON_RETIRE] = stay,
+		[LIFE_ON_START] = start_afterwards, [LIFE_ON_STOP] = stop_retiring, [LIFE_ON_RETIRE] = retire_stopping,
 		[LIFE_ON_PRESS] = press, [LIFE_ON_READY] = stay, [LIFE_ON_TIMER] = press, [LIFE_ON_EXIT] = stopped,
 	},
 	[LIFE_EXITED] = {

@@ -46,6 +46,7 @@ static void ended(void *arg, pid_t pid, int status, const struct rusage *usage)
 	(void)pid;
 	(void)usage;
 	probe->process = NULL;
+	uv_timer_stop(&probe->timer);
 	if (probe->closing)
 		probe_close(probe);
 	else if (status == 0)
@@ -54,11 +55,16 @@ static void ended(void *arg, pid_t pid, int status, const struct rusage *usage)
 		uv_timer_start(&probe->timer, run, PROBE_EVERY_MS, 0);
 }
 
+/* A shell that is killed alone leaves behind what it waits for. Its pid is its own until it is reaped. */
+static void kill_all(const struct probe *probe)
+{
+	kill(-process_pid(probe->process), SIGKILL);
+	process_signal(probe->process, SIGKILL);
+}
+
 static void too_slow(uv_timer_t *timer)
 {
-	struct probe *probe = timer->data;
-
-	process_signal(probe->process, SIGKILL);
+	kill_all(timer->data);
 }
 
 static void run(uv_timer_t *timer)
@@ -120,7 +126,7 @@ void probe_close(struct probe *probe)
 	if (probe->process) {
 		probe->closing = true;
 		uv_timer_stop(&probe->timer);
-		process_signal(probe->process, SIGKILL);
+		kill_all(probe);
 		return;
 	}
 	uv_close((uv_handle_t *)&probe->timer, closed);

@@ -336,6 +336,8 @@ static void adopt(struct copy *copy)
 		return;
 	}
 	copy->child.foreign = true;
+	/* Somebody has started it, whatever `autostart` says. */
+	copy->program->unit.wanted = true;
 	child_event(&copy->child, LIFE_ON_ADOPT);
 	log_line(LOG_INFO, "%s (pid %ld) of an earlier master is taken over", copy->child.name, (long)pid);
 }

@@ -16,10 +16,42 @@ static int by_order(const void *a, const void *b)
 	return (*x)->rank < (*y)->rank ? -1 : (*x)->rank > (*y)->rank;
 }
 
+static bool depends(const struct unit *unit, const struct unit *other)
+{
+	for (char **name = unit->process->depends_on; name && *name; name++)
+		if (strcmp(*name, other->name) == 0)
+			return true;
+	return false;
+}
+
+/* What the unit at `at` depends on and comes after it, as another place; 0: nothing. */
+static size_t needs_first(const struct supervisor *supervisor, size_t at)
+{
+	for (size_t i = at + 1; i < supervisor->nunits; i++)
+		if (depends(supervisor->units[at], supervisor->units[i]))
+			return i;
+	return 0;
+}
+
+/* Move the unit at `from` before the one at `to`. */
+static void pull(struct supervisor *supervisor, size_t from, size_t to)
+{
+	struct unit *unit = supervisor->units[from];
+
+	memmove(&supervisor->units[to + 1], &supervisor->units[to], (from - to) * sizeof(struct unit *));
+	supervisor->units[to] = unit;
+}
+
+/* By start_order, but what others depend on comes before them. Units that depend on each other end the search, too. */
 void supervisor_sort(struct supervisor *supervisor)
 {
-	if (supervisor->nunits > 1)
-		qsort(supervisor->units, supervisor->nunits, sizeof(struct unit *), by_order);
+	size_t n = supervisor->nunits, later;
+
+	if (n > 1)
+		qsort(supervisor->units, n, sizeof(struct unit *), by_order);
+	for (size_t at = 0; at < n; at++)
+		for (size_t moves = at + 1; moves < n && (later = needs_first(supervisor, at)); moves++)
+			pull(supervisor, later, at);
 }
 
 int supervisor_add(struct supervisor *supervisor, struct unit *unit, struct ym_err *err)
@@ -59,14 +91,6 @@ struct unit *supervisor_find(const struct supervisor *supervisor, const char *na
 	return NULL;
 }
 
-static bool depends(const struct unit *unit, const struct unit *other)
-{
-	for (char **name = unit->process->depends_on; name && *name; name++)
-		if (strcmp(*name, other->name) == 0)
-			return true;
-	return false;
-}
-
 /* The name of what it must wait for, NULL: it can start. One that is not there any more is not waited for. */
 static const char *waits_for(const struct supervisor *supervisor, const struct unit *unit)
 {
@@ -97,46 +121,43 @@ static void start_what_may(struct supervisor *supervisor)
 	}
 }
 
-/* When everything stops: does somebody still need it? A single unit that is stopped by hand is not asked about. */
-static bool needed(const struct supervisor *supervisor, const struct unit *unit, bool ordered)
+/*
+ * When everything stops: does somebody still need it? Only those after it are asked, so no two wait for each other. A
+ * single unit that is stopped by hand is not asked about.
+ */
+static bool needed(const struct supervisor *supervisor, size_t at)
 {
-	for (size_t i = 0; supervisor->stopping && i < supervisor->nunits; i++) {
+	const struct unit *unit = supervisor->units[at];
+
+	for (size_t i = at + 1; supervisor->stopping && i < supervisor->nunits; i++) {
 		const struct unit *other = supervisor->units[i];
 
-		if (other != unit && other->ops->alive(other) > 0 && !depends(unit, other) &&
-		    (depends(other, unit) || (ordered && other->process->start_order > unit->process->start_order)))
+		if (other->ops->alive(other) > 0 &&
+		    (depends(other, unit) || other->process->start_order > unit->process->start_order))
 			return true;
 	}
 	return false;
 }
 
-static void stop_those(struct supervisor *supervisor, bool ordered)
+/*
+ * It was started; or it has processes that an earlier master left, and has waited for another unit since. While it has
+ * any it is told at each look: that changes nothing for those that stop already.
+ */
+static bool is_to_stop(const struct unit *unit)
 {
-	for (size_t i = supervisor->nunits; i-- > 0;) {
-		struct unit *unit = supervisor->units[i];
-
-		if (unit->wanted || !unit->up || needed(supervisor, unit, ordered))
-			continue;
-		unit->up = false;
-		unit->ops->stop(unit);
-	}
-}
-
-/* Has everything that has a process still to be told to stop? */
-static bool nobody_ends(const struct supervisor *supervisor)
-{
-	for (size_t i = 0; i < supervisor->nunits; i++)
-		if (!supervisor->units[i]->up && supervisor->units[i]->ops->alive(supervisor->units[i]) > 0)
-			return false;
-	return true;
+	return !unit->wanted && (unit->up || unit->ops->alive(unit) > 0);
 }
 
 static void stop_what_may(struct supervisor *supervisor)
 {
-	stop_those(supervisor, true);
-	/* `start_order` and `depends_on` can contradict each other in a circle: dependencies alone have none. */
-	if (supervisor->stopping && supervisor_alive(supervisor) > 0 && nobody_ends(supervisor))
-		stop_those(supervisor, false);
+	for (size_t i = supervisor->nunits; i-- > 0;) {
+		struct unit *unit = supervisor->units[i];
+
+		if (!is_to_stop(unit) || needed(supervisor, i))
+			continue;
+		unit->up = false;
+		unit->ops->stop(unit);
+	}
 }
 
 void supervisor_look(struct supervisor *supervisor)
@@ -149,14 +170,8 @@ void supervisor_look(struct supervisor *supervisor)
 void supervisor_stop(struct supervisor *supervisor)
 {
 	supervisor->stopping = true;
-	for (size_t i = 0; i < supervisor->nunits; i++) {
-		struct unit *unit = supervisor->units[i];
-
-		unit->wanted = false;
-		/* One that was taken out of the configuration had all the time of the world so far. */
-		if (!unit->up && unit->ops->alive(unit) > 0)
-			unit->ops->stop(unit);
-	}
+	for (size_t i = 0; i < supervisor->nunits; i++)
+		supervisor->units[i]->wanted = false;
 	supervisor_look(supervisor);
 }
 

@@ -1,8 +1,9 @@
 /*
  * supervisor.h - pools and programs together: what starts before what, and what stops after what.
  *
- * Units start in the order of `start_order`, each when those it depends on are ready. They stop the other way round: a
- * unit is told to stop when no unit that depends on it, or has a higher `start_order`, has a process any more.
+ * Units start in the order of `start_order`, each when those it depends on are ready; what another one depends on comes
+ * before it, whatever its `start_order`. They stop the other way round: a unit is told to stop when no unit after it that
+ * depends on it, or has a higher `start_order`, has a process any more.
  */
 #ifndef YM_RUNTIME_SUPERVISOR_H
 #define YM_RUNTIME_SUPERVISOR_H
