@@ -75,10 +75,11 @@ enum board_worker_state { BOARD_WORKER_MAP(X) BOARD_WORKER_STATES };
 /* What the master wants of a worker. */
 enum board_order { BOARD_ORDER_WORK, BOARD_ORDER_RETIRE /* end when the running job is over */ };
 
-/* Why a worker ends by itself to be replaced: name, words for the log. */
+/* Why a worker ends to be replaced: name, words for the log. */
 #define BOARD_RECYCLED_MAP(X)                                                                                          \
 	X(NOT, "-")                                                                                                    \
 	X(JOBS, "max_jobs")                                                                                            \
+	X(AGE, "max_age")                                                                                              \
 	X(MEMORY, "max_memory")
 
 #define X(name, word) BOARD_RECYCLED_##name,
@@ -218,7 +219,7 @@ struct board_worker_sh {
 	_Atomic uint64_t counters[BOARD_COUNTERS]; /* go up; kept when the row gets a new worker of the pool */
 	_Atomic uint32_t order;                    /* enum board_order, written by the master */
 	_Atomic uint32_t used;                     /* written by the master */
-	_Atomic uint32_t recycled;                 /* the worker ends to be replaced: enum board_recycled */
+	_Atomic uint32_t recycled;                 /* enum board_recycled, until the next worker is ready: permit.h */
 	char zeroes[68];
 	struct board_record_sh work;
 	struct board_record_sh progress;

@@ -67,6 +67,7 @@ static int vacant_row(const struct pool *pool)
 	for (unsigned row = 0; row < yard->instance->board->instance.rows; row++) {
 		if (yard->rows[row] == YARD_ROW_FOREIGN && !pool_row_alive(yard->instance, row, &work)) {
 			board_fold(yard->instance->board, row, work.pool);
+			atomic_store(&yard->instance->board->workers[row].recycled, BOARD_RECYCLED_NOT);
 			yard->rows[row] = YARD_ROW_FREE;
 		}
 		if (yard->rows[row] != YARD_ROW_FREE)
@@ -100,6 +101,17 @@ static int resume(struct pool *pool, struct ym_err *err)
 	return 0;
 }
 
+/* Who was killed between taking a permit and writing that down has left one too many. */
+static void count_permits(struct pool *pool)
+{
+	const struct board_sh *board = pool->yard->instance->board;
+	uint32_t permits = 0;
+
+	for (size_t i = 0; i < pool->crew.nplaces; i++)
+		permits += atomic_load(&board->workers[pool->crew.places[i]->row].recycled) != BOARD_RECYCLED_NOT;
+	atomic_store(&table_row(pool)->recycling, permits);
+}
+
 int crew_take_over(struct pool *pool, struct ym_err *err)
 {
 	struct yard *yard = pool->yard;
@@ -128,6 +140,7 @@ int crew_take_over(struct pool *pool, struct ym_err *err)
 		yard->rows[row] = YARD_ROW_FOREIGN;
 		atomic_store(&yard->instance->board->workers[row].used, 1);
 	}
+	count_permits(pool);
 	return 0;
 }
 
@@ -335,9 +348,10 @@ static void reconcile(struct pool *pool)
 		return;
 	drop_useless(crew);
 	census = take_census(crew);
-	fill_up(pool, &census);
-	census = take_census(crew);
 	thin_out(crew, &census);
+	/* Each old one that retires makes room for the next new one. */
+	census = take_census(crew);
+	fill_up(pool, &census);
 }
 
 void crew_roll(struct pool *pool)
@@ -413,10 +427,17 @@ void crew_start(struct pool *pool)
 	if (unit)
 		pool->crew.wanted = (unsigned)unit->workers;
 	crew_size(pool);
-	/* Those that have given up begin anew; but not because the master's program does. */
-	for (size_t i = 0; i < pool->crew.nplaces && !unit; i++)
-		if (pool->crew.places[i]->child.life.state == LIFE_FATAL)
-			child_event(&pool->crew.places[i]->child, LIFE_ON_START);
+	/*
+	 * Those that have given up, wait for the next try, or have ended for good begin anew; but not because the
+	 * master's program does.
+	 */
+	for (size_t i = 0; i < pool->crew.nplaces && !unit; i++) {
+		struct child *child = &pool->crew.places[i]->child;
+
+		if (child->life.state == LIFE_FATAL || child->life.state == LIFE_BACKOFF ||
+		    child->life.state == LIFE_EXITED)
+			child_event(child, LIFE_ON_START);
+	}
 	reconcile(pool);
 	show(pool);
 }

@@ -387,6 +387,7 @@ void ground_lost(struct master *master, const struct ym_err *err)
 	         "unfinished jobs are kept, then all is made anew",
 	         err->text);
 	cron_keeper_pause(master->crons);
+	orders_note(&master->orders, master->pools, master->npools);
 	for (size_t i = 0; i < master->npools; i++)
 		master->pools[i]->unit.wanted = false;
 	supervisor_look(&master->supervisor);
@@ -403,6 +404,7 @@ void ground_rebuild(struct master *master)
 		         ROUNDS_IDLE_MS);
 		return;
 	}
+	orders_give(&master->orders, master->pools, master->npools);
 	master->yard.lost = false;
 	log_line(LOG_WARN, "the IPC objects were made anew, the pools start again");
 	cron_keeper_resume(master->crons);

@@ -104,4 +104,6 @@ void guard_forget(struct guard *guard)
 	if (guard->process && guard->off)
 		process_forget(guard->process);
 	guard->process = NULL;
+	/* The next one is for another generation. */
+	uv_timer_stop(&guard->timer);
 }

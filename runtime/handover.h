@@ -29,7 +29,6 @@
 /* ... and of its owner, who sets and reads them. */
 #define HANDED_OWNER_MAP(X)                                                                                            \
 	X(old)                                                                                                         \
-	X(permit)                                                                                                      \
 	X(build)                                                                                                       \
 	X(oldest)
 

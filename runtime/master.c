@@ -195,8 +195,20 @@ static void close_handle(uv_handle_t *handle, void *arg)
 		uv_close(handle, NULL);
 }
 
+/* Who asks twice for the end must not kill us over it. */
+static void block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < MASTER_SIGNALS; i++)
+		sigaddset(&set, signals[i].signo);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static int tear_down(struct master *master, int code)
 {
+	block_signals();
 	if (master->control)
 		control_close(master->control);
 	cron_keeper_close(master->crons);

@@ -21,6 +21,7 @@
 #include "guard.h"
 #include "instance.h"
 #include "limit_keeper.h"
+#include "orders.h"
 #include "pool.h"
 #include "program.h"
 #include "supervisor.h"
@@ -41,6 +42,7 @@ struct master {
 	size_t nprograms;
 	struct roster *roster;
 	struct limit_keeper limits;
+	struct orders orders; /* while the objects are lost */
 	struct cron_keeper *crons;
 	struct control *control;
 	struct sweep sweep; /* the last one */

@@ -12,6 +12,7 @@
 #include "handover.h"
 #include "launch.h"
 #include "log.h"
+#include "permit.h"
 #include "pool.h"
 #include "spawn.h"
 #include "text.h"
@@ -55,16 +56,6 @@ bool place_is_ready(const struct place *place)
 	struct board_work work;
 
 	return place_work(place, &work) && got_ready(&work);
-}
-
-void place_return_permit(struct place *place)
-{
-	_Atomic uint32_t *recycling = &table_row(place)->recycling;
-	uint32_t seen = atomic_load(recycling);
-
-	while (place->permit && seen > 0 && !atomic_compare_exchange_weak(recycling, &seen, seen - 1))
-		;
-	place->permit = false;
 }
 
 /* ---- the end of a worker --------------------------------------------------------------------- */
@@ -135,15 +126,14 @@ void place_note_death(struct place *place)
 		keep_cause(place, child_pid(&place->child), status, &usage);
 }
 
-/* The worker has said that it ends to be replaced, and has taken the permit. */
-static bool was_recycled(struct place *place)
+/* It has worked, and then taken the permit to be replaced. */
+static bool was_recycled(const struct place *place)
 {
 	struct pool *pool = place->pool;
 	unsigned why = atomic_load(&board_row(place)->recycled);
 
 	if (why == BOARD_RECYCLED_NOT)
 		return false;
-	place->permit = true;
 	atomic_fetch_add(&pool->yard->instance->board->pools[pool->index].recycled, 1);
 	log_line(LOG_INFO, "%s (pid %ld) is recycled: %s", place->child.name, (long)child_pid(&place->child),
 	         board_recycled_word(why));
@@ -155,7 +145,7 @@ static bool ended(struct child *child, pid_t pid, int status, const struct rusag
 	struct place *place = of(child);
 	struct pool *pool = place->pool;
 	struct board_work work = {0};
-	bool ready, recycled = was_recycled(place);
+	bool ready, recycled;
 
 	keep_cause(place, pid, status, usage);
 	place->tail_job = 0;
@@ -163,6 +153,7 @@ static bool ended(struct child *child, pid_t pid, int status, const struct rusag
 	if (status != 0 && status != -1)
 		atomic_fetch_add(&pool->yard->instance->board->pools[pool->index].crashes, 1);
 	ready = work_of(place, pid, &work) && got_ready(&work);
+	recycled = ready && was_recycled(place);
 	/* The loop may hear of the end before the look that would have seen it ready. */
 	if (ready && child->life.state == LIFE_STARTING)
 		child_event(child, LIFE_ON_READY);
@@ -243,7 +234,6 @@ static pid_t launch_worker(struct child *child, struct process_fds *fds, struct 
 	snprintf(title, sizeof(title), "%s/%s", pool->yard->instance->name, pool->config->name);
 	snprintf(number, sizeof(number), "%u", place->row);
 	atomic_store(&board_row(place)->order, BOARD_ORDER_WORK);
-	atomic_store(&board_row(place)->recycled, BOARD_RECYCLED_NOT);
 	atomic_store(&board_row(place)->used, 1);
 	place->build = pool->build;
 	place->old = false;
@@ -285,9 +275,9 @@ static void changed(struct child *child, enum life_state from)
 
 	(void)from;
 	/* One that does not come back, or not soon, must not keep others from being recycled. */
-	if (place->permit && state != LIFE_STARTING && state != LIFE_STOPPING &&
-	    !(state == LIFE_STOPPED && child->life.again))
-		place_return_permit(place);
+	if (state == LIFE_BACKOFF || state == LIFE_EXITED || state == LIFE_FATAL ||
+	    (state == LIFE_STOPPED && !child->life.again))
+		permit_return(table_row(place), board_row(place));
 }
 
 static const struct child_ops ops = {
@@ -318,8 +308,8 @@ void place_free(struct place *place)
 {
 	struct yard *yard = place->pool->yard;
 
-	place_return_permit(place);
 	if (!place->child.process) {
+		permit_return(table_row(place), board_row(place));
 		board_fold(yard->instance->board, place->row, place->pool->index);
 		atomic_store(&board_row(place)->used, 0);
 		yard->rows[place->row] = YARD_ROW_FREE;
@@ -362,14 +352,12 @@ void place_hand_over(const struct place *place, struct handed *handed)
 	text_copy(handed->unit, sizeof(handed->unit), place->pool->config->name);
 	handed->number = place->row;
 	handed->old = place->old;
-	handed->permit = place->permit;
 	handed->build = place->build;
 	handed->oldest = (int64_t)place->oldest;
 }
 
 void place_resume(struct place *place, struct handed *handed)
 {
-	place->permit = handed->permit;
 	place->build = (uint32_t)handed->build;
 	place->old = handed->old || (handed->pid && place->build != place->pool->build);
 	place->oldest = (uint64_t)handed->oldest;
@@ -380,26 +368,10 @@ void place_resume(struct place *place, struct handed *handed)
 
 /* ---- recycling ------------------------------------------------------------------------------- */
 
-static bool take_permit(struct place *place)
-{
-	struct table_pool_sh *row = table_row(place);
-	uint32_t seen = atomic_load(&row->recycling);
-
-	while (seen < atomic_load(&row->recycle_at_once))
-		if (atomic_compare_exchange_weak(&row->recycling, &seen, seen + 1))
-			return true;
-	return false;
-}
-
 static void look_at_age(struct place *place)
 {
-	struct pool *pool = place->pool;
-
-	if (ym_now_ns() < place->oldest || !take_permit(place))
+	if (ym_now_ns() < place->oldest || !permit_take(table_row(place), board_row(place), BOARD_RECYCLED_AGE))
 		return;
-	place->permit = true;
-	atomic_fetch_add(&pool->yard->instance->board->pools[pool->index].recycled, 1);
-	log_line(LOG_INFO, "%s (pid %ld) is recycled: max_age", place->child.name, (long)child_pid(&place->child));
 	child_event(&place->child, LIFE_ON_RETIRE);
 	child_event(&place->child, LIFE_ON_START);
 }

@@ -19,7 +19,6 @@ struct place {
 	unsigned row;       /* of the board */
 	uint32_t build;     /* of its worker */
 	bool old;           /* to be replaced */
-	bool permit;        /* it is being recycled, which only some may be at once */
 	uint64_t too_large; /* it is killed for its memory, which was this many bytes */
 	uint64_t oldest;    /* its worker is recycled then; YM_NEVER */
 	uint64_t tail_job;  /* during which job `tail` was printed, and which attempt */
@@ -46,9 +45,6 @@ bool place_work(const struct place *place, struct board_work *work);
 
 /* Is its worker too old, or too large? Then it is recycled or killed. */
 void place_look(struct place *place);
-/* The successor is there (or none will come): another one may be recycled. */
-void place_return_permit(struct place *place);
-
 /* If its worker has ended and nobody has heard of it yet: keep the reason for the sweep. */
 void place_note_death(struct place *place);
 

@@ -285,6 +285,7 @@ static uint32_t build_of(const struct pool *pool)
 	                          process->rlimit_cpu,
 	                          process->no_new_privs,
 	                          process->cgroup_memory,
+	                          process->redirect_stderr,
 	                          config->output_max,
 	                          config->timeout_grace_ms,
 	                          numbers.max_jobs,
@@ -465,7 +466,6 @@ int pool_enter(struct pool *pool, struct yard *yard, const struct cfg_pool *conf
 	if (prepare(pool, err) < 0 || open_logs(pool, err) < 0 || enter_row(pool, err) < 0)
 		return -1;
 	row = &yard->instance->table->pools[pool->index];
-	atomic_store(&row->recycling, 0);
 	if (yard->instance->group.fresh)
 		atomic_fetch_or(&row->mode, POOL_LOADING);
 	atomic_store(&row->used, 1);
@@ -476,6 +476,7 @@ int pool_enter(struct pool *pool, struct yard *yard, const struct cfg_pool *conf
 int pool_apply(struct pool *pool, const struct cfg_pool *config, bool roll, struct ym_err *err)
 {
 	const struct cfg_pool *before = pool->config;
+	bool resized = config->workers_min != before->workers_min || config->workers_max != before->workers_max;
 	uint32_t build = pool->build;
 	struct ym_err why;
 
@@ -487,13 +488,12 @@ int pool_apply(struct pool *pool, const struct cfg_pool *config, bool roll, stru
 			log_line(LOG_ERROR, "pool %s: %s", before->name, why.text);
 		return -1;
 	}
-	/* Configured again while its last workers end. */
+	/* What somebody has typed holds until the file says another size. */
+	if (resized || pool->removed)
+		atomic_store(&pool->yard->instance->table->pools[pool->index].scaled, 0);
 	if (pool->removed)
 		pool->unit.wanted = config->process.autostart;
 	pool->removed = false;
-	/* `scale` holds until the file says something else of the size. */
-	if (before->workers_min != config->workers_min || before->workers_max != config->workers_max)
-		atomic_store(&pool->yard->instance->table->pools[pool->index].scaled, 0);
 	show(pool);
 	inbox_keeper_close(&pool->inbox);
 	if (inbox_keeper_enter(&pool->inbox, pool->yard->instance, pool->yard->loop, config, pool->index, err) < 0)

@@ -172,11 +172,17 @@ static bool is_half_done(const struct master *master)
 	return false;
 }
 
+static void say_failed(struct control_reply *reply, const char *word, const char *name, const char *how,
+                       const struct ym_err *err)
+{
+	log_line(LOG_ERROR, "reload: %s %s %s: %s", word, name, how, err->text);
+	if (reply)
+		control_refuse(reply, err->class, "%s %s %s: %s", word, name, how, err->text);
+}
+
 static void failed(struct control_reply *reply, const char *word, const char *name, const struct ym_err *err)
 {
-	log_line(LOG_ERROR, "reload: %s %s goes on as it was: %s", word, name, err->text);
-	if (reply)
-		control_refuse(reply, err->class, "%s %s goes on as it was: %s", word, name, err->text);
+	say_failed(reply, word, name, "goes on as it was", err);
 }
 
 /* The whole instance has an option that each of its workers was told. */
@@ -221,7 +227,7 @@ static void apply_pools(struct master *master, const struct config *new, const s
 		else
 			pool_point(pool, config);
 		if (result < 0)
-			failed(reply, "pool", config->name, &err);
+			say_failed(reply, "pool", config->name, pool ? "goes on as it was" : "cannot be added", &err);
 	}
 	master->has_timeouts = false;
 	for (size_t i = 0; i < master->npools; i++) {
@@ -275,7 +281,8 @@ static void apply_programs(struct master *master, const struct config *new, cons
 		else
 			program_point(program, config);
 		if (result < 0)
-			failed(reply, "program", config->name, &err);
+			say_failed(reply, "program", config->name, program ? "goes on as it was" : "cannot be added",
+			           &err);
 	}
 }
 
@@ -355,8 +362,11 @@ void reload_file(struct master *master, struct control_reply *reply)
 	struct cfg_changes changes;
 	struct config *new;
 
-	if (master->yard.stopping || master->yard.lost)
+	if (master->yard.stopping || master->yard.lost) {
+		log_line(LOG_WARN, "reload: not now, the instance %s",
+		         master->yard.stopping ? "is stopping" : "is being made anew");
 		return;
+	}
 	notify_reloading();
 	new = prepare(master, &changes, reply);
 	if (new && (changes.count || is_half_done(master))) {

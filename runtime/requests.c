@@ -89,7 +89,7 @@ static void scale(struct master *master, const struct control_request *request, 
 		control_refuse(reply, YM_ERR_USAGE, "scale takes a pool and a number of workers");
 		return;
 	}
-	pool = find_pool(master, request->args[0], reply);
+	pool = refuses(master, reply) ? NULL : find_pool(master, request->args[0], reply);
 	if (!pool)
 		return;
 	rows = (int64_t)master->instance.board->instance.rows;
@@ -295,23 +295,32 @@ static unsigned signal_program(struct program *program, long number, int signo)
 	return sent;
 }
 
+/* The number behind the slash; -1: there is no slash, -2: it is no number. */
+static long number_of(const char *target)
+{
+	const char *slash = strchr(target, '/');
+	char why[CFG_WHY_MAX];
+	int64_t number = -1;
+
+	if (slash && (cfg_parse_integer(slash + 1, &number, why) < 0 || number < 0))
+		return -2;
+	return (long)number;
+}
+
 /* NAME or NAME/NUMBER */
 static void send_signal(struct master *master, const struct control_request *request, struct control_reply *reply)
 {
 	char name[CFG_LONG_NAME_MAX];
-	const char *slash;
-	long number = -1;
 	unsigned sent = 0;
+	long number;
 	int signo;
 
-	if (request->nargs != 2 || (signo = signal_number(request->args[1])) <= 0) {
+	if (request->nargs != 2 || (number = number_of(request->args[0])) < -1 ||
+	    (signo = signal_number(request->args[1])) <= 0) {
 		control_refuse(reply, YM_ERR_USAGE, "signal takes NAME or NAME/NUMBER, and a signal such as HUP or 1");
 		return;
 	}
-	slash = strchr(request->args[0], '/');
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(request->args[0], "/"), request->args[0]);
-	if (slash)
-		number = strtol(slash + 1, NULL, 10);
 	if (!find(master, name, reply))
 		return;
 	for (size_t i = 0; i < master->npools; i++)

@@ -266,13 +266,17 @@ static void timer_fired(uv_timer_t *timer)
 	rounds_now(timer->data);
 }
 
-/* A pool that may shrink, or a worker that is to be watched, is looked at more often than an idle table. */
+/*
+ * A pool that may shrink or keeps idle workers in hand, or a worker that is to be watched, is looked at more often than an
+ * idle table: nobody rings when a worker is idle no more.
+ */
 static bool is_watched(const struct pool *pool)
 {
 	unsigned least, most;
 
 	crew_bounds(pool, &least, &most);
-	return (pool->crew.wanted > least && least < most) || pool->config->max_memory_hard > 0 || crew_old(pool) > 0;
+	return (least < most && (pool->crew.wanted > least || least > 0)) || pool->config->max_memory_hard > 0 ||
+	       crew_old(pool) > 0;
 }
 
 /* When to look again: at what is due next, and now and then. */
@@ -311,7 +315,11 @@ void rounds_now(struct master *master)
 	/* What was just done may have asked for another round at once. */
 	if (!uv_is_active((uv_handle_t *)&master->round_timer) ||
 	    uv_timer_get_due_in(&master->round_timer) > ROUNDS_GAP_NS / 1000000u)
-		uv_timer_start(&master->round_timer, timer_fired, counted ? next_round_ms(master) : ROUNDS_BUSY_MS, 0);
+		uv_timer_start(&master->round_timer, timer_fired,
+		               counted             ? next_round_ms(master)
+		               : master->yard.lost ? ROUNDS_IDLE_MS
+		                                   : ROUNDS_BUSY_MS,
+		               0);
 }
 
 void rounds_soon(struct master *master)

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "text.h"
+
 static unsigned least_of(uint64_t a, uint64_t b)
 {
 	return (unsigned)(a < b ? a : b);
@@ -41,6 +43,7 @@ static unsigned grow(const struct scaling *scaling, char reason[SCALING_REASON_M
 static unsigned shrink(const struct scaling *scaling, char reason[SCALING_REASON_MAX])
 {
 	unsigned keep = scaling->least > 0 ? scaling->max_spare : 0, fewer;
+	char idle[TEXT_MAX];
 
 	if (scaling->waiting > 0 || scaling->starting > 0 || scaling->idle <= keep ||
 	    (scaling->changed && scaling->now - scaling->changed < scaling->cooldown_ns))
@@ -53,8 +56,8 @@ static unsigned shrink(const struct scaling *scaling, char reason[SCALING_REASON
 	if (fewer > 0 && scaling->least > 0)
 		snprintf(reason, SCALING_REASON_MAX, "%u idle, max_spare is %u", scaling->idle, keep);
 	else if (fewer > 0)
-		snprintf(reason, SCALING_REASON_MAX, "%u idle for %.0f s", scaling->idle_long,
-		         (double)scaling->idle_timeout_ns / 1e9);
+		snprintf(reason, SCALING_REASON_MAX, "%u idle for %s", scaling->idle_long,
+		         text_duration(scaling->idle_timeout_ns, idle));
 	return fewer;
 }
 

@@ -239,7 +239,7 @@ struct table_pool_sh {
 	_Atomic uint32_t mode;    /* enum table_pool_mode; anybody */
 	_Atomic uint32_t
 	    hungry; /* 1: the master can add workers; 0 by who rings the bell for a job no worker is free for */
-	/* workers of the pool that end to be recycled and have no successor yet: +1 by the worker, -1 by the master */
+	/* workers of the pool that end to be recycled and have no successor yet: permit.h */
 	_Atomic uint32_t recycling;
 	_Atomic uint32_t recycle_at_once;     /* no worker ends to be recycled while so many are; master */
 	_Atomic int32_t scale_min, scale_max; /* of `scale`, kept for the next master; master */

@@ -14,6 +14,7 @@
 #include "../runtime/bell.h"
 #include "../runtime/brief.h"
 #include "../runtime/limit.h"
+#include "../runtime/permit.h"
 #include "command.h"
 #include "job.h"
 #include "plugin_host.h"
@@ -240,6 +241,24 @@ static int take_limits(struct worker *worker, struct ym_err *err)
 	return result;
 }
 
+/* ---- without its master ----------------------------------------------------------------------- */
+
+/*
+ * The master that started this worker is gone. Without one it goes on working, but not for ever; the next one takes it
+ * over without a word, so it asks whether there is one: the kernel knows whether somebody leads.
+ */
+static bool orphaned_too_long(struct worker *worker)
+{
+	worker->adopted = true;
+	if (ym_sem_value(worker->instance.group.semid, YM_GROUP_LEADER) > 0) {
+		worker->orphan_since = 0;
+		return false;
+	}
+	if (worker->orphan_since == 0)
+		worker->orphan_since = ym_now_ns();
+	return ym_now_ns() - worker->orphan_since > (uint64_t)worker->brief.numbers.orphan_ms * 1000000u;
+}
+
 /* ---- recycling ------------------------------------------------------------------------------- */
 
 /* Not with the others that were started at the same time: up to `percent` less. */
@@ -281,16 +300,9 @@ static bool too_large(struct worker *worker)
 	return memory_used() > worker->memory_max;
 }
 
-/* Only so many at once: others go on meanwhile, and try again after their next job. */
-static bool take_permit(struct worker *worker)
+static struct table_pool_sh *pool_row(const struct worker *worker)
 {
-	struct table_pool_sh *row = &worker->instance.table->pools[worker->pool];
-	uint32_t seen = atomic_load(&row->recycling);
-
-	while (seen < atomic_load(&row->recycle_at_once))
-		if (atomic_compare_exchange_weak(&row->recycling, &seen, seen + 1))
-			return true;
-	return false;
+	return &worker->instance.table->pools[worker->pool];
 }
 
 static void consider_recycling(struct worker *worker)
@@ -303,11 +315,12 @@ static void consider_recycling(struct worker *worker)
 		why = BOARD_RECYCLED_JOBS;
 	else if (too_large(worker))
 		why = BOARD_RECYCLED_MEMORY;
-	/* Without a master nobody would take its place. */
-	if (why == BOARD_RECYCLED_NOT || worker->orphan_since || !take_permit(worker))
+	if (why == BOARD_RECYCLED_NOT)
 		return;
-	worker->recycled = true;
-	atomic_store(&worker->row->recycled, why);
+	/* Without a master nobody would take its place. While too many are replaced it tries again after its next job. */
+	if (getppid() != worker->master)
+		orphaned_too_long(worker);
+	worker->recycled = !worker->orphan_since && permit_take(pool_row(worker), worker->row, why);
 }
 
 static int take_job(struct worker *worker, struct ym_err *err)
@@ -330,22 +343,6 @@ static int take_job(struct worker *worker, struct ym_err *err)
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
-
-/*
- * The master that started this worker is gone. Without one it goes on working, but not for ever; the next one takes it
- * over without a word, so it asks whether there is one: the kernel knows whether somebody leads.
- */
-static bool orphaned_too_long(struct worker *worker)
-{
-	worker->adopted = true;
-	if (ym_sem_value(worker->instance.group.semid, YM_GROUP_LEADER) > 0) {
-		worker->orphan_since = 0;
-		return false;
-	}
-	if (worker->orphan_since == 0)
-		worker->orphan_since = ym_now_ns();
-	return ym_now_ns() - worker->orphan_since > (uint64_t)worker->brief.numbers.orphan_ms * 1000000u;
-}
 
 /* Between two jobs: costs nothing while no signal has come. */
 static bool must_end(struct worker *worker)
@@ -448,6 +445,8 @@ static int work(struct worker *worker, struct ym_err *err)
 	int result;
 
 	close(BRIEF_FD);
+	/* The one before it on this row has been replaced by now. */
+	permit_return(pool_row(worker), worker->row);
 	show_idle(worker);
 	/* The master counts with it from now on. */
 	bell_ring(worker->instance.directory);

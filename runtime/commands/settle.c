@@ -16,9 +16,18 @@ static bool is_meant(const char *name, const char *row, size_t size)
 	return !name || (length < size && strncmp(row, name, length) == 0 && !row[length]);
 }
 
+/* Some have been given up, and nothing moves any more: old workers that work do not count, they are to be replaced. */
+static bool is_stuck(const struct board_pool_sh *pool)
+{
+	return atomic_load(&pool->places[LIFE_FATAL]) > 0 && atomic_load(&pool->places[LIFE_STARTING]) +
+	                                                             atomic_load(&pool->places[LIFE_BACKOFF]) +
+	                                                             atomic_load(&pool->places[LIFE_STOPPING]) ==
+	                                                         0;
+}
+
 static enum settled settled_pool(const struct board_pool_sh *pool, char *reason)
 {
-	if (atomic_load(&pool->state) == BOARD_POOL_FATAL) {
+	if (atomic_load(&pool->state) == BOARD_POOL_FATAL || is_stuck(pool)) {
 		board_reason_read(pool->reason, &pool->reason_version, reason);
 		return GIVEN_UP;
 	}

@@ -1,11 +1,12 @@
 /*
  * ledger.c - payload "ID MS": writes down in the file of option.file when a run starts ("ID ATTEMPT PID") and when it
  * ends ("done ID ATTEMPT PID"), MS milliseconds later, or "back ID ATTEMPT PID" when it was asked to stop. Every line is one write with O_APPEND, so that nothing can come
- * between its bytes and a killed process leaves whole lines only.
+ * between its bytes and a killed process leaves whole lines only. option.open_ms: opening takes so long.
  */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@ static int file;
 
 static int open_ledger(const struct ym_plugin_config *config, char *error, size_t size)
 {
+	usleep((useconds_t)atoi(ym_option(config, "open_ms", "0")) * 1000);
 	file = open(ym_option(config, "file", ""), O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0600);
 	if (file >= 0)
 		return 0;

@@ -321,7 +321,8 @@ test_reload_with_a_mistake() { # sanitized
 	sed '$d' "$INI" >"$DIR/good.ini"
 	expect 2 "$YARDMASTER" reload -c "$DIR/good.ini"
 	assert_contains "test.ini:" "$ERR" "where the mistake is"
-	assert_contains 'did you mean "workers"' "$ERR" "what it is"
+	assert_contains "did you mean \`workers\`?" "$ERR" "what it is"
+	assert_contains "nothing is changed" "$ERR" "what is done"
 	expect 2 "$YARDMASTER" reload --dry-run -c "$DIR/good.ini"
 	cp "$DIR/good.ini" "$INI"
 	assert_equal "$before" "$(worker_pids echo; worker_pids sleep)" "workers"
@@ -343,7 +344,10 @@ test_signal() {
 	expect 2 ym signal echo SIGNOTHING
 	expect 2 ym signal ecko HUP
 	assert_contains 'did you mean "echo"?' "$ERR" "unknown pool"
-	expect 2 ym signal echo/99 HUP
+	expect 1 ym signal echo/99 HUP
+	assert_contains "echo/99 has no such process" "$ERR" "a worker that is not there"
+	expect 2 ym signal echo/first HUP
+	expect 2 ym signal echo/ HUP
 	has_workers sleep 2 || fail "the other pool has changed"
 }
 

@@ -176,35 +176,6 @@ test_client_killed_before_the_job_was_accepted() {
 	wait_until 5 nobody_is_left
 }
 
-# Somebody removes everything: the master cannot go on, but what was accepted is kept.
-test_objects_removed_by_hand() {
-	local i
-	one_ledger 1 "stopwaitsecs = 2s"
-	start_master
-	for i in 1 2 3; do
-		submit ledger "$i 300"
-	done
-	wait_until 5 has_lines "$DIR/ledger" 1
-	ipcrm -a || fail "ipcrm -a: exit code $?"
-	wait_until 5 logged "the IPC objects were made anew"
-	assert_logged "somebody removed our IPC objects"
-	wait_until 5 is 3 done_jobs
-	assert_equal 0 "$(backlogs)" "backlog files"
-	expect 0 ym status
-}
-
-# One semaphore set less: the same, however little of it is gone.
-test_members_removed_by_hand() {
-	one_ledger 1 "stopwaitsecs = 2s"
-	start_master
-	submit ledger "1 200"
-	wait_until 5 has_lines "$DIR/ledger" 1
-	ipcrm -s "$(ym ipc ls | awk '$1 == "semaphore" && $2 == "members" {print $4}')" || fail "ipcrm: exit code $?"
-	wait_until 5 logged "the IPC objects were made anew"
-	assert_logged "somebody removed our IPC objects"
-	wait_until 5 is 1 done_jobs
-}
-
 # The workers go on with what they have attached; at the stop nothing is lost.
 test_table_removed_by_hand() {
 	one_ledger 1
