@@ -6,8 +6,8 @@
  *   64                           instance: one row, written by the master
  *   320                          64 pool rows     x 448, written by the master
  *   28992                        64 limit rows    x 128, written by the master
- *   37184                        256 program rows x 384, one a process of a [program:], written by the master
- *   135488                       worker rows      x 640, each written by its worker alone (but `order`: the master)
+ *   37184                        1024 program rows x 384, one a process of a [program:], written by the master
+ *   430400                       worker rows      x 640, each written by its worker alone (but `order`: the master)
  *
  * Viewers attach read-only and can disturb nobody. A number stands in an atomic of its own. What must be seen together
  * (a worker's job, its progress) stands in a record that is kept twice: the writer fills the copy that is not current
@@ -237,7 +237,7 @@ struct board_sh {
 _Static_assert(offsetof(struct board_sh, pools) == 320, "layout above");
 _Static_assert(offsetof(struct board_sh, limits) == 28992, "layout above");
 _Static_assert(offsetof(struct board_sh, programs) == 37184, "layout above");
-_Static_assert(offsetof(struct board_sh, workers) == 135488, "layout above");
+_Static_assert(offsetof(struct board_sh, workers) == 430400, "layout above");
 
 /*
  * Tell the worker of a row to end when its job is over. True when it must be woken with SIGUSR1; a busy one must not:

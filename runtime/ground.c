@@ -291,7 +291,8 @@ static int enter(struct master *master, struct ym_err *err)
 	memcpy(board->version, YM_VERSION, sizeof(YM_VERSION));
 	/* What an earlier master has shown of its programs: ours take rows of their own. */
 	for (int i = 0; i < BOARD_PROGRAMS; i++)
-		atomic_store(&master->instance.board->programs[i].used, 0);
+		if (atomic_load(&master->instance.board->programs[i].used))
+			atomic_store(&master->instance.board->programs[i].used, 0);
 	return take_over_all(master, err);
 }
 

@@ -21,7 +21,7 @@ START_TEST(sizes_are_checked)
 {
 	size_t size = board_size(2);
 
-	ck_assert_uint_eq(size, 136768);
+	ck_assert_uint_eq(size, 430400 + 2 * 640);
 	ASSERT_OK(board_check(board, size, &err));
 	ASSERT_ERR(board_check(board, size - 1, &err), YM_ERR_CORRUPT);
 	board->instance.rows = 3;
