@@ -33,7 +33,7 @@
 #define BOARD_VERSION 3
 
 #define BOARD_NOTE_MAX   80
-#define BOARD_PROGRAMS   256
+#define BOARD_PROGRAMS   1024
 #define BOARD_REASON_MAX 168
 
 /* What a worker counts: its jobs by their end. Name, word. */
