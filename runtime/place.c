@@ -221,10 +221,10 @@ static pid_t launch_worker(struct child *child, struct process_fds *fds, struct 
 	struct pool *pool = place->pool;
 	char title[2 * TABLE_NAME_MAX], number[16];
 	char *argv[] = {(char[]){"yardmaster"}, (char[]){"worker"}, title, number, NULL};
-	struct launch_fd brief = {pool->brief, BRIEF_FD};
+	struct launch_fd brief = {pool->outfit.brief, BRIEF_FD};
 	struct launch how = {
 	    .argv = argv,
-	    .persona = pool->persona,
+	    .persona = pool->outfit.persona,
 	    .fds = &brief,
 	    .nfds = 1,
 	    .output = &fds->streams[PROCESS_OUTPUT],
@@ -235,7 +235,7 @@ static pid_t launch_worker(struct child *child, struct process_fds *fds, struct 
 	snprintf(number, sizeof(number), "%u", place->row);
 	atomic_store(&board_row(place)->order, BOARD_ORDER_WORK);
 	atomic_store(&board_row(place)->used, 1);
-	place->build = pool->build;
+	place->build = pool->outfit.build;
 	place->old = false;
 	place->oldest = age_limit(pool);
 	return launch(&how, &fds->pidfd, err);
@@ -336,7 +336,8 @@ bool place_adopt(struct place *place, const struct board_work *work)
 	}
 	child->foreign = true;
 	place->build = work->build;
-	place->old = work->build != place->pool->build || atomic_load(&board_row(place)->order) == BOARD_ORDER_RETIRE;
+	place->old =
+	    work->build != place->pool->outfit.build || atomic_load(&board_row(place)->order) == BOARD_ORDER_RETIRE;
 	place->oldest = age_limit(place->pool);
 	child_event(child, LIFE_ON_ADOPT);
 	log_line(LOG_INFO, "%s (pid %ld) of the last master is taken over%s", child->name, (long)work->pid,
@@ -359,7 +360,7 @@ void place_hand_over(const struct place *place, struct handed *handed)
 void place_resume(struct place *place, struct handed *handed)
 {
 	place->build = (uint32_t)handed->build;
-	place->old = handed->old || (handed->pid && place->build != place->pool->build);
+	place->old = handed->old || (handed->pid && place->build != place->pool->outfit.build);
 	place->oldest = (uint64_t)handed->oldest;
 	if (!handover_give(handed, &place->child))
 		log_line(LOG_ERROR, "%s (pid %lld) cannot be watched after the upgrade", place->child.name,

@@ -4,11 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../ipc/queue.h"
-#include "brief.h"
 #include "log.h"
 #include "ready.h"
 #include "text.h"
@@ -167,172 +165,7 @@ static void show(struct pool *pool)
 	atomic_store(&row->used, 1);
 }
 
-/* For the numbers among the options of a command. */
-struct command_numbers {
-	char output_max[32], stop_ms[32];
-	char retry_codes[4 * CFG_EXIT_CODES];
-};
-
-/* The options of a command's pool begin with those of the command itself. Returns how many. */
-static size_t brief_command(const struct cfg_pool *config, struct brief_option *options,
-                            struct command_numbers *numbers)
-{
-	size_t n = 0, used = 0;
-
-	if (!config->command)
-		return 0;
-	for (char **word = config->command_words; *word; word++)
-		options[n++] = (struct brief_option){BRIEF_WORD, *word};
-	snprintf(numbers->output_max, sizeof(numbers->output_max), "%lld", (long long)config->output_max);
-	snprintf(numbers->stop_ms, sizeof(numbers->stop_ms), "%lld", (long long)config->timeout_grace_ms);
-	numbers->retry_codes[0] = '\0';
-	for (int code = 1; code < CFG_EXIT_CODES; code++)
-		if (config->retry_codes[code])
-			used += (size_t)snprintf(numbers->retry_codes + used, sizeof(numbers->retry_codes) - used,
-			                         "%s%d", used ? "," : "", code);
-	options[n++] = (struct brief_option){BRIEF_OUTPUT_MAX, numbers->output_max};
-	options[n++] = (struct brief_option){BRIEF_STOP_MS, numbers->stop_ms};
-	options[n++] = (struct brief_option){BRIEF_RETRY_CODES, numbers->retry_codes};
-	return n;
-}
-
-static size_t count_words(char *const *words)
-{
-	size_t n = 0;
-
-	while (words && words[n])
-		n++;
-	return n;
-}
-
-/* What the pool's workers do about themselves. */
-static struct brief_numbers numbers_of(const struct pool *pool)
-{
-	const struct cfg_pool *config = pool->config;
-
-	return (struct brief_numbers){
-	    .build = pool->build,
-	    .max_jobs = config->max_jobs,
-	    .max_memory = config->max_memory,
-	    .jitter = config->recycle_jitter,
-	    .orphan_ms = pool->yard->config->orphan_timeout_ms,
-	};
-}
-
-/* A new brief in place of the one it has. */
-static int write_brief(struct pool *pool, struct ym_err *err)
-{
-	const struct cfg_pool *config = pool->config;
-	struct brief brief = {
-	    .instance = pool->yard->instance->name,
-	    .directory = pool->yard->instance->directory,
-	    .pool = config->name,
-	    .plugin = config->plugin ? config->plugin : "",
-	    .numbers = numbers_of(pool),
-	};
-	struct command_numbers numbers;
-	int fd;
-
-	brief.options = calloc(count_words(config->command_words) + config->noptions + 8, sizeof(*brief.options));
-	if (!brief.options)
-		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
-	brief.noptions = brief_command(config, brief.options, &numbers);
-	for (size_t i = 0; i < config->noptions; i++)
-		brief.options[brief.noptions++] =
-		    (struct brief_option){config->options[i].key, config->options[i].value};
-	fd = brief_write(&brief, err);
-	free(brief.options);
-	if (fd < 0)
-		return -1;
-	if (pool->brief >= 0)
-		close(pool->brief);
-	pool->brief = fd;
-	return 0;
-}
-
-/* ---- what its workers are started with ------------------------------------------------------- */
-
-static uint32_t mix(uint32_t sum, const void *bytes, size_t size)
-{
-	for (size_t i = 0; i < size; i++)
-		sum = (sum ^ ((const unsigned char *)bytes)[i]) * 16777619u;
-	return sum;
-}
-
-static uint32_t mix_text(uint32_t sum, const char *text)
-{
-	return text ? mix(sum, text, strlen(text) + 1) : mix(sum, "\1", 2);
-}
-
-/*
- * A number that is another one when a worker would be started differently: for the next master, which asks whether the
- * workers it finds are those it would start. The file's identity says that a plugin was built anew.
- */
-static uint32_t build_of(const struct pool *pool)
-{
-	const struct cfg_pool *config = pool->config;
-	const struct cfg_process *process = &config->process;
-	const char *file = config->plugin ? config->plugin : config->command_words[0];
-	const struct brief_numbers numbers = numbers_of(pool);
-	const int64_t limits[] = {process->umask,
-	                          process->clear_env,
-	                          process->nice,
-	                          process->rlimit_files,
-	                          process->rlimit_core,
-	                          process->rlimit_memory,
-	                          process->rlimit_processes,
-	                          process->rlimit_stack,
-	                          process->rlimit_cpu,
-	                          process->no_new_privs,
-	                          process->cgroup_memory,
-	                          process->redirect_stderr,
-	                          config->output_max,
-	                          config->timeout_grace_ms,
-	                          numbers.max_jobs,
-	                          numbers.max_memory,
-	                          numbers.jitter,
-	                          numbers.orphan_ms};
-	uint32_t sum = mix(2166136261u, limits, sizeof(limits));
-	struct stat st;
-
-	sum = mix_text(sum, config->plugin);
-	for (char **word = config->command_words; word && *word; word++)
-		sum = mix_text(sum, *word);
-	for (size_t i = 0; i < config->noptions; i++)
-		sum = mix_text(mix_text(sum, config->options[i].key), config->options[i].value);
-	for (size_t i = 0; i < config->nlimits; i++)
-		sum = mix(mix_text(sum, config->limits[i].name), &config->limits[i].units, sizeof(int64_t));
-	for (size_t i = 0; i < process->nenvironment; i++)
-		sum = mix_text(mix_text(sum, process->environment[i].key), process->environment[i].value);
-	sum = mix_text(mix_text(mix_text(sum, process->user), process->group), process->directory);
-	sum = mix(sum, config->retry_codes, sizeof(config->retry_codes));
-	if (stat(file, &st) == 0) {
-		sum = mix(sum, &st.st_ino, sizeof(st.st_ino));
-		sum = mix(sum, &st.st_mtim, sizeof(st.st_mtim));
-	}
-	return sum;
-}
-
-/* Everything a worker is started with, made before anything is given up: on an error all is as it was. */
-static int prepare(struct pool *pool, struct ym_err *err)
-{
-	uint32_t before = pool->build;
-	char cgroup[2 * TABLE_NAME_MAX];
-	struct persona *persona;
-
-	if (persona_make(&pool->config->process, pool->yard->config->ipc_group, &persona, err) < 0)
-		return -1;
-	snprintf(cgroup, sizeof(cgroup), "%s.%s", pool->yard->instance->name, pool->config->name);
-	pool->build = build_of(pool);
-	if (persona_cgroup(persona, "", cgroup, err) < 0 || write_brief(pool, err) < 0) {
-		pool->build = before;
-		persona_free(persona);
-		return -1;
-	}
-	persona_free(pool->persona);
-	pool->persona = persona;
-	return 0;
-}
+/* ---- its log --------------------------------------------------------------------------------- */
 
 static int open_log(struct pool *pool, struct child_log **log, const char *stream, const struct cfg_log *config,
                     struct ym_err *err)
@@ -400,7 +233,7 @@ static int roll(struct unit *unit, struct ym_err *err)
 	struct pool *pool = of(unit);
 
 	/* A plugin may have been built anew, a user have got another group. */
-	if (prepare(pool, err) < 0)
+	if (outfit_make(&pool->outfit, pool->yard, pool->config, err) < 0)
 		return -1;
 	crew_roll(pool);
 	return 0;
@@ -459,11 +292,12 @@ int pool_enter(struct pool *pool, struct yard *yard, const struct cfg_pool *conf
 {
 	struct table_pool_sh *row;
 
-	*pool = (struct pool){.yard = yard, .brief = -1};
+	*pool = (struct pool){.yard = yard, .outfit.brief = -1};
 	pool_point(pool, config);
 	pool->unit.ops = &unit_ops;
 	pool->unit.wanted = config->process.autostart;
-	if (prepare(pool, err) < 0 || open_logs(pool, err) < 0 || enter_row(pool, err) < 0)
+	if (outfit_make(&pool->outfit, pool->yard, pool->config, err) < 0 || open_logs(pool, err) < 0 ||
+	    enter_row(pool, err) < 0)
 		return -1;
 	row = &yard->instance->table->pools[pool->index];
 	if (yard->instance->group.fresh)
@@ -477,14 +311,16 @@ int pool_apply(struct pool *pool, const struct cfg_pool *config, bool roll, stru
 {
 	const struct cfg_pool *before = pool->config;
 	bool resized = config->workers_min != before->workers_min || config->workers_max != before->workers_max;
-	uint32_t build = pool->build;
+	uint32_t build = pool->outfit.build;
 	struct ym_err why;
 
 	pool_point(pool, config);
-	if (prepare(pool, err) < 0 || open_logs(pool, err) < 0 || enter_row(pool, err) < 0) {
+	if (outfit_make(&pool->outfit, pool->yard, pool->config, err) < 0 || open_logs(pool, err) < 0 ||
+	    enter_row(pool, err) < 0) {
 		pool_point(pool, before);
 		/* What got as far as that is undone; it could be done before. */
-		if (prepare(pool, &why) < 0 || open_logs(pool, &why) < 0 || enter_row(pool, &why) < 0)
+		if (outfit_make(&pool->outfit, pool->yard, pool->config, &why) < 0 || open_logs(pool, &why) < 0 ||
+		    enter_row(pool, &why) < 0)
 			log_line(LOG_ERROR, "pool %s: %s", before->name, why.text);
 		return -1;
 	}
@@ -500,7 +336,7 @@ int pool_apply(struct pool *pool, const struct cfg_pool *config, bool roll, stru
 		return -1;
 	if (pool->unit.up)
 		inbox_keeper_read(&pool->inbox);
-	if (roll || pool->build != build)
+	if (roll || pool->outfit.build != build)
 		crew_roll(pool);
 	crew_size(pool);
 	return 0;
@@ -528,10 +364,7 @@ void pool_free(struct pool *pool)
 	inbox_keeper_close(&pool->inbox);
 	child_log_close(pool->output);
 	child_log_close(pool->errors);
-	persona_free(pool->persona);
-	if (pool->brief >= 0)
-		close(pool->brief);
-	pool->brief = -1;
+	outfit_free(&pool->outfit);
 }
 
 bool pool_row_alive(const struct instance *instance, unsigned row, struct board_work *work)

@@ -9,7 +9,7 @@
 #include "child_log.h"
 #include "crew.h"
 #include "inbox_keeper.h"
-#include "persona.h"
+#include "outfit.h"
 #include "unit.h"
 #include "yard.h"
 
@@ -17,11 +17,8 @@ struct pool {
 	struct unit unit;
 	struct yard *yard;
 	const struct cfg_pool *config;
-	unsigned index; /* in table and board */
-	int brief;      /* descriptor, see brief.h */
-	uint32_t
-	    build; /* of what its workers are started with: changes with the brief, the persona and the plugin's file */
-	struct persona *persona;
+	unsigned index;                    /* in table and board */
+	struct outfit outfit;              /* what its workers are started with */
 	struct child_log *output, *errors; /* errors NULL: with the output */
 	struct inbox_keeper inbox;
 	struct crew crew;

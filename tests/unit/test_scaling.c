@@ -184,7 +184,7 @@ START_TEST(test_on_demand)
 	pool.idle_long = 6;
 	assert_decides(&pool, 2, "6 idle for 30.0s");
 	pool.idle = pool.idle_long = 8;
-	assert_decides(&pool, 0, "8 idle for 30 s");
+	assert_decides(&pool, 0, "8 idle for 30.0s");
 	pool.changed = pool.now - SECOND;
 	assert_decides(&pool, 8, "");
 }
