@@ -384,7 +384,6 @@ void control_close(struct control *control)
 {
 	struct stat st;
 
-	/* A start that failed before it was opened. */
 	if (!control)
 		return;
 	control->closing = true;

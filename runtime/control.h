@@ -49,7 +49,10 @@ typedef void control_handler(void *arg, const struct control_request *request, s
 /* The caller is the leader of the instance: a socket that is there already is a dead master's, and is replaced. */
 int control_open(struct control **control, uv_loop_t *loop, const char *directory, control_handler *handler, void *arg,
                  struct ym_err *err);
-/* Removes the socket, if it is still this one. Connections end; the memory is given back by the next turns of the loop. */
+/*
+ * Removes the socket, if it is still this one. Connections end; the memory is given back by the next turns of the loop.
+ * NULL is allowed: nothing.
+ */
 void control_close(struct control *control);
 /* Send what is still to be sent, without waiting for long: before the master becomes another program. */
 void control_flush(struct control *control);

@@ -123,8 +123,13 @@ int crew_take_over(struct pool *pool, struct ym_err *err)
 	for (unsigned row = 0; row < yard->instance->board->instance.rows; row++) {
 		struct place *place;
 
-		if (yard->rows[row] != YARD_ROW_FREE || !pool_row_alive(yard->instance, row, &work) ||
-		    work.pool != pool->index)
+		if (yard->rows[row] != YARD_ROW_FREE)
+			continue;
+		if (!pool_row_alive(yard->instance, row, &work)) {
+			place_note_lost(pool, row);
+			continue;
+		}
+		if (work.pool != pool->index)
 			continue;
 		place = add_place(pool, row);
 		if (!place)

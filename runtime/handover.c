@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,24 +15,57 @@
 
 /* ---- a child --------------------------------------------------------------------------------- */
 
-void handover_take(const struct child *child, struct handed *handed)
+/* Bytes as digits: a child prints what it likes, JSON takes text only. */
+static char *to_digits(const char *bytes, size_t length)
+{
+	char *digits = malloc(2 * length + 1);
+
+	for (size_t i = 0; digits && i < length; i++)
+		snprintf(digits + 2 * i, 3, "%02x", (unsigned char)bytes[i]);
+	return digits;
+}
+
+static size_t from_digits(const char *digits, char *bytes, size_t size)
+{
+	unsigned byte;
+	size_t n = 0;
+
+	while (n < size && sscanf(digits + 2 * n, "%2x", &byte) == 1)
+		bytes[n++] = (char)byte;
+	return n;
+}
+
+bool handover_take(const struct child *child, struct handed *handed)
 {
 	handed->pid = child_pid(child);
 	handed->fds = (struct process_fds)PROCESS_FDS_INIT;
-	if (child->process)
-		process_peek(child->process, &handed->fds);
 	text_copy(handed->reason, sizeof(handed->reason), child->life.reason);
 #define X(name, from) handed->name = (int64_t)child->from;
 	HANDED_MAP(X)
 #undef X
+	if (!child->process)
+		return true;
+	process_peek(child->process, &handed->fds);
+	for (enum process_stream i = 0; i < PROCESS_STREAMS; i++) {
+		const char *part;
+		size_t length = process_part(child->process, i, &part);
+
+		if (length > 0 && !(handed->parts[i] = to_digits(part, length)))
+			return false;
+	}
+	return true;
 }
 
 bool handover_give(struct handed *handed, struct child *child)
 {
 	struct life *life = &child->life;
+	char part[PROCESS_LINE_MAX];
 
 	if (handed->pid && !child_adopt(child, (pid_t)handed->pid, &handed->fds))
 		return false;
+	for (enum process_stream i = 0; handed->pid && i < PROCESS_STREAMS; i++)
+		if (handed->parts[i])
+			process_take_part(child->process, i, part, from_digits(handed->parts[i], part, sizeof(part)));
 	/* They are the child's now. */
 	handed->fds = (struct process_fds)PROCESS_FDS_INIT;
 	text_copy(life->reason, sizeof(life->reason), handed->reason);
@@ -103,6 +137,9 @@ void handover_cloexec(const struct handover *handover, bool on)
 
 void handover_free(struct handover *handover)
 {
+	for (size_t i = 0; i < handover->nchildren; i++)
+		for (size_t j = 0; j < PROCESS_STREAMS; j++)
+			free(handover->children[i].parts[j]);
 	free(handover->children);
 	free(handover->units);
 	free(handover->pidfile);
@@ -140,6 +177,9 @@ static json_t *child_json(const struct handed *handed)
 	json_object_set_new(json, "fds",
 	                    json_pack("[iiii]", handed->fds.pidfd, handed->fds.streams[PROCESS_OUTPUT],
 	                              handed->fds.streams[PROCESS_ERRORS], handed->fds.streams[PROCESS_READY]));
+	json_object_set_new(json, "parts",
+	                    json_pack("[s?s?s?]", handed->parts[PROCESS_OUTPUT], handed->parts[PROCESS_ERRORS],
+	                              handed->parts[PROCESS_READY]));
 #define X(name, ...) json_object_set_new(json, #name, json_integer(handed->name));
 	HANDED_MAP(X)
 	HANDED_OWNER_MAP(X)
@@ -204,7 +244,7 @@ static int fd_at(const json_t *list, size_t index)
 static bool read_child(const json_t *json, struct handover *handover)
 {
 	struct handed *handed = handover_child(handover);
-	const json_t *fds = json_object_get(json, "fds");
+	const json_t *fds = json_object_get(json, "fds"), *parts = json_object_get(json, "parts");
 
 	if (!handed)
 		return false;
@@ -213,8 +253,13 @@ static bool read_child(const json_t *json, struct handover *handover)
 	handed->number = number(json, "number");
 	handed->pid = number(json, "pid");
 	handed->fds.pidfd = fd_at(fds, 0);
-	for (size_t i = 0; i < PROCESS_STREAMS; i++)
+	for (size_t i = 0; i < PROCESS_STREAMS; i++) {
+		const char *part = json_string_value(json_array_get(parts, i));
+
 		handed->fds.streams[i] = fd_at(fds, 1 + i);
+		if (part && !(handed->parts[i] = strdup(part)))
+			return false;
+	}
 #define X(name, ...) handed->name = number(json, #name);
 	HANDED_MAP(X)
 	HANDED_OWNER_MAP(X)

@@ -22,6 +22,7 @@
 	X(window, life.window)                                                                                         \
 	X(since, life.since)                                                                                           \
 	X(launched, life.launched)                                                                                     \
+	X(due, life.due)                                                                                               \
 	X(status, life.status)                                                                                         \
 	X(killed, killed)                                                                                              \
 	X(foreign, foreign)
@@ -37,6 +38,7 @@ struct handed {
 	int64_t number; /* board row of a worker, number of a process */
 	int64_t pid;    /* 0: none */
 	struct process_fds fds;
+	char *parts[PROCESS_STREAMS]; /* process_part(), two digits a byte; NULL: nothing */
 	char reason[LIFE_REASON_MAX];
 #define X(name, from) int64_t name;
 	HANDED_MAP(X)
@@ -62,8 +64,8 @@ struct handover {
 	size_t nunits;
 };
 
-/* Fill in what is the child's, its descriptors still its own. */
-void handover_take(const struct child *child, struct handed *handed);
+/* Fill in what is the child's, its descriptors still its own. False: no memory. */
+bool handover_take(const struct child *child, struct handed *handed);
 
 /* Another entry at the end, zeroed. NULL without memory. */
 struct handed *handover_child(struct handover *handover);

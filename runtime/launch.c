@@ -282,6 +282,7 @@ static pid_t make_process(struct launch_order *order, int *pidfd, struct ym_err 
 	 */
 	if (!order->persona || !order->persona->change_ids)
 		flags |= CLONE_VM | CLONE_VFORK;
+	order->parent = getpid();
 	block_signals(before);
 	pid = clone(launch_child, stack + sizeof(stack), flags, order, pidfd);
 	sys = errno;

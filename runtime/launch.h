@@ -27,10 +27,14 @@ struct launch {
 	const struct persona *persona; /* NULL: all as it is with us */
 	const struct launch_fd *fds;   /* handed over besides 0, 1 and 2; all others are closed */
 	size_t nfds;
-	_Atomic int32_t *pid_at; /* the child itself writes its pid there, before anything else; may be NULL */
-	bool outlives;           /* its output must not fail when we die: it holds a reader of its own */
-	int *output;             /* set to the read end of a pipe with its stdout; NULL: inherited */
-	int *errors;             /* likewise its stderr; NULL: the same as stdout */
+	/*
+	 * In shared memory; NULL: nowhere. The child writes its pid there before anything else, and ends if we have ended by
+	 * then: killed at any instruction, we leave no process that nobody knows.
+	 */
+	_Atomic int32_t *pid_to;
+	bool outlives; /* its output must not fail when we die: it holds a reader of its own */
+	int *output;   /* set to the read end of a pipe with its stdout; NULL: inherited */
+	int *errors;   /* likewise its stderr; NULL: the same as stdout */
 };
 
 /*

@@ -29,14 +29,18 @@
 /* Seen by nobody: the report says why. */
 #define LAUNCH_FAILED 127
 
-/* ---- files ----------------------------------------------------------------------------------- */
-
-static int note_pid(struct launch_order *order)
+static int be_known(struct launch_order *order)
 {
-	if (order->launch->pid_at)
-		atomic_store(order->launch->pid_at, (int32_t)syscall(SYS_getpid));
-	return 0;
+	if (!order->launch->pid_to)
+		return 0;
+	atomic_store(order->launch->pid_to, getpid());
+	if (getppid() == order->parent)
+		return 0;
+	errno = ESRCH;
+	return -1;
 }
+
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static int own_group(struct launch_order *order)
 {

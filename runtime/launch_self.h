@@ -13,7 +13,7 @@
  * otherwise a process would stand in a place that is closed to it. Name, function, and the call as messages show it.
  */
 #define LAUNCH_STEP_MAP(X)                                                                                             \
-	X(NOTE, note_pid, "getpid()")                                                                                  \
+	X(KNOWN, be_known, "getppid()")                                                                                \
 	X(GROUP, own_group, "setpgid(0, 0)")                                                                           \
 	X(NULL_FILE, open_null, "open(\"/dev/null\")")                                                                 \
 	X(OUTLIVE, outlive, "open(\"/proc/self/fd/N\", O_RDWR) of its output")                                         \
@@ -58,6 +58,7 @@ struct launch_order {
 	char *const *paths;            /* to try in turn; ends with NULL */
 	char *const *env;
 	const char *search; /* PATH; NULL: the file was not looked up */
+	pid_t parent;
 	int report_to;
 	int above; /* the first number that is free above those wanted */
 

@@ -50,13 +50,19 @@ void life_say(struct life *life, const char *fmt, ...)
 	va_end(ap);
 }
 
+static void set_timer(struct life *life, int64_t ms)
+{
+	life->due = ms < 0 ? 0 : ym_now_ns() + (uint64_t)ms * NS_PER_MS;
+	life->ops->timer(life, ms);
+}
+
 static void enter(struct life *life, enum life_state state, int64_t timer)
 {
 	enum life_state from = life->state;
 
 	life->state = state;
 	life->since = ym_now_ns();
-	life->ops->timer(life, timer);
+	set_timer(life, timer);
 	if (life->ops->changed)
 		life->ops->changed(life, from);
 }
@@ -191,7 +197,7 @@ static void press(struct life *life, const struct life_exit *none)
 	life->quiet = false;
 	if (next >= 0)
 		life->step++;
-	life->ops->timer(life, next);
+	set_timer(life, next);
 }
 
 static void stop(struct life *life, const struct life_exit *none)
@@ -339,6 +345,8 @@ bool life_event(struct life *life, enum life_event event, const struct life_exit
 {
 	cell *what = cells[life->state][event];
 
+	if (event == LIFE_ON_TIMER)
+		life->due = 0;
 	if (what)
 		what(life, exit);
 	else if (life->ops->refused)
@@ -348,23 +356,8 @@ bool life_event(struct life *life, enum life_event event, const struct life_exit
 
 void life_rearm(struct life *life)
 {
-	int64_t passed = (int64_t)((ym_now_ns() - life->since) / NS_PER_MS), whole = -1;
+	uint64_t now = ym_now_ns();
 
-	switch (life->state) {
-	case LIFE_STARTING:
-		whole = time_to_start(life);
-		break;
-	case LIFE_RUNNING:
-		whole = life->failures ? life->policy->restart_reset_ms : -1;
-		break;
-	case LIFE_BACKOFF:
-		whole = life_delay(life->policy, life->failures);
-		break;
-	case LIFE_STOPPING:
-		whole = life->quiet ? -1 : life->policy->stopwaitsecs_ms;
-		break;
-	default:
-		break;
-	}
-	life->ops->timer(life, whole < 0 ? -1 : whole > passed ? whole - passed : 0);
+	if (life->due)
+		life->ops->timer(life, life->due > now ? (int64_t)((life->due - now) / NS_PER_MS) : 0);
 }

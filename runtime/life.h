@@ -100,6 +100,7 @@ struct life {
 	uint64_t window;              /* when the first of `fails` was; ym_now_ns() */
 	uint64_t since;               /* of the state */
 	uint64_t launched;            /* 0: not by this master */
+	uint64_t due;                 /* when the timer runs out, ym_now_ns(); 0: none */
 	int status;                   /* of the last exit, as waitpid() gives it; -1: not known */
 	char reason[LIFE_REASON_MAX]; /* why it is in BACKOFF, EXITED or FATAL; "" else */
 };
@@ -128,7 +129,7 @@ static inline bool life_has_process(const struct life *life)
 	return life->state == LIFE_STARTING || life->state == LIFE_RUNNING || life->state == LIFE_STOPPING;
 }
 
-/* After an upgrade in place: the timer of the state it is in, as far as it has not run yet. */
+/* After an upgrade in place: the timer that was running, as far as it has not run yet. */
 void life_rearm(struct life *life);
 
 /* Would the next start after one more failure wait so long? Without jitter. */

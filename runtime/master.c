@@ -100,8 +100,6 @@ static void start_loop(struct master *master)
 	}
 	upgrade_unblock_signals();
 	rounds_open(master);
-	uv_timer_init(&master->loop, &master->upgrade_timer);
-	master->upgrade_timer.data = master;
 	guard_init(&master->guard, &master->loop, &master->instance, guardian_ended, master);
 	notify_open(&master->loop);
 	if (getpid() == 1)
@@ -147,8 +145,7 @@ static int open_log(struct master *master, const struct master_options *options,
 {
 	const struct cfg_instance *config = &master->config->instance;
 
-	if (instance_configured(&master->instance, config, err) < 0 ||
-	    instance_prepare(&master->instance, err) < 0)
+	if (instance_configured(&master->instance, config, err) < 0 || instance_prepare(&master->instance, err) < 0)
 		return -1;
 	if (log_open(config, master->instance.directory, err) == 0)
 		return 0;
@@ -246,6 +243,8 @@ int master_run(struct config *config, const struct master_options *options)
 	start_loop(&master);
 	if (open_log(&master, options, &err) < 0 || set_up(&master, options, &err) < 0) {
 		log_line(LOG_ERROR, "%s", err.text);
+		/* Removed while we came in: what is still mapped here would be lost with us. */
+		master.yard.lost = err.class == YM_ERR_GONE && master.instance.group.semid >= 0;
 		return tear_down(&master, ym_err_exit_code(err.class));
 	}
 	log_line(LOG_INFO, "instance %s is up (pid %ld, %s): %zu pool%s, %zu program%s%s", master.instance.name,
@@ -257,6 +256,8 @@ int master_run(struct config *config, const struct master_options *options)
 	daemon_up();
 	notify_ready();
 	rounds_now(&master);
-	uv_run(&master.loop, UV_RUN_DEFAULT);
+	do
+		uv_run(&master.loop, UV_RUN_DEFAULT);
+	while (upgrade_now(&master));
 	return tear_down(&master, 0);
 }

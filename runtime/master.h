@@ -49,13 +49,13 @@ struct master {
 	struct guard guard;
 	uv_signal_t signals[MASTER_SIGNALS];
 	uv_timer_t round_timer;
-	uv_timer_t upgrade_timer;
 	uv_poll_t bell;
 	int bell_fd;
 	char *pidfile;     /* NULL: none */
 	bool ground;       /* the instance is joined and entered */
 	bool backlog;      /* a backlog file holds jobs for which the table had no room */
 	bool has_timeouts; /* a pool has a time limit: deadlines must be looked at in time */
+	bool upgrading;    /* another program is to take our place as soon as the loop has come to rest */
 	bool told_ready;   /* the service manager knows that everything is up */
 	uint64_t last_round;
 };

@@ -107,13 +107,14 @@ static void keep_cause(struct place *place, pid_t pid, int status, const struct 
 	if (yard->lost || !work_of(place, pid, &work) || work.slot >= yard->instance->group.capacity)
 		return;
 	death = &yard->deaths[work.slot];
-	*death = (struct sweep_death){
-	    .blameless = place->child.killed, .pid = pid, .process = {.status = status, .usage = *usage}};
+	*death = (struct sweep_death){.blameless = place->child.killed, .pid = pid, .process = {.status = status}};
+	if (usage)
+		death->process.usage = *usage;
 	keep_progress(place, &work, death);
 	spawn_status_text(status, how, sizeof(how));
 	say_cause(place, death, how);
-	/* A command outlives the worker that is killed only if it has children of its own. */
-	if (work.group > 0)
+	/* A command outlives the worker that is killed only if it has children of its own. Long afterwards: who knows. */
+	if (work.group > 0 && usage)
 		kill(-work.group, SIGKILL);
 }
 
@@ -124,6 +125,18 @@ void place_note_death(struct place *place)
 
 	if (child_has_ended(&place->child, &status, &usage))
 		keep_cause(place, child_pid(&place->child), status, &usage);
+}
+
+void place_note_lost(struct pool *pool, unsigned row)
+{
+	const struct ym_group *group = &pool->yard->instance->group;
+	struct place lost = {.pool = pool, .row = row};
+	struct board_work work;
+
+	if (board_read_work(board_row(&lost), &work) && work.pool == pool->index && work.job != 0 &&
+	    work.slot < group->capacity && !ym_group_alive(group, work.slot) &&
+	    atomic_load(&group->reg->members[work.slot].pid) == work.pid)
+		keep_cause(&lost, work.pid, -1, NULL);
 }
 
 /* It has worked, and then taken the permit to be replaced. */
@@ -347,14 +360,14 @@ bool place_adopt(struct place *place, const struct board_work *work)
 
 /* ---- over an upgrade ------------------------------------------------------------------------- */
 
-void place_hand_over(const struct place *place, struct handed *handed)
+bool place_hand_over(const struct place *place, struct handed *handed)
 {
-	handover_take(&place->child, handed);
 	text_copy(handed->unit, sizeof(handed->unit), place->pool->config->name);
 	handed->number = place->row;
 	handed->old = place->old;
 	handed->build = place->build;
 	handed->oldest = (int64_t)place->oldest;
+	return handover_take(&place->child, handed);
 }
 
 void place_resume(struct place *place, struct handed *handed)

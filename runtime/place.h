@@ -34,8 +34,8 @@ void place_free(struct place *place);
 /* Take over the living worker of its row from a dead master. False: it cannot be watched. */
 bool place_adopt(struct place *place, const struct board_work *work);
 
-/* To and from the image of this program after an upgrade. */
-void place_hand_over(const struct place *place, struct handed *handed);
+/* To (false: no memory) and from the image of this program after an upgrade. */
+bool place_hand_over(const struct place *place, struct handed *handed);
 void place_resume(struct place *place, struct handed *handed);
 
 /* Its worker has joined, loaded its task and waits for jobs, or works. */
@@ -47,5 +47,7 @@ bool place_work(const struct place *place, struct board_work *work);
 void place_look(struct place *place);
 /* If its worker has ended and nobody has heard of it yet: keep the reason for the sweep. */
 void place_note_death(struct place *place);
+/* Likewise of a worker that died over a job while there was no master, as far as the board knows of it. */
+void place_note_lost(struct pool *pool, unsigned row);
 
 #endif

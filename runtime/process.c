@@ -230,3 +230,21 @@ void process_peek(const struct process *process, struct process_fds *fds)
 	for (int i = 0; i < PROCESS_STREAMS; i++)
 		fds->streams[i] = process->streams[i] ? process->streams[i]->fd : -1;
 }
+
+size_t process_part(const struct process *process, enum process_stream which, const char **text)
+{
+	const struct stream *stream = process->streams[which];
+
+	*text = stream ? stream->line : NULL;
+	return stream ? stream->used : 0;
+}
+
+void process_take_part(struct process *process, enum process_stream which, const char *text, size_t length)
+{
+	struct stream *stream = process->streams[which];
+
+	if (!stream || length > LINE_BYTES - stream->used)
+		return;
+	memcpy(stream->line + stream->used, text, length);
+	stream->used += length;
+}

@@ -138,6 +138,7 @@ static pid_t launch_copy(struct child *child, struct process_fds *fds, struct ym
 	    .env = env,
 	    .persona = copy->persona,
 	    .fds = &handed,
+	    .pid_to = roster_begin(copy->entry),
 	    .outlives = true,
 	    .output = &fds->streams[PROCESS_OUTPUT],
 	    .errors = copy->errors ? &fds->streams[PROCESS_ERRORS] : NULL,
@@ -156,8 +157,6 @@ static pid_t launch_copy(struct child *child, struct process_fds *fds, struct ym
 		how.nfds = 1;
 		env[3] = READY_ENV;
 	}
-	roster_begin(copy->entry);
-	how.pid_at = &copy->entry->pid;
 	pid = launch(&how, &fds->pidfd, err);
 	if (ready[1] >= 0)
 		close(ready[1]);
@@ -342,12 +341,12 @@ static void adopt(struct copy *copy)
 	log_line(LOG_INFO, "%s (pid %ld) of an earlier master is taken over", copy->child.name, (long)pid);
 }
 
-void program_hand_over(const struct copy *copy, struct handed *handed)
+bool program_hand_over(const struct copy *copy, struct handed *handed)
 {
-	handover_take(&copy->child, handed);
 	text_copy(handed->unit, sizeof(handed->unit), copy->program->config->name);
 	handed->number = copy->number;
 	handed->old = copy->old;
+	return handover_take(&copy->child, handed);
 }
 
 /* As it was before an upgrade. False: it is not in what was left. */
@@ -544,6 +543,14 @@ void program_look(struct program *program)
 	drop_copies(program);
 	for (size_t i = 0; i < program->ncopies; i++)
 		show(program->copies[i]);
+}
+
+bool program_leaving(const struct program *program)
+{
+	for (size_t i = 0; i < program->ncopies; i++)
+		if (program->copies[i]->leaves)
+			return true;
+	return false;
 }
 
 unsigned program_alive(const struct program *program)

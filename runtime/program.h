@@ -55,8 +55,11 @@ int program_apply(struct program *program, const struct cfg_program *config, boo
 void program_point(struct program *program, const struct cfg_program *config);
 void program_remove(struct program *program);
 
-/* To the image of this program after an upgrade. */
-void program_hand_over(const struct copy *copy, struct handed *handed);
+/* Has it processes that the configuration does not want any more? */
+bool program_leaving(const struct program *program);
+
+/* To the image of this program after an upgrade. False: no memory. */
+bool program_hand_over(const struct copy *copy, struct handed *handed);
 
 /* Go on with what is to be replaced; show it all on the board. */
 void program_look(struct program *program);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../ipc/procfs.h"
@@ -19,6 +20,10 @@
 #define ROSTER_NAME    "roster"
 #define ROSTER_MAGIC   "ymroster"
 #define ROSTER_VERSION 2
+
+/* In `started`: not the start, but when somebody was about to start it; and how long that takes at most. */
+#define BEGUN         (UINT64_C(1) << 63)
+#define BEGUN_SECONDS 10
 
 struct file {
 	char magic[8];
@@ -97,6 +102,37 @@ static uint32_t boot_of_machine(void)
 	return sum;
 }
 
+/* As /proc counts the starts of processes. */
+static uint64_t ticks_now(void)
+{
+	uint64_t per_second = (uint64_t)sysconf(_SC_CLK_TCK);
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * per_second + (uint64_t)now.tv_nsec * per_second / 1000000000u;
+}
+
+_Atomic int32_t *roster_begin(struct roster_entry *entry)
+{
+	entry->started = BEGUN | ticks_now();
+	return &entry->pid;
+}
+
+/* The last master was killed while it started this process: one that has its pid and began then is it. */
+static void resolve(struct roster_entry *entry)
+{
+	uint64_t begun = entry->started & ~BEGUN, started;
+	pid_t pid = atomic_load(&entry->pid);
+
+	if (pid == 0 || !(entry->started & BEGUN))
+		return;
+	started = ym_process_started(pid);
+	if (started >= begun && started <= begun + BEGUN_SECONDS * (uint64_t)sysconf(_SC_CLK_TCK))
+		entry->started = started;
+	else
+		atomic_store(&entry->pid, 0);
+}
+
 int roster_open(struct roster **out, const char *directory, struct ym_err *err)
 {
 	struct roster *roster = calloc(1, sizeof(*roster));
@@ -127,6 +163,8 @@ int roster_open(struct roster **out, const char *directory, struct ym_err *err)
 		for (size_t i = 0; i < ROSTER_ENTRIES; i++)
 			roster_clear(&roster->file->entries[i]);
 	roster->file->boot = boot_of_machine();
+	for (size_t i = 0; i < ROSTER_ENTRIES; i++)
+		resolve(&roster->file->entries[i]);
 	*out = roster;
 	return 0;
 }
@@ -162,12 +200,6 @@ struct roster_entry *roster_entry(struct roster *roster, const char *name)
 	return vacant;
 }
 
-void roster_begin(struct roster_entry *entry)
-{
-	atomic_store(&entry->pid, 0);
-	entry->started = 0;
-}
-
 void roster_enter(struct roster_entry *entry, pid_t pid)
 {
 	entry->started = ym_process_started(pid);
@@ -179,44 +211,10 @@ void roster_clear(struct roster_entry *entry)
 	atomic_store(&entry->pid, 0);
 }
 
-/* Has the environment of the process this variable? */
-static bool has_variable(const char *environment, size_t size, const char *name, const char *value, size_t length)
-{
-	for (const char *at = environment, *end = environment + size; at < end; at += strlen(at) + 1)
-		if (strncmp(at, name, strlen(name)) == 0 && strlen(at) == strlen(name) + length &&
-		    strncmp(at + strlen(name), value, length) == 0)
-			return true;
-	return false;
-}
-
-/* The master was killed before it had entered when it started: is it what the entry says? */
-static bool is_named(pid_t pid, const char *name)
-{
-	static char environment[1 << 18];
-	const char *process = strchr(name, ':');
-	size_t size = 0;
-	char path[64];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%ld/environ", (long)pid);
-	file = fopen(path, "re");
-	if (file) {
-		size = fread(environment, 1, sizeof(environment) - 1, file);
-		fclose(file);
-	}
-	environment[size] = '\0';
-	return process && has_variable(environment, size, "SUPERVISOR_GROUP_NAME=", name, (size_t)(process - name)) &&
-	       has_variable(environment, size, "SUPERVISOR_PROCESS_NAME=", process + 1, strlen(process + 1));
-}
-
-int roster_find(struct roster_entry *entry)
+int roster_find(const struct roster_entry *entry)
 {
 	pid_t pid = atomic_load(&entry->pid);
 
-	if (pid && entry->started == 0 && is_named(pid, entry->name))
-		entry->started = ym_process_started(pid);
-	if (entry->started == 0)
-		return -1;
 	return pid ? spawn_open_process(pid, entry->started) : -1;
 }
 

@@ -24,7 +24,7 @@
 
 struct roster_entry {
 	char name[ROSTER_NAME_MAX]; /* PROGRAM:PROCESS */
-	uint64_t started;           /* ym_process_started(): with pid it names the process for good; 0: not known yet */
+	uint64_t started; /* ym_process_started(): with pid it names the process for good; or see roster_begin() */
 	_Atomic int32_t pid;
 	uint32_t zero;
 };
@@ -40,15 +40,15 @@ void roster_close(struct roster *roster);
 /* The entry of PROGRAM:PROCESS, made if there is none. NULL: full. */
 struct roster_entry *roster_entry(struct roster *roster, const char *name);
 /*
- * Before its process is started: the child writes its own pid into entry->pid, so that there is no moment in which it runs
- * and nobody would know. Until roster_enter() it is recognised by its environment (SUPERVISOR_*_NAME).
+ * Before a process is started: where the process itself writes its pid, so that a master that is killed before
+ * roster_enter() leaves it known all the same, by the time at which it was begun.
  */
-void roster_begin(struct roster_entry *entry);
+_Atomic int32_t *roster_begin(struct roster_entry *entry);
 void roster_enter(struct roster_entry *entry, pid_t pid);
 void roster_clear(struct roster_entry *entry);
 
 /* A pidfd of its living process; -1: it has none. */
-int roster_find(struct roster_entry *entry);
+int roster_find(const struct roster_entry *entry);
 
 /* All entries with a pid. */
 void roster_each(struct roster *roster, void (*each)(void *arg, struct roster_entry *entry), void *arg);

@@ -31,8 +31,8 @@ struct unit {
 	const char *name;
 	const struct cfg_process *process;
 	unsigned rank; /* the file's order, among those with the same `start_order` */
-	bool wanted; /* by the configuration, or by whom has typed start or stop since */
-	bool up;     /* it was started and not stopped */
+	bool wanted;   /* by the configuration, or by whom has typed start or stop since */
+	bool up;       /* it was started and not stopped */
 };
 
 #endif

@@ -15,6 +15,7 @@
 #include "handover.h"
 #include "log.h"
 #include "notify.h"
+#include "rounds.h"
 #include "spawn.h"
 #include "trial.h"
 
@@ -59,8 +60,8 @@ static int check_standing(struct master *master, struct ym_err *err)
 			return ym_fail(err, YM_ERR_NO, "the last jobs of pool %s, which was removed, are not over",
 			               master->pools[i]->config->name);
 	for (size_t i = 0; i < master->nprograms; i++)
-		if (master->programs[i]->removed)
-			return ym_fail(err, YM_ERR_NO, "program %s, which was removed, has not ended",
+		if (master->programs[i]->removed || program_leaving(master->programs[i]))
+			return ym_fail(err, YM_ERR_NO, "processes of program %s, which were removed, have not ended",
 			               master->programs[i]->config->name);
 	if (config_load(master->config->path, &config, &problems) < 0) {
 		ym_fail(err, YM_ERR_CONFIG, "%.800s", problems.count ? problems.items[0].text : "no configuration");
@@ -137,9 +138,8 @@ static bool collect(struct master *master, struct handover *handover)
 		for (size_t j = 0; j < pool->crew.nplaces; j++) {
 			struct handed *handed = handover_child(handover);
 
-			if (!handed)
+			if (!handed || !place_hand_over(pool->crew.places[j], handed))
 				return false;
-			place_hand_over(pool->crew.places[j], handed);
 		}
 	}
 	for (size_t i = 0; i < master->nprograms; i++) {
@@ -150,9 +150,8 @@ static bool collect(struct master *master, struct handover *handover)
 		for (size_t j = 0; j < program->ncopies; j++) {
 			struct handed *handed = handover_child(handover);
 
-			if (!handed)
+			if (!handed || !program_hand_over(program->copies[j], handed))
 				return false;
-			program_hand_over(program->copies[j], handed);
 		}
 	}
 	return true;
@@ -189,10 +188,8 @@ static int become_new(struct master *master, const struct handover *handover, st
 	/* What a handle of a semaphore holds would stay held for ever. */
 	limit_keeper_close(&master->limits);
 	handover_cloexec(handover, false);
-	block_signals(true);
 	execv(own_path, argv);
 	ym_fail_sys(err, errno, "execv(\"%s\")", own_path);
-	block_signals(false);
 	handover_cloexec(handover, true);
 	unsetenv(UPGRADE_ENV);
 	notify_hide_environment();
@@ -202,28 +199,43 @@ static int become_new(struct master *master, const struct handover *handover, st
 	return -1;
 }
 
-static void upgrade_now(uv_timer_t *timer)
+static void hand_over(struct master *master)
 {
-	struct master *master = timer->data;
 	struct handover handover;
 	struct ym_err err;
 
-	if (master->yard.stopping || master->yard.lost)
-		return;
 	/* A reload or an editor may have come in between. */
 	if (check_standing(master, &err) < 0) {
 		log_line(LOG_ERROR, "no upgrade: %s", err.text);
 		return;
 	}
-	control_flush(master->control);
 	log_line(LOG_INFO, "going on as %s", own_path);
-	log_flush(FLUSH_MS);
-	if (!collect(master, &handover))
+	if (!log_flush(FLUSH_MS))
+		ym_fail(&err, YM_ERR_TIMEOUT, "the log cannot be written: its last lines would be lost");
+	else if (!collect(master, &handover))
 		ym_fail(&err, YM_ERR_LIMIT, "out of memory");
 	else
 		become_new(master, &handover, &err);
 	handover_free(&handover);
 	log_line(LOG_ERROR, "the upgrade has failed, this program goes on: %s", err.text);
+}
+
+bool upgrade_now(struct master *master)
+{
+	if (!master->upgrading)
+		return false;
+	/* Those that have come before are still with the loop, which nobody would ask any more. */
+	block_signals(true);
+	uv_run(&master->loop, UV_RUN_NOWAIT);
+	/* What is known of deaths goes to their jobs. */
+	rounds_now(master);
+	control_flush(master->control);
+	master->upgrading = false;
+	if (!master->yard.stopping && !master->yard.lost)
+		hand_over(master);
+	block_signals(false);
+	/* A stop may have come to its end in here. */
+	return !(master->yard.stopping && supervisor_alive(&master->supervisor) == 0);
 }
 
 void upgrade_ask(struct master *master, struct control_reply *reply)
@@ -236,7 +248,8 @@ void upgrade_ask(struct master *master, struct control_reply *reply)
 		return;
 	}
 	control_say(reply, "instance %s: process %ld goes on as %s", master->instance.name, (long)getpid(), own_path);
-	uv_timer_start(&master->upgrade_timer, upgrade_now, 0, 0);
+	master->upgrading = true;
+	uv_stop(&master->loop);
 }
 
 /* ---- in the new image ------------------------------------------------------------------------ */

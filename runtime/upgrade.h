@@ -17,8 +17,11 @@
 /* At the start: which file are we? */
 void upgrade_remember(void);
 
-/* Try the new program and, if it is good, become it as soon as the answer is sent. */
+/* Try the new program; if it is good, the loop is stopped for upgrade_now(). */
 void upgrade_ask(struct master *master, struct control_reply *reply);
+
+/* When the loop has stopped: become the new program, if that was asked for. True: go on with the loop. */
+bool upgrade_now(struct master *master);
 
 /* In the new image: take everything up again from the descriptor of the memory file. */
 int upgrade_resume(struct master *master, int fd, struct ym_err *err);

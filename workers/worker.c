@@ -228,6 +228,9 @@ static int take_limits(struct worker *worker, struct ym_err *err)
 	int result = limit_set_take(&worker->limits, show_held, worker, err);
 
 	if (result < 0) {
+		/* With all the rest: made again, it would stay behind when we have gone. */
+		if (instance_gone(&worker->instance, err))
+			return -1;
 		/* Somebody removed the semaphore (a script's sem_remove): attach to what is behind the key now. */
 		limit_set_close(&worker->limits);
 		result = limit_set_open(&worker->limits, worker->instance.table, worker->pool, err);
@@ -249,13 +252,23 @@ static int take_limits(struct worker *worker, struct ym_err *err)
  */
 static bool orphaned_too_long(struct worker *worker)
 {
+	uint64_t beat = atomic_load(&worker->instance.board->instance.beat);
+	int leader;
+
 	worker->adopted = true;
-	if (ym_sem_value(worker->instance.group.semid, YM_GROUP_LEADER) > 0) {
+	leader = ym_sem_value(worker->instance.group.semid, YM_GROUP_LEADER);
+	/* The generation was removed: no master comes to this one any more. */
+	if (leader < 0)
+		return true;
+	if (leader > 0) {
 		worker->orphan_since = 0;
 		return false;
 	}
 	if (worker->orphan_since == 0)
 		worker->orphan_since = ym_now_ns();
+	/* There may have been one between two looks. */
+	if (worker->orphan_since < beat)
+		worker->orphan_since = beat;
 	return ym_now_ns() - worker->orphan_since > (uint64_t)worker->brief.numbers.orphan_ms * 1000000u;
 }
 

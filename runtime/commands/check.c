@@ -23,8 +23,9 @@ static int check(const struct args *args)
 		return code;
 	for (size_t i = 0; i < config.npools; i++)
 		workers += config.pools[i].workers_max;
-	printf("%s: ok: instance %s, pools: %zu, workers: %lld, limits: %zu, programs: %zu, crons: %zu\n", args->rest[0],
-	       config.instance.name, config.npools, (long long)workers, config.nlimits, config.nprograms, config.ncrons);
+	printf("%s: ok: instance %s, pools: %zu, workers: %lld, limits: %zu, programs: %zu, crons: %zu\n",
+	       args->rest[0], config.instance.name, config.npools, (long long)workers, config.nlimits, config.nprograms,
+	       config.ncrons);
 	if (config.npools)
 		printf("jobs are kept in memory: they survive crashes and restarts of Yardmaster, but no reboot\n");
 	config_free(&config);

@@ -6,12 +6,15 @@
  * Clients submit numbered jobs, one by one and in batches, with priorities, delays, timeouts and unique keys, wait for
  * results, cancel, bury, kick, delete and pause; scripts hold units of the limits. Everybody writes into a ledger what
  * he does. Meanwhile all of them, workers, commands, the master and the guardian are killed, or stopped for a while; the
- * instance is stopped in order, and sometimes everything is killed at once. Then the killing ends, and
+ * instance is stopped in order, and sometimes everything is killed at once; pools are scaled, restarted, reloaded with other
+ * sizes and options, taken out and put back, and the master is upgraded; in some rounds all IPC objects are removed now and
+ * then (then jobs may run again, but none is lost). Then all that ends, and
  *   - every job is over within a time, and every accepted one was done, or somebody was told why not;
  *   - a job was started again only if its worker or command was killed by us, or it asked for that;
  *   - a job that kills its workers is buried when it has killed as many as it may;
  *   - no limit, rate or unique key was ever overrun, all units are free;
  *   - who waited for a result got that of his job;
+ *   - of a supervised program there was never more than one process;
  *   - no IPC object and no file of a job is left.
  * Long runs are divided into rounds, each with a new instance. Run it in its own IPC and PID namespaces.
  */
@@ -23,6 +26,7 @@
 #include "../../ipc/sys.h"
 #include "order.h"
 #include "reckoning.h"
+#include "single.h"
 #include "site.h"
 #include "strike.h"
 #include "task.h"
@@ -90,6 +94,8 @@ int main(int argc, char **argv)
 
 	if (argc == 4 && strcmp(argv[1], "task") == 0)
 		return task_main(argv[2], argv[3]);
+	if (argc == 4 && strcmp(argv[1], "single") == 0)
+		return single_main(argv[2], argv[3]);
 	if (argc < 4 || argc > 5) {
 		fprintf(stderr, "usage: chaos SECONDS YARDMASTER PLUGIN [SEED]\n");
 		return 2;

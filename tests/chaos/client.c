@@ -56,13 +56,16 @@ static unsigned choose_pool(void)
 {
 	unsigned n = site_pick(100);
 
-	return n < 35   ? SITE_plain
-	       : n < 55 ? SITE_limited
-	       : n < 75 ? SITE_shared
-	       : n < 85 ? SITE_command
-	       : n < 90 ? SITE_fragile
-	       : n < 95 ? SITE_moving
-	                : SITE_rated;
+	return n < 22   ? SITE_plain
+	       : n < 38 ? SITE_limited
+	       : n < 54 ? SITE_shared
+	       : n < 64 ? SITE_command
+	       : n < 69 ? SITE_fragile
+	       : n < 74 ? SITE_moving
+	       : n < 80 ? SITE_rated
+	       : n < 88 ? SITE_dynamic
+	       : n < 96 ? SITE_on_demand
+	                : SITE_extra;
 }
 
 static char choose_kind(unsigned pool)

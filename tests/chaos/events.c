@@ -115,10 +115,10 @@ uint64_t events_killed(const struct events *events, int pid, uint64_t from, uint
 	return 0;
 }
 
-bool events_any_killed(const struct events *events, uint64_t from, uint64_t to)
+bool events_any(const struct events *events, enum ledger_kind kind, uint64_t from, uint64_t to)
 {
 	for (size_t i = 0; i < events->count; i++)
-		if (events->all[i].kind == LEDGER_STRIKE && events->all[i].ns >= from && events->all[i].ns <= to)
+		if (events->all[i].kind == kind && events->all[i].ns >= from && events->all[i].ns <= to)
 			return true;
 	return false;
 }

@@ -27,8 +27,8 @@ void events_free(struct events *events);
 /* When was this process killed by us between these two moments? 0: not. */
 uint64_t events_killed(const struct events *events, int pid, uint64_t from, uint64_t to);
 
-/* Was anything killed by us between these two moments? */
-bool events_any_killed(const struct events *events, uint64_t from, uint64_t to);
+/* Was there anything of this kind between these two moments? */
+bool events_any(const struct events *events, enum ledger_kind kind, uint64_t from, uint64_t to);
 
 /* Was the master killed or stopped in order between these two moments, or was it then being stopped? */
 bool events_master_hit(const struct events *events, uint64_t from, uint64_t to);

@@ -38,10 +38,13 @@
 	X(BROKEN, "has a damaged payload")                                                                             \
 	X(HOLD, "a holder has a unit") /* value: 1 alpha, 2 beta */                                                    \
 	X(RELEASE, "a holder gives its unit back")                                                                     \
-	X(STRIKE, "killed")      /* before; worker: which process */                                                   \
-	X(FREEZE, "stopped")     /* likewise */                                                                        \
-	X(MASTER, "master hit")  /* before */                                                                          \
-	X(FULL, "not submitted") /* value: class of the error */
+	X(STRIKE, "killed")     /* before; worker: which process */                                                    \
+	X(FREEZE, "stopped")    /* likewise */                                                                         \
+	X(MASTER, "master hit") /* before */                                                                           \
+	X(SINGLE, "is the program")                                                                                    \
+	X(DOUBLED, "is the program, beside another")                                                                   \
+	X(REMOVAL, "all IPC objects were removed") /* before */                                                        \
+	X(FULL, "not submitted")                   /* value: class of the error */
 
 enum ledger_kind {
 #define X(name, word) LEDGER_##name,

@@ -46,6 +46,8 @@ static void check_again(struct tale *tale, const struct ledger_event *next)
 	bool command = tale->start->value == (unsigned char)site_pools[SITE_command][0] &&
 	               events_master_hit(tale->events, tale->start->ns, next->ns);
 
+	if (events_any(tale->events, LEDGER_REMOVAL, tale->submitted, next->ns))
+		return;
 	if (end == LEDGER_BACK || end == LEDGER_RETRY || end == LEDGER_CRASH || end == LEDGER_FORGOTTEN)
 		return;
 	if (was_killed(tale, next->ns)) {
@@ -120,7 +122,8 @@ static void see(struct tale *tale, const struct ledger_event *event)
 		complain(tale, "gave a waiter another result");
 		break;
 	case LEDGER_LOST:
-		complain(tale, "has no result for its waiter");
+		if (!events_any(tale->events, LEDGER_REMOVAL, tale->submitted, event->ns))
+			complain(tale, "has no result for its waiter");
 		break;
 	case LEDGER_START:
 		see_start(tale, event);
@@ -154,6 +157,8 @@ static void check_crashes(const struct tale *tale, const struct settled *settled
 		return;
 	if (!tale->end && was_killed(tale, last->ns + 60000000000u))
 		killed++;
+	if (events_any(tale->events, LEDGER_REMOVAL, tale->submitted, last->ns))
+		return;
 	/* A death of the master may leave a crash uncounted, and a backlog counts those whom everybody's end has hit. */
 	if (events_master_hit(tale->events, tale->first - STRIKE_EARLY_NS, last->ns + STRIKE_EARLY_NS))
 		return;
@@ -161,13 +166,15 @@ static void check_crashes(const struct tale *tale, const struct settled *settled
 		complain(tale, "killed more workers than it may");
 	/* A worker that was killed before its job had begun has no run in the ledger. */
 	else if (tale->accepted && tale->crashes < SITE_CRASHES &&
-	         !events_any_killed(tale->events, tale->submitted, last->ns + STRIKE_EARLY_NS / 100))
+	         !events_any(tale->events, LEDGER_STRIKE, tale->submitted, last->ns + STRIKE_EARLY_NS / 100))
 		complain(tale, "was buried too soon");
 }
 
 static void finish(const struct tale *tale, const struct settled *settled, struct reckoning *sums)
 {
-	bool doomed = tale->pool == site_pools[SITE_fragile][0] && tale->kind == ORDER_CRASH;
+	bool fragile = tale->pool == site_pools[SITE_fragile][0], doomed = fragile && tale->kind == ORDER_CRASH;
+	/* We have killed its workers as often as a job may. */
+	bool unlucky = fragile && settled->crashes[tale->job] >= SITE_CRASHES;
 
 	sums->submitted++;
 	sums->accepted += tale->accepted;
@@ -179,7 +186,7 @@ static void finish(const struct tale *tale, const struct settled *settled, struc
 	sums->buried += settled->crashes[tale->job] > 0;
 	if (doomed)
 		check_crashes(tale, settled);
-	else if (tale->accepted && !tale->excused && tale->done == 0)
+	else if (tale->accepted && !tale->excused && !unlucky && tale->done == 0)
 		complain(tale, tale->runs ? "was accepted and never done" : "was accepted and never started");
 	if (tale->waited && tale->done == 0)
 		complain(tale, "gave its waiter a result but was never done");
@@ -200,7 +207,12 @@ void reckon(const struct events *events, const struct settled *settled, struct r
 		if (events->all[i].kind == LEDGER_BROKEN)
 			site_problem("worker %d got a damaged payload (job %u)", (int)events->all[i].worker,
 			             events->all[i].job);
-	shares_check(events);
+	for (size_t i = 0; i < events->count; i++)
+		if (events->all[i].kind == LEDGER_DOUBLED)
+			site_problem("process %d of the program was started beside another", (int)events->all[i].pid);
+	/* Limits and keys were made anew while jobs ran on. */
+	if (!events_any(events, LEDGER_REMOVAL, 0, UINT64_MAX))
+		shares_check(events);
 	if (sums->accepted == 0 || sums->done == 0)
 		site_problem("nothing was done at all");
 }

@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "../../ipc/sem.h"
 #include "../../ipc/sys.h"
 #include "../../runtime/view.h"
+#include "operator.h"
 #include "site.h"
 
 #define SETTLE_MS  40000
@@ -166,13 +168,15 @@ void settle(struct settled *settled, struct events *events)
 		return;
 	}
 	site_resume(&instance);
+	operator_settle();
 	await_jobs(&instance, settled, events);
 	check_limits();
 	delete_buried(&instance);
 	instance_leave(&instance, NULL, NULL);
 }
 
-static unsigned objects_left(void)
+/* `say`: what they are. */
+static unsigned objects_left(bool say)
 {
 	static const char *const files[] = {"/proc/sysvipc/msg", "/proc/sysvipc/sem", "/proc/sysvipc/shm"};
 	unsigned lines = 0;
@@ -181,8 +185,11 @@ static unsigned objects_left(void)
 		FILE *file = fopen(files[i], "r");
 		char line[512];
 
-		while (file && fgets(line, sizeof(line), file))
+		while (file && fgets(line, sizeof(line), file)) {
 			lines++;
+			if (say)
+				printf("   %s", line);
+		}
 		if (file)
 			fclose(file);
 	}
@@ -204,15 +211,26 @@ static void check_files(const char *below, const char *prefix)
 		closedir(directory);
 }
 
+/* With the instance, the program has ended. */
+static void check_single(void)
+{
+	int fd = open(site.lock, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		site_problem("the program goes on after an orderly stop");
+	close(fd);
+}
+
 void settle_and_leave(void)
 {
 	uint64_t deadline;
 
 	site_end_master(SIGTERM);
-	for (deadline = ym_deadline(OBJECTS_MS); objects_left() > 0 && ym_now_ns() < deadline;)
+	for (deadline = ym_deadline(OBJECTS_MS); objects_left(false) > 0 && ym_now_ns() < deadline;)
 		site_nap(LOOK_MS);
-	if (objects_left())
-		site_problem("%u IPC objects are left", objects_left());
+	if (objects_left(false) && site_problem("%u IPC objects are left", objects_left(false)))
+		objects_left(true);
+	check_single();
 	check_files("jobs", "");
 	check_files("", "backlog-");
 }

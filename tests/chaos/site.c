@@ -18,7 +18,7 @@
 
 struct site site;
 
-#define X(name, loaded, text) #name,
+#define X(name, loaded, workers, text) #name,
 const char *const site_pools[SITE_POOLS] = {SITE_POOL_MAP(X)};
 #undef X
 #define X(name, max, key) #name,
@@ -34,7 +34,7 @@ const key_t site_limit_key[SITE_LIMITS] = {SITE_LIMIT_MAP(X)};
 /* What the section of the pool says, word for word. */
 unsigned site_units(char pool, enum site_limit limit)
 {
-#define X(name, loaded, text) text,
+#define X(name, loaded, workers, text) text,
 	static const char *const texts[] = {SITE_POOL_MAP(X)};
 #undef X
 	for (unsigned i = 0; i < SITE_POOLS; i++) {
@@ -86,30 +86,54 @@ void site_note(enum ledger_kind kind, unsigned job, pid_t pid, uint64_t value)
 
 /* ---- the instance ---------------------------------------------------------------------------- */
 
-static void write_ini(void)
+static void write_pool(FILE *ini, const struct site_shape *shape, enum site_pool pool, bool loaded, const char *workers,
+                       const char *text)
 {
-	static const char common[] = "attempts = 255\non_fail = bury\nbackoff = 5ms\nbackoff_max = 100ms\n"
+	static const char common[] = "on_fail = bury\nbackoff = 5ms\nbackoff_max = 100ms\n"
 				     "startsecs = 0\nrestart_delay = 20ms\nrestart_max_delay = 100ms\n"
 				     "stopwaitsecs = 50ms\ntimeout_grace = 40ms\nageing = 200ms\n";
-	FILE *ini = fopen(site.ini, "w");
 
+	if (pool == SITE_extra && !shape->extra)
+		return;
+	fprintf(ini, "[pool:%s]\n%s%s%s", site_pools[pool], common, text,
+	        strstr(text, "crashes =") ? "" : "crashes = 255\n");
+	fprintf(ini, "attempts = %u\n", shape->attempts);
+	if (pool == shape->changed)
+		fprintf(ini, "workers = %u\n", shape->workers);
+	else
+		fprintf(ini, "workers = %s\n", workers);
+	if (!loaded)
+		fprintf(ini, "command = %s task %s {file}\n", site.self, site.ledger);
+	else
+		fprintf(ini, "plugin = %s\noption.ledger = %s\n", site.plugin, site.ledger);
+	if (loaded && pool == shape->changed)
+		fprintf(ini, "option.note = %u\n", shape->note);
+}
+
+void site_write_ini(const struct site_shape *shape)
+{
+	char path[PATH_MAX + 32];
+	FILE *ini;
+
+	snprintf(path, sizeof(path), "%s.new", site.ini);
+	ini = fopen(path, "w");
 	if (!ini)
-		site_die(site.ini);
+		site_die(path);
 	fprintf(ini,
 	        "[yardmaster]\ninstance = chaos\ndirectory = %s\njobs = 1024\nclients = 64\nresult_ttl = 4s\n"
-	        "payload_max = 1mb\n",
+	        "payload_max = 1mb\nworkers_room = 100\n",
 	        site.instance);
-#define X(name, loaded, text)                                                                                          \
-	fprintf(ini, "[pool:" #name "]\n%s%s%s", common, text, strstr(text, "crashes =") ? "" : "crashes = 255\n");    \
-	if (loaded)                                                                                                    \
-		fprintf(ini, "plugin = %s\noption.ledger = %s\n", site.plugin, site.ledger);                           \
-	else                                                                                                           \
-		fprintf(ini, "command = %s task %s {file}\n", site.self, site.ledger);
+#define X(name, loaded, workers, text) write_pool(ini, shape, SITE_##name, loaded, workers, text);
 	SITE_POOL_MAP(X)
 #undef X
+	fprintf(ini,
+	        "[program:single]\ncommand = %s single %s %s\nstartsecs = 0\nrestart_delay = 20ms\n"
+	        "restart_max_delay = 100ms\nstopwaitsecs = 500ms\nstdout_logfile = %s/single\n",
+	        site.self, site.ledger, site.lock, site.dir);
 	for (unsigned i = 0; i < SITE_LIMITS; i++)
 		fprintf(ini, "[limit:%s]\nmax = %d\nkey = %d\n", site_limits[i], site_limit_max[i], site_limit_key[i]);
-	fclose(ini);
+	if (fclose(ini) != 0 || rename(path, site.ini) < 0)
+		site_die(site.ini);
 }
 
 void site_make(void)
@@ -121,10 +145,12 @@ void site_make(void)
 	snprintf(site.ini, sizeof(site.ini), "%s/ini", site.dir);
 	snprintf(site.ledger, sizeof(site.ledger), "%s/ledger", site.dir);
 	snprintf(site.log, sizeof(site.log), "%s/log", site.dir);
+	snprintf(site.lock, sizeof(site.lock), "%s/lock", site.dir);
+	site.removals = site_pick(4) == 0;
 	site.fd = ledger_open(site.ledger);
 	if (site.fd < 0)
 		site_die(site.ledger);
-	write_ini();
+	site_write_ini(&(struct site_shape)SITE_SHAPE_INIT);
 }
 
 void site_remove(void)
@@ -227,6 +253,27 @@ unsigned site_workers(struct site_worker *found, unsigned max)
 	}
 	instance_unview(&instance);
 	return n;
+}
+
+pid_t site_single(void)
+{
+	struct instance instance;
+	pid_t pid = 0;
+
+	site_locate(&instance);
+	if (instance_view(&instance, NULL) < 0)
+		return 0;
+	for (unsigned i = 0; i < BOARD_PROGRAMS; i++) {
+		const struct board_program_sh *row = &instance.board->programs[i];
+
+		if (atomic_load(&row->used) && strcmp(row->program, "single") == 0)
+			pid = atomic_load(&row->pid);
+		if (pid > 0 && ym_process_started(pid) == atomic_load(&row->started))
+			break;
+		pid = 0;
+	}
+	instance_unview(&instance);
+	return pid;
 }
 
 pid_t site_guardian(void)

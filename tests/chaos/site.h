@@ -11,18 +11,21 @@
 #include "../../runtime/dispatch.h"
 #include "ledger.h"
 
-/* Name, plugin or command, the rest of its section. The first letter of a name is its mark in the ledger. */
+/* Name, plugin or command, its size, the rest of its section. The first letter of a name is its mark in the ledger. */
 #define SITE_POOL_MAP(X)                                                                                               \
-	X(plain, true, "workers = 3\n")                                                                                \
-	X(limited, true, "workers = 3\nlimits = alpha:2, beta\n")                                                      \
-	X(shared, true, "workers = 3\nlimits = beta, alpha\ntimeout_from = progress\n")                                \
-	X(command, false, "workers = 2\nlimits = alpha\n")                                                             \
-	X(fragile, true, "workers = 2\ncrashes = 3\n")                                                                 \
-	X(moving, true, "workers = 1\non_crash = pool:plain\n")                                                        \
-	X(rated, true, "workers = 4\nrate = 100/s\n")
+	X(plain, true, "3", "")                                                                                        \
+	X(limited, true, "3", "limits = alpha:2, beta\nmax_age = 700ms\n")                                             \
+	X(shared, true, "3", "limits = beta, alpha\ntimeout_from = progress\nmax_jobs = 30\n")                         \
+	X(command, false, "2", "limits = alpha\n")                                                                     \
+	X(fragile, true, "2", "crashes = 3\n")                                                                         \
+	X(moving, true, "1", "on_crash = pool:plain\n")                                                                \
+	X(rated, true, "4", "rate = 100/s\n")                                                                          \
+	X(dynamic, true, "1..4", "scale_cooldown = 50ms\nidle_timeout = 100ms\nmax_jobs = 50\n")                       \
+	X(on_demand, true, "0..3", "scale_cooldown = 50ms\nidle_timeout = 100ms\n")                                    \
+	X(extra, true, "2", "")
 
 enum site_pool {
-#define X(name, loaded, text) SITE_##name,
+#define X(name, loaded, workers, text) SITE_##name,
 	SITE_POOL_MAP(X)
 #undef X
 	    SITE_POOLS
@@ -46,10 +49,12 @@ enum site_limit {
 
 struct site {
 	char program[PATH_MAX], plugin[PATH_MAX], self[PATH_MAX];
-	char dir[PATH_MAX], instance[PATH_MAX + 16], ini[PATH_MAX + 16], ledger[PATH_MAX + 16], log[PATH_MAX + 16];
+	char dir[PATH_MAX], instance[PATH_MAX + 16], ini[PATH_MAX + 16], ledger[PATH_MAX + 16], log[PATH_MAX + 16],
+	    lock[PATH_MAX + 16];
 	int fd; /* of the ledger, here */
 	pid_t master;
 	unsigned problems;
+	bool removals;           /* in this round, all IPC objects are removed now and then */
 	void (*meanwhile)(void); /* called again and again by whatever waits here */
 };
 extern struct site site;
@@ -72,6 +77,21 @@ void site_nap(unsigned ms);
 void site_note(enum ledger_kind kind, unsigned job, pid_t pid, uint64_t value);
 
 /* ---- the instance */
+
+/* What a reload changes. */
+struct site_shape {
+	enum site_pool changed; /* which pool has another size, SITE_POOLS: none */
+	unsigned workers;
+	unsigned note;     /* an option of its task: another one, and its workers are replaced */
+	unsigned attempts; /* of all jobs from now on */
+	bool extra;        /* is the pool "extra" there? */
+};
+#define SITE_SHAPE_INIT                                                                                                \
+	{                                                                                                              \
+		.changed = SITE_POOLS, .attempts = 255, .extra = true                                                  \
+	}
+/* At once, or not at all. */
+void site_write_ini(const struct site_shape *shape);
 
 /* A fresh directory with everything a master needs. */
 void site_make(void);
@@ -96,6 +116,8 @@ struct site_worker {
 unsigned site_workers(struct site_worker *found, unsigned max);
 
 pid_t site_guardian(void);
+/* The process of the program, 0: it is not running. */
+pid_t site_single(void);
 
 /* Let all pools go on. */
 void site_resume(struct instance *instance);

@@ -8,6 +8,7 @@
 
 #include "../../ipc/sys.h"
 #include "client.h"
+#include "operator.h"
 #include "site.h"
 
 #define CLIENTS         3
@@ -39,6 +40,7 @@ static struct {
 	unsigned hits[VICTIMS];
 	struct frozen frozen[FROZEN_MAX];
 	unsigned nfrozen;
+	uint64_t removed;
 } strikes = {.next_job = 1};
 
 unsigned strike_next_job(void)
@@ -72,6 +74,7 @@ void strike_tend(void)
 	for (unsigned i = 0; i < CROWD; i++)
 		if (strikes.crowd[i] <= 0 || waitpid(strikes.crowd[i], NULL, WNOHANG) == strikes.crowd[i])
 			start_one(i);
+	operator_tend();
 }
 
 void strike_end_crowd(void)
@@ -88,6 +91,10 @@ void strike_end_crowd(void)
 		}
 		strikes.crowd[i] = 0;
 	}
+	while (operator_tend() && ym_now_ns() < deadline)
+		site_nap(5);
+	if (operator_tend())
+		site_problem("a command does not come to an end");
 }
 
 /* ---- stop and kill --------------------------------------------------------------------------- */
@@ -184,6 +191,22 @@ static void strike_all(void)
 	strike_all_workers();
 }
 
+/* As somebody does it who means well, or logind when a user logs out. */
+static void remove_objects(void)
+{
+	if (!site.removals || ym_now_ns() < strikes.removed) {
+		strikes.hits[REMOVAL]--;
+		return;
+	}
+	strikes.removed = ym_deadline(STRIKE_REMOVAL_MS);
+	/* From here on the jobs are only in memory that lives as long as the processes do: a master keeps them, if it lives. */
+	site_await_master();
+	site_note(LEDGER_REMOVAL, 0, 0, 0);
+	if (system("ipcrm -a") != 0)
+		site_die("ipcrm -a");
+	site_await_master();
+}
+
 static enum victim choose(void)
 {
 	static const unsigned percents[] = {
@@ -234,6 +257,24 @@ static void hit(enum victim victim)
 		break;
 	case STOP:
 		site_end_master(SIGTERM);
+		break;
+	case SINGLE:
+		site_pick(2) ? strike_dead(site_single()) : freeze(site_single(), site_pick(2));
+		break;
+	case SCALE:
+		operator_scale();
+		break;
+	case RELOAD:
+		operator_reload();
+		break;
+	case RESTART:
+		operator_restart();
+		break;
+	case UPGRADE:
+		operator_upgrade();
+		break;
+	case REMOVAL:
+		remove_objects();
 		break;
 	default:
 		strike_all();

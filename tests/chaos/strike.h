@@ -10,17 +10,26 @@
 
 /* Who, words for the statistics, how often of a hundred. */
 #define STRIKE_MAP(X)                                                                                                  \
-	X(WORKER, "workers", 38)                                                                                       \
-	X(FROZEN_WORKER, "workers stopped first", 10)                                                                  \
-	X(COMMAND, "commands", 6)                                                                                      \
-	X(CLIENT, "clients", 14)                                                                                       \
-	X(FROZEN_CLIENT, "clients stopped first", 6)                                                                   \
-	X(HOLDER, "holders of units", 6)                                                                               \
+	X(WORKER, "workers", 29)                                                                                       \
+	X(FROZEN_WORKER, "workers stopped first", 8)                                                                   \
+	X(COMMAND, "commands", 5)                                                                                      \
+	X(CLIENT, "clients", 11)                                                                                       \
+	X(FROZEN_CLIENT, "clients stopped first", 5)                                                                   \
+	X(HOLDER, "holders of units", 5)                                                                               \
 	X(MASTER, "masters", 6)                                                                                        \
 	X(FROZEN_MASTER, "masters stopped for a while", 4)                                                             \
-	X(GUARDIAN, "guardians", 5)                                                                                    \
-	X(STOP, "orderly stops", 3)                                                                                    \
-	X(ALL, "everything at once", 2)
+	X(GUARDIAN, "guardians", 4)                                                                                    \
+	X(STOP, "orderly stops", 2)                                                                                    \
+	X(ALL, "everything at once", 2)                                                                                \
+	X(SINGLE, "programs", 3)                                                                                       \
+	X(SCALE, "scales", 5)                                                                                          \
+	X(RELOAD, "reloads", 4)                                                                                        \
+	X(RESTART, "restarts", 2)                                                                                      \
+	X(UPGRADE, "upgrades", 4)                                                                                      \
+	X(REMOVAL, "removals of all IPC objects", 1)
+
+/* Removals only in rounds in which site.removals is set, and at least so long after the last one. */
+#define STRIKE_REMOVAL_MS 4000
 
 /* Start clients and holders for those that have ended; numbers of jobs go on from round to round. */
 void strike_tend(void);

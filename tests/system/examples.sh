@@ -451,7 +451,7 @@ test_supervisor() { # sanitized
 		"what starts first"
 	assert_equal 1 "$(sed -n '/store: store.txt is open/,$p' "$LOG" | grep -c "program count:count_00 started")" \
 		"starts of a counter behind the store's readiness"
-	wait_until 10 grep -q ' [1-9][0-9]* lines$' "$DIR/run/logs/count_00.log"
+	wait_until 10 grep -q ' [1-9][0-9]* lines$' "$DIR/run/logs/count.log"
 	expect 0 ym submit notes bye --wait
 	wait_until 10 is 2 starts store
 	wait_until 10 process_is RUNNING store

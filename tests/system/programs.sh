@@ -522,16 +522,6 @@ test_user() {
 	tr '\0' '\n' <"/proc/$pid/environ" | grep -qx USER=nobody || fail "USER: $(tr '\0' '\n' <"/proc/$pid/environ")"
 }
 
-# The master stays who it is: not as root where the file asks for somebody else.
-test_user_of_the_master() {
-	programs "user = nobody" <<<$'[program:it]\ncommand = sleep 1000'
-	expect 2 "$YARDMASTER" check "$INI"
-	assert_contains "user = nobody" "$ERR" "check"
-	expect 2 "$YARDMASTER" run "$INI"
-	programs "user = $(id -un)" <<<$'[program:it]\ncommand = sleep 1000'
-	expect 0 "$YARDMASTER" check "$INI"
-}
-
 refused() { # PATH
 	expect 4 "$YARDMASTER" check "$INI"
 	assert_contains "yardmaster: $1 " "$ERR" "check"
@@ -574,9 +564,9 @@ test_mistakes() { # sanitized
 	expect 2 "$YARDMASTER" check "$INI"
 	assert_contains "[program:it]" "$ERR" "a directory"
 	assert_contains /not/there "$ERR" "a directory"
-	programs <<<$'[program:it]\ncommand = sleep 1000\nprocess_name = '"$(printf '%064d' 1)"
+	programs <<<$'[program:it]\ncommand = sleep 1000\nprocess_name = '"$(printf '%096d' 1)"
 	expect 2 "$YARDMASTER" check "$INI"
-	assert_contains "longer than 63 bytes" "$ERR" "a long name"
+	assert_contains "is no name: 1 to 95 characters" "$ERR" "a long name"
 	# The others can run without it.
 	programs <<<$'[program:it]\n'"command = $DIR/not-there"
 	expect 0 "$YARDMASTER" check "$INI"
