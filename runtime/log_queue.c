@@ -9,8 +9,11 @@
 
 #define ALIGN 16u
 
-/* Empty, and further than this from its beginning: back to it. */
-#define WARM_BYTES 65536
+/*
+ * Empty, and in its second half: back to the beginning. Until the consumer has passed what is left out, only what lies
+ * before it can be filled: that must be much.
+ */
+#define WARM_PART 2
 
 int log_queue_init(struct log_queue *queue, size_t size, struct ym_err *err)
 {
@@ -37,7 +40,7 @@ struct log_record *log_queue_reserve(struct log_queue *queue, size_t size)
 	uint64_t head = atomic_load_explicit(&queue->head, memory_order_relaxed), tail = atomic_load(&queue->tail);
 	size_t span = (sizeof(struct log_record) + size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 	size_t offset = (size_t)(head & (queue->size - 1)), left = queue->size - offset;
-	bool skip = left < span || (head == tail && offset >= WARM_BYTES);
+	bool skip = left < span || (head == tail && offset >= queue->size / WARM_PART);
 	struct log_record *record;
 
 	if (queue->size - (size_t)(head - tail) < span + (skip ? left : 0))

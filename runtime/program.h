@@ -1,39 +1,15 @@
 /*
  * program.h - a [program:NAME]: any command, `numprocs` processes of it kept running.
  *
- * A process is told to stop with `stopsignal`, and `stopwaitsecs` later with SIGKILL (to its whole process group if
- * `stopasgroup` or `killasgroup` say so). A changed or restarted program is replaced one process after the other: the old
+ * A changed or restarted program is replaced one process after the other: the old
  * one ends before the new one starts, for most programs hold something (a port) that there is only once.
  */
 #ifndef YM_RUNTIME_PROGRAM_H
 #define YM_RUNTIME_PROGRAM_H
 
-#include "child.h"
-#include "child_log.h"
-#include "persona.h"
-#include "probe.h"
-#include "recipe.h"
-#include "roster.h"
+#include "copy.h"
 #include "unit.h"
 #include "yard.h"
-
-struct handed;
-struct program;
-
-/* One process of it, or the place where one is to be. */
-struct copy {
-	struct child child;
-	struct program *program;
-	int64_t number; /* %(process_num)d */
-	struct recipe recipe;
-	struct persona *persona;
-	struct child_log *output, *errors; /* errors NULL: with the output */
-	struct roster_entry *entry;
-	int row;     /* of the board's program rows, -1: none was free */
-	bool old;    /* to be replaced: it ends, then it is made anew */
-	bool leaves; /* not wanted any more */
-	struct probe *probe;
-};
 
 struct program {
 	struct unit unit;
@@ -57,9 +33,6 @@ void program_remove(struct program *program);
 
 /* Has it processes that the configuration does not want any more? */
 bool program_leaving(const struct program *program);
-
-/* To the image of this program after an upgrade. False: no memory. */
-bool program_hand_over(const struct copy *copy, struct handed *handed);
 
 /* Go on with what is to be replaced; show it all on the board. */
 void program_look(struct program *program);

@@ -150,7 +150,7 @@ static bool collect(struct master *master, struct handover *handover)
 		for (size_t j = 0; j < program->ncopies; j++) {
 			struct handed *handed = handover_child(handover);
 
-			if (!handed || !program_hand_over(program->copies[j], handed))
+			if (!handed || !copy_hand_over(program->copies[j], handed))
 				return false;
 		}
 	}

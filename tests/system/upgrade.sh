@@ -185,7 +185,7 @@ test_another_configuration() { # sanitized
 	start_master
 	sed -i 's/^workers = 1/workers = 3/' "$INI"
 	expect 1 ym upgrade
-	assert_contains "has changed: \`yardmaster reload\` first" "$ERR" "upgrade with a changed file"
+	assert_contains "has been changed since it was read: \`yardmaster reload\` first" "$ERR" "upgrade with a changed file"
 	expect 0 ym reload
 	upgrade
 	wait_until 5 is 3 eval 'worker_pids ledger | wc -l'
@@ -195,7 +195,7 @@ test_another_configuration() { # sanitized
 	sed -i 's/^\[pool:ledger\]/[pool:later]/' "$INI"
 	expect 0 ym reload
 	expect 1 ym upgrade
-	assert_contains "ledger was taken out of the configuration and its processes have not ended yet" "$ERR" "a pool that goes"
+	assert_contains "the last jobs of pool ledger, which was removed, are not over" "$ERR" "a pool that goes"
 	wait_until 10 logged "pool ledger has gone"
 	upgrade
 	assert_equal 1 "$(grep -c '^done 1 1' "$DIR/ledger")" "ends of its last job"
