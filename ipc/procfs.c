@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -221,6 +222,23 @@ uint64_t ym_process_started(pid_t pid)
 		atomic_store(&of, pid);
 	}
 	return started;
+}
+
+uint64_t ym_process_resident(pid_t pid)
+{
+	char path[64], text[128] = "", *end = text;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%ld/statm", (long)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = '\0';
+	close(fd);
+	/* The second number; the first is the size of the address space. */
+	strtoull(text, &end, 10);
+	return strtoull(end, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 void ym_process_look(pid_t pid, struct ym_process *process)

@@ -37,6 +37,8 @@ int ym_sysv_read(enum ym_object_kind kind, struct ym_sysv_row **rows, size_t *co
  * looked up once.
  */
 uint64_t ym_process_started(pid_t pid);
+/* Bytes of memory that a process has (its resident set); 0: not known. */
+uint64_t ym_process_resident(pid_t pid);
 
 struct ym_process {
 	pid_t pid;

@@ -35,10 +35,10 @@ enum child_log_style { CHILD_LOG_LABELLED, CHILD_LOG_RAW };
  * `directory` is the instance's: logs/NAME.log (NAME.err for stderr of its own) in it is the AUTO file, or a link to
  * the configured one, so that `yardmaster logs NAME` finds it without a master. `stream` is "stdout" or "stderr".
  *
- * -1: err says why the file cannot be opened; *log can be used all the same, and the file is tried again now and then.
+ * -1: err says why the file cannot be opened; *out can be used all the same, and the file is tried again now and then.
  * Who is starting gives up, who is running warns and goes on. NULL only when out of memory.
  */
-int child_log_open(struct child_log **log, const char *directory, const char *name, const char *stream,
+int child_log_open(struct child_log **out, const char *directory, const char *name, const char *stream,
                    enum child_log_style style, const struct cfg_log *config, struct ym_err *err);
 /* One whole line (without newline) of process `who` ("mail/3", "web:web_01") of it. NULL is allowed: nothing. */
 void child_log_line(struct child_log *log, const char *who, const char *text, size_t length);

@@ -34,7 +34,7 @@ void crew_size(struct pool *pool);
 void crew_roll(struct pool *pool);
 
 /* The master's look at everything, after each sweep: readiness, age, memory, size, replacements. NULL: not counted. */
-void crew_look(struct pool *pool, const struct sweep_counts *counts);
+void crew_look(struct pool *pool, const struct sweep_counts *counted);
 
 void crew_start(struct pool *pool);
 void crew_stop(struct pool *pool);

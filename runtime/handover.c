@@ -20,18 +20,23 @@ static char *to_digits(const char *bytes, size_t length)
 {
 	char *digits = malloc(2 * length + 1);
 
-	for (size_t i = 0; digits && i < length; i++)
+	if (!digits)
+		return NULL;
+	for (size_t i = 0; i < length; i++)
 		snprintf(digits + 2 * i, 3, "%02x", (unsigned char)bytes[i]);
+	digits[2 * length] = '\0';
 	return digits;
 }
 
 static size_t from_digits(const char *digits, char *bytes, size_t size)
 {
-	unsigned byte;
+	char two[3] = "";
 	size_t n = 0;
 
-	while (n < size && sscanf(digits + 2 * n, "%2x", &byte) == 1)
-		bytes[n++] = (char)byte;
+	for (; n < size && digits[2 * n] && digits[2 * n + 1]; n++) {
+		memcpy(two, digits + 2 * n, 2);
+		bytes[n] = (char)strtoul(two, NULL, 16);
+	}
 	return n;
 }
 

@@ -147,17 +147,19 @@ static bool ends_torn(int fd, off_t size)
 
 static int open_real(struct log_file *file)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], *real;
 	int fd;
 
 	snprintf(path, sizeof(path), "%s", file->path);
 	fd = open_path(path);
 	if (fd < 0)
 		return -1;
-	free(file->real);
-	file->real = strdup(path);
-	if (file->real)
+	real = strdup(path);
+	if (real) {
+		free(file->real);
+		file->real = real;
 		return fd;
+	}
 	if (fd > STDERR_FILENO)
 		close(fd);
 	errno = ENOMEM;
@@ -239,7 +241,7 @@ int log_file_rotate(struct log_file *file, int64_t when_ms, struct ym_err *err)
 	if (log_file_open(file, when_ms, err) < 0) {
 		old.real = file->real;
 		*file = old;
-		if (file->backups > 0)
+		if (file->backups > 0 && file->real)
 			log_backup_pull(file->real);
 		return -1;
 	}

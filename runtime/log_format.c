@@ -51,7 +51,7 @@ static size_t put(char *to, size_t max, const char *text)
 	size_t length = strlen(text);
 
 	length = length < max ? length : max;
-	memcpy(to, text, length);
+	memcpy(to, text, length); /* NOLINT(bugprone-not-null-terminated-result): its caller counts */
 	return length;
 }
 
@@ -156,10 +156,15 @@ static bool stderr_is_journal(void)
 	const char *stream = getenv("JOURNAL_STREAM");
 	unsigned long long dev, ino;
 	struct stat st;
-	int end = 0;
+	char *end;
 
-	return stream && sscanf(stream, "%llu:%llu%n", &dev, &ino, &end) == 2 && !stream[end] &&
-	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+	if (!stream)
+		return false;
+	dev = strtoull(stream, &end, 10);
+	if (*end != ':')
+		return false;
+	ino = strtoull(end + 1, &end, 10);
+	return !*end && fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
 }
 
 enum cfg_log_format log_format_resolve(enum cfg_log_format format)

@@ -9,7 +9,7 @@
 #include "../ipc/clock.h"
 #include "log_backup.h"
 
-#define STACK_BYTES (512 * 1024)
+#define STACK_BYTES (size_t)(512 * 1024)
 #define FAR_NS      UINT64_C(3600000000000)
 
 struct log_pack_job {

@@ -17,7 +17,7 @@
 #include "log_queue.h"
 #include "log_sink.h"
 
-#define QUEUE_BYTES (1024 * 1024)
+#define QUEUE_BYTES (size_t)(1024 * 1024)
 #define RETRY_MS    2000
 
 /* Streams that the thread waits for; more of them are looked at again after a while. */

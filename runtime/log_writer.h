@@ -26,7 +26,7 @@ struct log_writer_options {
 	int64_t (*now_ms)(void); /* since 1970; NULL: the clock */
 };
 
-int log_writer_start(struct log_writer **writer, const struct log_writer_options *options, struct ym_err *err);
+int log_writer_start(struct log_writer **out, const struct log_writer_options *options, struct ym_err *err);
 /* Wait until all lines are written, or cannot be written now; false: not within the time. */
 bool log_writer_flush(struct log_writer *writer, int64_t patience_ms);
 /* Write what is there and end. A thread that is stuck in the kernel is left behind, with its memory. */
@@ -43,7 +43,7 @@ void log_writer_main(struct log_writer *writer, struct log_voice *voice);
  * the last one's sizes count. `own`: its directory is ours to make. The file is opened here and now: -1 says why that
  * failed, and *voice can be used all the same (NULL only when out of memory): it is tried again now and then.
  */
-int log_voice_open(struct log_voice **voice, struct log_writer *writer, const struct cfg_log *config, bool own,
+int log_voice_open(struct log_voice **out, struct log_writer *writer, const struct cfg_log *config, bool own,
                    const char *name, struct ym_err *err);
 /* Other sizes for the same file. */
 void log_voice_apply(struct log_voice *voice, const struct cfg_log *config);

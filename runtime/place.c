@@ -390,22 +390,6 @@ static void look_at_age(struct place *place)
 	child_event(&place->child, LIFE_ON_START);
 }
 
-static uint64_t resident(pid_t pid)
-{
-	unsigned long long pages = 0;
-	char path[64];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%ld/statm", (long)pid);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	if (fscanf(file, "%*u %llu", &pages) != 1)
-		pages = 0;
-	fclose(file);
-	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 static void look_at_memory(struct place *place)
 {
 	uint64_t most = (uint64_t)place->pool->config->max_memory_hard, size;
@@ -413,7 +397,7 @@ static void look_at_memory(struct place *place)
 
 	if (most == 0 || place->too_large || !place_work(place, &work))
 		return;
-	size = resident(work.pid) + (work.group > 0 ? resident(work.group) : 0);
+	size = ym_process_resident(work.pid) + (work.group > 0 ? ym_process_resident(work.group) : 0);
 	if (size <= most)
 		return;
 	place->too_large = size;

@@ -55,8 +55,8 @@ void process_signal(struct process *process, int signo);
 void process_peek(const struct process *process, struct process_fds *fds);
 
 /* What has come of a line that is not whole yet: read by one image, ended by the next. */
-size_t process_part(const struct process *process, enum process_stream stream, const char **text);
-void process_take_part(struct process *process, enum process_stream stream, const char *text, size_t length);
+size_t process_part(const struct process *process, enum process_stream which, const char **text);
+void process_take_part(struct process *process, enum process_stream which, const char *text, size_t length);
 
 /* Stop watching; the process goes on. No event comes any more. */
 void process_forget(struct process *process);

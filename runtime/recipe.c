@@ -29,12 +29,12 @@ static int expand_name(const struct kitchen *kitchen, struct recipe *recipe)
 	if (expand(kitchen, "process_name", kitchen->program->process_name, &recipe->name) < 0)
 		return -1;
 	/* It is a part of the name of a file. */
-	if (recipe->name[0] && strlen(recipe->name) < CFG_PROCESS_NAME_MAX && !strchr(recipe->name, '/') &&
-	    recipe->name[0] != '.')
+	if (recipe->name && recipe->name[0] && strlen(recipe->name) < CFG_PROCESS_NAME_MAX &&
+	    !strchr(recipe->name, '/') && recipe->name[0] != '.')
 		return 0;
 	return ym_fail(kitchen->err, YM_ERR_CONFIG,
 	               "[program:%s]: process_name \"%s\" is no name: 1 to %d characters, no slash, no dot in front",
-	               kitchen->program->name, recipe->name, CFG_PROCESS_NAME_MAX - 1);
+	               kitchen->program->name, recipe->name ? recipe->name : "", CFG_PROCESS_NAME_MAX - 1);
 }
 
 static int expand_words(const struct kitchen *kitchen, const char *option, char *const *from, char ***out)
@@ -71,6 +71,7 @@ static int expand_environment(const struct kitchen *kitchen, struct cfg_process 
 			return ym_fail(kitchen->err, YM_ERR_LIMIT, "out of memory");
 		if (expand(kitchen, "environment", from[i].value, &pair->value) < 0) {
 			free(pair->key);
+			pair->key = NULL;
 			return -1;
 		}
 	}

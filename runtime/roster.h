@@ -33,7 +33,7 @@ _Static_assert(sizeof(struct roster_entry) == 160, "layout above");
 struct roster;
 
 /* Map the file, make it if it is not there; one that is damaged is put aside with a line in the log. */
-int roster_open(struct roster **roster, const char *directory, struct ym_err *err);
+int roster_open(struct roster **out, const char *directory, struct ym_err *err);
 /* Unmap it; the file goes if nobody in it has a pid. */
 void roster_close(struct roster *roster);
 

@@ -201,7 +201,7 @@ static int become_new(struct master *master, const struct handover *handover, st
 
 static void hand_over(struct master *master)
 {
-	struct handover handover;
+	struct handover handover = {0};
 	struct ym_err err;
 
 	/* A reload or an editor may have come in between. */

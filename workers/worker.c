@@ -1,7 +1,6 @@
 /* worker.c - attach, then claim, run and report until told to stop, then leave. */
 #include "worker.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -285,20 +284,6 @@ static uint64_t drawn(int64_t most, int64_t percent)
 	return (uint64_t)most - (span ? dice % (span + 1) : 0);
 }
 
-/* Of this process alone; 0: not known. */
-static uint64_t memory_used(void)
-{
-	char text[64] = "";
-	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	unsigned long long pages = 0;
-
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0 || sscanf(text, "%*u %llu", &pages) != 1)
-		pages = 0;
-	if (fd >= 0)
-		close(fd);
-	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 /* After each job a look would cost more than many a job. */
 static bool too_large(struct worker *worker)
 {
@@ -310,7 +295,7 @@ static bool too_large(struct worker *worker)
 	if (now - worker->memory_look < MEMORY_LOOK_NS)
 		return false;
 	worker->memory_look = now;
-	return memory_used() > worker->memory_max;
+	return ym_process_resident(getpid()) > worker->memory_max;
 }
 
 static struct table_pool_sh *pool_row(const struct worker *worker)

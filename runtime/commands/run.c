@@ -15,7 +15,7 @@
 static int handed_over(void)
 {
 	const char *text = getenv(UPGRADE_ENV);
-	int fd = text ? atoi(text) : -1;
+	int fd = text ? (int)strtol(text, NULL, 10) : -1;
 
 	unsetenv(UPGRADE_ENV);
 	return fd;

@@ -199,7 +199,7 @@ static void program_name(const struct board_program_sh *row, char out[2 * CFG_PR
 {
 	bool same = strncmp(row->program, row->name, CFG_LONG_NAME_MAX) == 0;
 
-	snprintf(out, 2 * CFG_PROCESS_NAME_MAX, "%.*s%s%.*s", CFG_LONG_NAME_MAX, row->program, same ? "" : ":",
+	snprintf(out, (size_t)2 * CFG_PROCESS_NAME_MAX, "%.*s%s%.*s", CFG_LONG_NAME_MAX, row->program, same ? "" : ":",
 	         same ? 0 : CFG_PROCESS_NAME_MAX, row->name);
 }
 

@@ -26,7 +26,7 @@ START_TEST(there_and_back)
 	                      .numbers = {.build = UINT32_MAX, .max_jobs = 7, .orphan_ms = INT64_MAX},
 	                      .options = options,
 	                      .noptions = COUNT(options)},
-	             read;
+		     read;
 	int fd;
 
 	memset(longer, 'x', sizeof(longer) - 1);
