@@ -125,7 +125,7 @@ static bool launch(struct life *life)
 		ym_fail(&err, YM_ERR_LIMIT, "out of memory for a process");
 	}
 	life->lacks = is_passing(&err);
-	life_say(life, "cannot be started: %s", err.text);
+	life_say(life, "%s", err.text);
 	return false;
 }
 

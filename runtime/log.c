@@ -180,6 +180,11 @@ void log_reopen(void)
 		log_writer_reopen(writer);
 }
 
+bool log_on_stderr(void)
+{
+	return !voice || strcmp(file, "/dev/stderr") == 0;
+}
+
 bool log_flush(int64_t patience_ms)
 {
 	return !writer || log_writer_flush(writer, patience_ms);

@@ -47,6 +47,8 @@ int log_open(const struct cfg_instance *config, const char *directory, struct ym
 int log_configure(const struct cfg_instance *config, struct ym_err *err);
 /* Somebody has moved the files away (SIGUSR2): all of them, those of children too, are opened anew by name. */
 void log_reopen(void);
+/* Does what is logged now appear on stderr? */
+bool log_on_stderr(void);
 /* Before an execve(): wait until all is written; false when that took too long. */
 bool log_flush(int64_t patience_ms);
 /* The end, after all child_log_close(). */

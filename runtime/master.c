@@ -2,6 +2,7 @@
 #include "master.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -243,6 +244,9 @@ int master_run(struct config *config, const struct master_options *options)
 	start_loop(&master);
 	if (open_log(&master, options, &err) < 0 || set_up(&master, options, &err) < 0) {
 		log_line(LOG_ERROR, "%s", err.text);
+		/* Who starts us looks here, not into a file. */
+		if (!log_on_stderr())
+			fprintf(stderr, "yardmaster: %s\n", err.text);
 		/* Removed while we came in: what is still mapped here would be lost with us. */
 		master.yard.lost = err.class == YM_ERR_GONE && master.instance.group.semid >= 0;
 		return tear_down(&master, ym_err_exit_code(err.class));

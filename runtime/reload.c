@@ -69,6 +69,18 @@ static void tell_changes(struct control_reply *reply, enum tell how, const struc
 
 /* ---- check ----------------------------------------------------------------------------------- */
 
+/* What the check has to say of programs that will not start; its other notes were told at the start. */
+static void tell_warnings(struct control_reply *reply, char *printed)
+{
+	for (char *line = printed, *next; line && *line; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		if (strstr(line, "will fail to start"))
+			tell(reply, line);
+	}
+}
+
 /* In a process of its own: plugins are tried, too, and none of them must be able to take the master along. */
 static bool check_file(struct master *master, struct control_reply *reply)
 {
@@ -77,8 +89,10 @@ static bool check_file(struct master *master, struct control_reply *reply)
 	struct ym_err err;
 	int status = trial_run(NULL, argv, printed, sizeof(printed), &err);
 
-	if (status == 0)
+	if (status == 0) {
+		tell_warnings(reply, printed);
 		return true;
+	}
 	if (status > 0 && printed[0])
 		tell_lines(reply, TELL_REFUSED, printed);
 	else if (status > 0)
@@ -122,6 +136,24 @@ static bool can_apply(const struct cfg_changes *changes, struct control_reply *r
 		}
 	}
 	return changes->effect != CFG_EFFECT_START;
+}
+
+/* Rows for workers were made with the instance. */
+static bool has_room(const struct master *master, const struct config *new, struct control_reply *reply)
+{
+	int64_t workers = 0, rows = (int64_t)master->instance.board->instance.rows;
+	char text[160];
+
+	for (size_t i = 0; i < new->npools; i++)
+		workers += new->pools[i].workers_max;
+	if (workers <= rows)
+		return true;
+	snprintf(text, sizeof(text),
+	         "%lld workers: this instance has room for %lld in all pools (a larger `workers_room` applies at the "
+	         "next start)",
+	         (long long)workers, (long long)rows);
+	refuse(reply, text);
+	return false;
 }
 
 /* ---- apply ----------------------------------------------------------------------------------- */
@@ -329,7 +361,7 @@ static struct config *prepare(struct master *master, struct cfg_changes *changes
 
 	if (new &&check_file(master, reply) && read_file(master, new, reply)) {
 		if (cfg_diff(master->config, new, changes) == 0) {
-			if (can_apply(changes, reply))
+			if (can_apply(changes, reply) && has_room(master, new, reply))
 				return new;
 			cfg_changes_free(changes);
 		} else {

@@ -21,7 +21,20 @@ static struct unit *find(struct master *master, const char *name, struct control
 {
 	struct unit *unit = supervisor_find(&master->supervisor, name);
 	struct cfg_nearest nearest = {.word = name};
+	const char *colon = strchr(name, ':');
 
+	for (size_t i = 0; !unit && colon && i < master->supervisor.nunits; i++) {
+		const char *program = master->supervisor.units[i]->name;
+
+		if (strncmp(name, program, (size_t)(colon - name)) != 0 || program[colon - name])
+			continue;
+		/* As `status` shows them, and supervisorctl takes them. */
+		control_refuse(reply, YM_ERR_USAGE,
+		               "\"%s\" is of program %s: name the whole program; only `signal` takes one process, as "
+		               "%s/NUMBER",
+		               name, program, program);
+		return NULL;
+	}
 	for (size_t i = 0; !unit && i < master->supervisor.nunits; i++)
 		cfg_nearest_offer(&nearest, master->supervisor.units[i]->name);
 	if (!unit && nearest.best)
@@ -310,7 +323,7 @@ static long number_of(const char *target)
 /* NAME or NAME/NUMBER */
 static void send_signal(struct master *master, const struct control_request *request, struct control_reply *reply)
 {
-	char name[CFG_LONG_NAME_MAX];
+	char name[256]; /* also what is no name, to say so */
 	unsigned sent = 0;
 	long number;
 	int signo;

@@ -52,7 +52,7 @@ static int no_logs(const struct instance *instance, struct ym_err *err)
 
 /* ---- the list -------------------------------------------------------------------------------- */
 
-static void list_one(const char *name, const char *stream, const char *link)
+static void list_one(int width, const char *name, const char *stream, const char *link)
 {
 	char path[PATH_MAX], size[TEXT_MAX] = "-", age[TEXT_MAX] = "-";
 	struct stat st;
@@ -67,7 +67,7 @@ static void list_one(const char *name, const char *stream, const char *link)
 		text_amount((double)st.st_size, true, size);
 		text_duration(old < 0 ? 0 : (uint64_t)old * 1000000u, age);
 	}
-	printf("%-20s %-7s %10s %8s  %s\n", name, stream, size, age, path);
+	printf("%-*s %-7s %10s %8s  %s\n", width, name, stream, size, age, path);
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -79,7 +79,7 @@ static int list(const struct instance *instance, struct ym_err *err)
 {
 	char directory[PATH_MAX], path[2 * PATH_MAX];
 	struct dirent **entries;
-	int n;
+	int n, width = 20;
 
 	snprintf(directory, sizeof(directory), "%s/" CHILD_LOG_DIRECTORY, instance->directory);
 	n = scandir(directory, &entries, NULL, by_name);
@@ -87,10 +87,16 @@ static int list(const struct instance *instance, struct ym_err *err)
 		return no_logs(instance, err);
 	if (n < 0)
 		return ym_fail_sys(err, errno, "scandir(\"%s\")", directory);
-	printf("%-20s %-7s %10s %8s  %s\n", "NAME", "STREAM", "SIZE", "WRITTEN", "FILE");
+	for (int i = 0; i < n; i++) {
+		size_t length;
+
+		if (stream_of(entries[i]->d_name, &length) >= 0 && (int)length > width)
+			width = (int)length;
+	}
+	printf("%-*s %-7s %10s %8s  %s\n", width, "NAME", "STREAM", "SIZE", "WRITTEN", "FILE");
 	snprintf(path, sizeof(path), "%s/master.log", instance->directory);
 	if (access(path, F_OK) == 0)
-		list_one("(master)", "-", path);
+		list_one(width, "(master)", "-", path);
 	for (int i = 0; i < n; i++) {
 		size_t length;
 		int stream = stream_of(entries[i]->d_name, &length);
@@ -98,7 +104,7 @@ static int list(const struct instance *instance, struct ym_err *err)
 		snprintf(path, sizeof(path), "%s/%s", directory, entries[i]->d_name);
 		entries[i]->d_name[length] = '\0';
 		if (stream >= 0)
-			list_one(entries[i]->d_name, streams[stream], path);
+			list_one(width, entries[i]->d_name, streams[stream], path);
 		free(entries[i]);
 	}
 	free(entries);
@@ -122,12 +128,16 @@ static int unknown(const struct instance *instance, const char *name, int stream
 		size_t length;
 		bool fits = stream_of(entries[i]->d_name, &length) == stream;
 
-		entries[i]->d_name[length] = '\0';
+		entries[i]->d_name[fits ? length : 0] = '\0';
 		if (fits)
 			cfg_nearest_offer(&near, entries[i]->d_name);
 	}
 	if (near.best)
 		snprintf(best, sizeof(best), "%s", near.best);
+	/* Each process has a log of its own. */
+	for (int i = 0; !best[0] && i < n; i++)
+		if (strncmp(entries[i]->d_name, name, strlen(name)) == 0 && entries[i]->d_name[strlen(name)] == ':')
+			snprintf(best, sizeof(best), "%s", entries[i]->d_name);
 	for (int i = 0; i < n; i++)
 		free(entries[i]);
 	free(entries);
@@ -219,6 +229,21 @@ static int follow(struct tail *tail, struct ym_err *err)
 	return -1;
 }
 
+/* Most programs say what is wrong on stderr, which is a log of its own. */
+static void hint(const struct args *args, const struct instance *instance, const char *path)
+{
+	char other[2 * PATH_MAX];
+	struct stat st;
+
+	if (args_flag(args, "stderr") || args->nrest == 0 || stat(path, &st) < 0 || st.st_size > 0)
+		return;
+	snprintf(other, sizeof(other), "%s/" CHILD_LOG_DIRECTORY "/%s%s", instance->directory, args->rest[0],
+	         endings[1]);
+	if (stat(other, &st) == 0 && st.st_size > 0)
+		fprintf(stderr, "yardmaster: nothing on stdout; for what %s printed on stderr: --stderr\n",
+		        args->rest[0]);
+}
+
 static int show(const struct args *args, const struct instance *instance, struct ym_err *err)
 {
 	bool following = args_flag(args, "follow");
@@ -235,6 +260,8 @@ static int show(const struct args *args, const struct instance *instance, struct
 	if (worker.number >= 0)
 		tail.wanted = by_worker;
 	result = tail_print(&tail, (size_t)lines, err);
+	if (result == 0)
+		hint(args, instance, path);
 	if (result == 0 && following)
 		result = follow(&tail, err);
 	tail_close(&tail);

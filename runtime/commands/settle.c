@@ -1,6 +1,7 @@
 /* settle.c - wait until what is there is what is wanted. */
 #include "settle.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "../../ipc/sys.h"
@@ -31,6 +32,8 @@ static enum settled settled_pool(const struct board_pool_sh *pool, char *reason)
 		board_reason_read(pool->reason, &pool->reason_version, reason);
 		return GIVEN_UP;
 	}
+	if (atomic_load(&pool->places[LIFE_BACKOFF]) > 0)
+		board_reason_read(pool->reason, &pool->reason_version, reason);
 	return atomic_load(&pool->wanted) == atomic_load(&pool->actual) && atomic_load(&pool->rolling) == 0 &&
 	               atomic_load(&pool->places[LIFE_RUNNING]) == atomic_load(&pool->wanted)
 	           ? SETTLED
@@ -43,10 +46,10 @@ static enum settled settled_program(const struct board_program_sh *program, char
 
 	if (atomic_load(&program->old) || atomic_load(&program->waits))
 		return UNSETTLED;
-	if (state == LIFE_FATAL) {
+	if (state == LIFE_FATAL || state == LIFE_BACKOFF)
 		board_reason_read(program->reason, &program->reason_version, reason);
+	if (state == LIFE_FATAL)
 		return GIVEN_UP;
-	}
 	return state == LIFE_RUNNING || state == LIFE_STOPPED || state == LIFE_EXITED ? SETTLED : UNSETTLED;
 }
 
@@ -76,9 +79,17 @@ enum settled settled(const struct board_sh *board, const char *name, char *reaso
 static int await(const struct instance *instance, const char *name, pid_t master, uint64_t deadline, struct ym_err *err)
 {
 	char reason[BOARD_REASON_MAX] = "";
+	bool told = false;
 
 	for (;;) {
 		enum settled now = settled(instance->board, name, reason);
+
+		/* Until it is given up minutes may pass. */
+		if (now == UNSETTLED && reason[0] && !told) {
+			fprintf(stderr, "yardmaster: %s has failed to start: %s; it is tried again\n",
+			        name ? name : "a process", reason);
+			told = true;
+		}
 
 		if (now == SETTLED)
 			return 0;

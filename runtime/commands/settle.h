@@ -14,7 +14,8 @@ enum settled {
 
 /*
  * How far is what is named? NAME or NAME/NUMBER; NULL: everything. The master writes what it wants to the board before it
- * answers a request, so from then on this is about that request. `reason` (BOARD_REASON_MAX bytes) says why of GIVEN_UP.
+ * answers a request, so from then on this is about that request. `reason` (BOARD_REASON_MAX bytes) says why of GIVEN_UP,
+ * and of UNSETTLED if a start has failed and the next one is waited for; otherwise it is left as it is.
  */
 enum settled settled(const struct board_sh *board, const char *name, char *reason);
 

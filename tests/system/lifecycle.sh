@@ -136,6 +136,10 @@ test_second_master_is_refused() { # sanitized
 	start_master
 	expect 1 "$YARDMASTER" run "$INI"
 	assert_contains "already has a master (pid $MASTER)" "$ERR" "second master"
+	# Also one whose log is a file: who starts it looks at the terminal.
+	sed "s|^directory.*|&\nlogfile = $DIR/second.log|" "$INI" >"$DIR/second.ini"
+	expect 1 "$YARDMASTER" run "$DIR/second.ini"
+	assert_contains "already has a master (pid $MASTER)" "$ERR" "second master with a log file"
 	expect 0 ym submit ledger "1 0" --wait
 	assert_equal 1 "$(worker_pids ledger | wc -l)" "workers"
 }

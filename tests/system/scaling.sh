@@ -230,6 +230,22 @@ test_scale_has_limits() { # sanitized
 	wait_until 10 has_workers echo 1
 }
 
+test_reload_beyond_the_room() { # sanitized
+	write_ini <<-EOF
+		[pool:echo]
+		plugin = $PLUGINS/echo.so
+	EOF
+	start_master
+	write_ini <<-EOF
+		[pool:echo]
+		plugin = $PLUGINS/echo.so
+		workers = 500
+	EOF
+	expect 2 ym reload
+	assert_contains "500 workers: this instance has room for" "$ERR" "reload beyond the room"
+	wait_until 10 has_workers echo 1
+}
+
 # ---- many ------------------------------------------------------------------------------------------------------------
 
 # Every job of the ledger has run once, to its end: nothing was lost, nothing was done twice.
