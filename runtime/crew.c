@@ -67,7 +67,6 @@ static int vacant_row(const struct pool *pool)
 	for (unsigned row = 0; row < yard->instance->board->instance.rows; row++) {
 		if (yard->rows[row] == YARD_ROW_FOREIGN && !pool_row_alive(yard->instance, row, &work)) {
 			board_fold(yard->instance->board, row, work.pool);
-			atomic_store(&yard->instance->board->workers[row].recycled, BOARD_RECYCLED_NOT);
 			yard->rows[row] = YARD_ROW_FREE;
 		}
 		if (yard->rows[row] != YARD_ROW_FREE)
@@ -76,6 +75,8 @@ static int vacant_row(const struct pool *pool)
 		if (atomic_load(&yard->instance->board->workers[row].used) &&
 		    board_read_work(&yard->instance->board->workers[row], &work))
 			board_fold(yard->instance->board, row, work.pool);
+		/* A permit of a worker that ended without a master is in no count (count_permits()). */
+		atomic_store(&yard->instance->board->workers[row].recycled, BOARD_RECYCLED_NOT);
 		return (int)row;
 	}
 	return -1;

@@ -403,6 +403,8 @@ void ground_rebuild(struct master *master)
 	if (instance_rejoin(&master->instance, "master", &sizes, &err) < 0 || stand(master, &err) < 0) {
 		log_line(LOG_ERROR, "the IPC objects cannot be made anew: %s: next try in %d ms", err.text,
 		         ROUNDS_IDLE_MS);
+		/* Pools that got as far as the ground must not start on it: the next try waits for their workers. */
+		clear(master);
 		return;
 	}
 	orders_give(&master->orders, master->pools, master->npools);

@@ -99,7 +99,6 @@ void guard_start(struct guard *guard)
 
 void guard_forget(struct guard *guard)
 {
-	uv_timer_stop(&guard->timer);
 	/* As long as the loop goes on, its end is heard of: nobody else would reap it. */
 	if (guard->process && guard->off)
 		process_forget(guard->process);

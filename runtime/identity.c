@@ -2,11 +2,12 @@
 #include "identity.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
-#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "instance.h"
@@ -21,23 +22,43 @@ static const struct passwd *find(const char *name)
 	return user || *end || end == name ? user : getpwuid((uid_t)number);
 }
 
+/*
+ * To him what is root's; anything else is not ours to give away. By descriptor: a user who has had the directory before
+ * may have put a link, or another name of somebody's file, where root would give him that.
+ */
+static int give(int fd, const char *path, const struct passwd *user, struct ym_err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && (st.st_uid != 0 || fchown(fd, user->pw_uid, user->pw_gid) == 0))
+		return 0;
+	return ym_fail_sys(err, errno, "fchown(\"%s\") to %s", path, user->pw_name);
+}
+
 /* What root makes in /run, the user could not. */
 static int give_directory(const struct cfg_instance *config, const struct passwd *user, struct ym_err *err)
 {
+	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	struct instance instance;
-	char jobs[PATH_MAX];
+	int fd, jobs, result = 0;
 
 	if (instance_configured(&instance, config, err) < 0)
 		return -1;
 	/* One that is his already (a second start) is checked when he uses it. */
 	if (access(instance.directory, F_OK) < 0 && instance_prepare(&instance, err) < 0)
 		return -1;
-	snprintf(jobs, sizeof(jobs), "%s/" PAYLOAD_DIRECTORY, instance.directory);
-	if (lchown(instance.directory, user->pw_uid, user->pw_gid) < 0)
-		return ym_fail_sys(err, errno, "lchown(\"%s\") to %s", instance.directory, user->pw_name);
-	if (lchown(jobs, user->pw_uid, user->pw_gid) < 0 && errno != ENOENT)
-		return ym_fail_sys(err, errno, "lchown(\"%s\") to %s", jobs, user->pw_name);
-	return 0;
+	fd = open(instance.directory, flags);
+	if (fd < 0)
+		return ym_fail_sys(err, errno, "open(\"%s\") to give it to %s", instance.directory, user->pw_name);
+	jobs = openat(fd, PAYLOAD_DIRECTORY, flags);
+	if (jobs >= 0) {
+		result = give(jobs, PAYLOAD_DIRECTORY, user, err);
+		close(jobs);
+	}
+	if (result == 0)
+		result = give(fd, instance.directory, user, err);
+	close(fd);
+	return result;
 }
 
 static int become(const struct passwd *user, struct ym_err *err)

@@ -89,14 +89,6 @@ void log_output(const char *who, const char *text, size_t length)
 		emit(&(struct log_event){ym_unix_ms(), LOG_INFO, who, 0, text, length});
 }
 
-void log_child(const char *pool, unsigned row, const char *text, size_t length)
-{
-	char who[CFG_NAME_MAX + 16];
-
-	snprintf(who, sizeof(who), "%s/%u", pool, row);
-	log_output(who, text, length);
-}
-
 /* ---- the thread ------------------------------------------------------------------------------ */
 
 struct log_writer *log_thread(void)

@@ -59,7 +59,6 @@ void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(
 
 /* A line of a child, under its name (level info): printed as it is, but for control characters. */
 void log_output(const char *who, const char *text, size_t length);
-void log_child(const char *pool, unsigned row, const char *text, size_t length);
 
 /* For child_log.c: who writes; NULL before log_open(). How files that are not raw are written: text or JSON. */
 struct log_writer *log_thread(void);

@@ -55,9 +55,14 @@ static const struct {
 };
 _Static_assert(sizeof(signals) / sizeof(signals[0]) == MASTER_SIGNALS, "one handle each");
 
-int master_signal(size_t index)
+void master_block_signals(bool on)
 {
-	return signals[index].signo;
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < MASTER_SIGNALS; i++)
+		sigaddset(&set, signals[i].signo);
+	sigprocmask(on ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
 }
 
 static void signal_came(uv_signal_t *handle, int signo)
@@ -99,7 +104,8 @@ static void start_loop(struct master *master)
 		master->signals[i].data = master;
 		uv_signal_start(&master->signals[i], signal_came, signals[i].signo);
 	}
-	upgrade_unblock_signals();
+	/* Those that came during an upgrade. */
+	master_block_signals(false);
 	rounds_open(master);
 	guard_init(&master->guard, &master->loop, &master->instance, guardian_ended, master);
 	notify_open(&master->loop);
@@ -193,20 +199,10 @@ static void close_handle(uv_handle_t *handle, void *arg)
 		uv_close(handle, NULL);
 }
 
-/* Who asks twice for the end must not kill us over it. */
-static void block_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < MASTER_SIGNALS; i++)
-		sigaddset(&set, signals[i].signo);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
 static int tear_down(struct master *master, int code)
 {
-	block_signals();
+	/* Who asks twice for the end must not kill us over it. */
+	master_block_signals(true);
 	if (master->control)
 		control_close(master->control);
 	cron_keeper_close(master->crons);

@@ -56,12 +56,10 @@ struct master {
 	bool backlog;      /* a backlog file holds jobs for which the table had no room */
 	bool has_timeouts; /* a pool has a time limit: deadlines must be looked at in time */
 	bool upgrading;    /* another program is to take our place as soon as the loop has come to rest */
-	bool told_ready;   /* the service manager knows that everything is up */
 	uint64_t last_round;
 };
 
 struct master_options {
-	bool detach;
 	const char *pidfile; /* NULL: what the configuration says */
 	int resume;          /* descriptor of what the image before us has left (upgrade.h), -1: none */
 };
@@ -69,8 +67,8 @@ struct master_options {
 /* Run until stopped; takes the configuration over. Returns the exit code of the program. */
 int master_run(struct config *config, const struct master_options *options);
 
-/* The signals that a master acts on, from 0 to MASTER_SIGNALS - 1. */
-int master_signal(size_t index);
+/* Those that a master acts on: they wait, or come. */
+void master_block_signals(bool on);
 
 static inline struct board_instance_sh *master_board(struct master *master)
 {

@@ -313,6 +313,7 @@ int pool_apply(struct pool *pool, const struct cfg_pool *config, bool roll, stru
 	bool resized = config->workers_min != before->workers_min || config->workers_max != before->workers_max;
 	uint32_t build = pool->outfit.build;
 	struct ym_err why;
+	int result;
 
 	pool_point(pool, config);
 	if (outfit_make(&pool->outfit, pool->yard, pool->config, err) < 0 || open_logs(pool, err) < 0 ||
@@ -332,14 +333,14 @@ int pool_apply(struct pool *pool, const struct cfg_pool *config, bool roll, stru
 	pool->removed = false;
 	show(pool);
 	inbox_keeper_close(&pool->inbox);
-	if (inbox_keeper_enter(&pool->inbox, pool->yard->instance, pool->yard->loop, config, pool->index, err) < 0)
-		return -1;
-	if (pool->unit.up)
+	/* One without an inbox for now is what the file says in all the rest; each sweep tries again. */
+	result = inbox_keeper_enter(&pool->inbox, pool->yard->instance, pool->yard->loop, config, pool->index, err);
+	if (result == 0 && pool->unit.up)
 		inbox_keeper_read(&pool->inbox);
 	if (roll || pool->outfit.build != build)
 		crew_roll(pool);
 	crew_size(pool);
-	return 0;
+	return result;
 }
 
 void pool_point(struct pool *pool, const struct cfg_pool *config)

@@ -290,10 +290,15 @@ static int tell_copies(struct program *program, struct ym_err *err)
 int program_apply(struct program *program, const struct cfg_program *config, bool roll_it, struct ym_err *err)
 {
 	const struct cfg_program *before = program->config;
+	struct ym_err why;
 
 	program_point(program, config);
 	if (populate(program, err) < 0) {
 		program_point(program, before);
+		/* Those that were made before it failed go. */
+		if (populate(program, &why) < 0)
+			log_line(LOG_ERROR, "program %s: %s", before->name, why.text);
+		yard_soon(program->yard);
 		return ym_err_prefix(err, "program %s", config->name);
 	}
 	/* Configured again while its last processes end. */

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,20 +156,17 @@ static bool collect(struct master *master, struct handover *handover)
 	return true;
 }
 
-/* A signal that comes before the new image has its handlers would kill it: it waits. */
-static void block_signals(bool on)
+static void take_limits_again(struct master *master)
 {
-	sigset_t set;
+	struct ym_err err;
+	int result = ym_group_lock(&master->instance.group, &err);
 
-	sigemptyset(&set);
-	for (size_t i = 0; i < MASTER_SIGNALS; i++)
-		sigaddset(&set, master_signal(i));
-	sigprocmask(on ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
-}
-
-void upgrade_unblock_signals(void)
-{
-	block_signals(false);
+	if (result == 0) {
+		result = ground_enter_limits(master, master->config, &err);
+		ym_group_unlock(&master->instance.group);
+	}
+	if (result < 0)
+		log_line(LOG_ERROR, "%s", err.text);
 }
 
 static int become_new(struct master *master, const struct handover *handover, struct ym_err *err)
@@ -178,7 +174,6 @@ static int become_new(struct master *master, const struct handover *handover, st
 	char *argv[] = {(char[]){"yardmaster"}, (char[]){"run"}, master->config->path, NULL};
 	char number[16];
 	int fd = handover_write(handover, err);
-	struct ym_err why;
 
 	if (fd < 0)
 		return -1;
@@ -194,8 +189,7 @@ static int become_new(struct master *master, const struct handover *handover, st
 	unsetenv(UPGRADE_ENV);
 	notify_hide_environment();
 	close(fd);
-	if (ground_enter_limits(master, master->config, &why) < 0)
-		log_line(LOG_ERROR, "%s", why.text);
+	take_limits_again(master);
 	return -1;
 }
 
@@ -224,8 +218,11 @@ bool upgrade_now(struct master *master)
 {
 	if (!master->upgrading)
 		return false;
-	/* Those that have come before are still with the loop, which nobody would ask any more. */
-	block_signals(true);
+	/*
+	 * A signal that comes before the new image has its handlers would kill it: it waits. Those that have come before
+	 * are still with the loop, which nobody would ask any more.
+	 */
+	master_block_signals(true);
 	uv_run(&master->loop, UV_RUN_NOWAIT);
 	/* What is known of deaths goes to their jobs. */
 	rounds_now(master);
@@ -233,7 +230,7 @@ bool upgrade_now(struct master *master)
 	master->upgrading = false;
 	if (!master->yard.stopping && !master->yard.lost)
 		hand_over(master);
-	block_signals(false);
+	master_block_signals(false);
 	/* A stop may have come to its end in here. */
 	return !(master->yard.stopping && supervisor_alive(&master->supervisor) == 0);
 }

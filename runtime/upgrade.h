@@ -28,8 +28,6 @@ int upgrade_resume(struct master *master, int fd, struct ym_err *err);
 
 /* When programs and pools are there: those that were up are up, the others are not. */
 void upgrade_done(struct master *master);
-/* When the handlers are there: signals that came meanwhile. */
-void upgrade_unblock_signals(void);
 
 /* For `yardmaster worker --layout`: what must be the same in both. */
 void upgrade_print_layout(void);

@@ -424,7 +424,7 @@ static int attach(struct worker *worker, unsigned row, struct ym_err *err)
 	worker->memory_max = drawn(worker->brief.numbers.max_memory, worker->brief.numbers.jitter);
 	/*
 	 * The next master gives rows of dead workers away. It waits for participants that are on their way to their
-	 * row, so asking before and after is enough (see await_starting() in master.c).
+	 * row, so asking before and after is enough (see await_starting() in runtime/ground.c).
 	 */
 	if (getppid() == worker->master)
 		show(worker, BOARD_WORKER_STARTING);

@@ -31,7 +31,7 @@ static uint64_t jobs_done(const struct instance *instance)
 	uint64_t n = 0;
 
 	for (uint32_t i = 0; i < instance->board->instance.rows; i++)
-		n += atomic_load_explicit(&instance->board->workers[i].done, memory_order_relaxed);
+		n += atomic_load_explicit(&instance->board->workers[i].counters[BOARD_DONE], memory_order_relaxed);
 	return n;
 }
 

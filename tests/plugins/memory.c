@@ -26,8 +26,9 @@ static int run(ym_job *job)
 	kept = malloc(mib << 20);
 	if (!kept)
 		return YM_RETRY;
+	/* Said before: the master may find it too large while it fills them. */
+	ym_progress(job, 1, 2, "%lu MiB are being filled", mib);
 	memset(kept, 1, mib << 20);
-	ym_progress(job, 1, 2, "%lu MiB are filled", mib);
 	for (unsigned long done = 0; done < ms && !ym_cancelled(job); done += STEP_MS)
 		nanosleep(&step, NULL);
 	snprintf(text, sizeof(text), "%ld", (long)getpid());

@@ -189,7 +189,7 @@ test_max_memory_hard() { # sanitized
 	expect 0 ym show "$JOB"
 	assert_contains "of memory, max_memory_hard is 400.0 MiB" "$OUT" "story of the job"
 	assert_contains "was killed by signal 9 (Killed)" "$OUT" "story of the job"
-	assert_contains "500 MiB are filled" "$OUT" "how far it had come"
+	assert_contains "500 MiB are being filled" "$OUT" "how far it had come"
 	assert_logged "of memory, more than max_memory_hard: killing it"
 	expect 0 ym submit memory "1 20" --wait
 	assert_equal 1 "$(cell memory CRASHES)" "crashes"

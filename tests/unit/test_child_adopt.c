@@ -59,14 +59,16 @@ static pid_t orphan(const char *script, int *output)
 	fcntl(lines[0], F_SETFL, O_NONBLOCK);
 	parent = fork();
 	if (parent == 0) {
-		pid = fork();
-		if (pid == 0) {
+		if (fork() == 0) {
 			setpgid(0, 0);
 			dup2(lines[1], STDOUT_FILENO);
-			execl("/bin/sh", "sh", "-c", script, NULL);
+			/* Not before its output is what will be asked for. */
+			pid = getpid();
+			if (write(numbers[1], &pid, sizeof(pid)) == sizeof(pid))
+				execl("/bin/sh", "sh", "-c", script, NULL);
 			_exit(127);
 		}
-		_exit(write(numbers[1], &pid, sizeof(pid)) == sizeof(pid) ? 0 : 1);
+		_exit(0);
 	}
 	reap_well(parent);
 	ck_assert_int_eq(read(numbers[0], &pid, sizeof(pid)), sizeof(pid));
