@@ -83,7 +83,7 @@ test_waiting_jobs_survive_stop() { # sanitized
 	sleepers "stopwaitsecs = 5s"
 	head -c 70000 /dev/urandom | base64 -w0 >"$DIR/long"
 	start_master
-	submit ledger "1 200"
+	submit ledger "1 1500"
 	wait_until 5 has_lines "$DIR/ledger" 1
 	for i in 2 3 4 5 6; do
 		submit ledger "$i 0 $(<"$DIR/long")" --tag "tag $i"
