@@ -54,7 +54,7 @@ static inline void start(const char *task, unsigned workers, unsigned jobs)
 		die(ini);
 	fprintf(file,
 	        "[yardmaster]\ninstance = bench\ndirectory = %s\nlog_level = error\njobs = %u\n"
-	        "[pool:bench]\n%s\nworkers = %u\nstartsecs = 0\n",
+	        "[pool:bench]\n%s\nworkers = %u\nstartsecs = 0\nrestart_delay = 0\n",
 	        dir, jobs, task, workers);
 	fclose(file);
 	master = fork();
