@@ -2,8 +2,8 @@
  * log_queue.h - a ring of log_records between one producer and one consumer, without locks.
  *
  * head and tail only grow; head is the producer's, tail the consumer's. Records do not wrap: what is left at the end is
- * taken by one without a voice. While the queue is empty it starts again at its beginning, so that a quiet master
- * touches only little of it.
+ * taken by one without a voice. A queue that is empty in its second half starts again at its beginning, so that a quiet
+ * master touches only half of it.
  */
 #ifndef YM_RUNTIME_LOG_QUEUE_H
 #define YM_RUNTIME_LOG_QUEUE_H
