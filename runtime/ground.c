@@ -11,7 +11,6 @@
 #include "bell.h"
 #include "dispatch.h"
 #include "log.h"
-#include "rounds.h"
 #include "spawn.h"
 
 #define STARTING_PATIENCE_MS 2000
@@ -246,7 +245,7 @@ static void bell_rang(uv_poll_t *handle, int status, int events)
 	(void)status;
 	(void)events;
 	bell_clear(master->bell_fd);
-	rounds_soon(master);
+	yard_soon(&master->yard);
 }
 
 static int listen_to_bell(struct master *master, struct ym_err *err)
@@ -402,7 +401,7 @@ void ground_rebuild(struct master *master)
 	clear(master);
 	if (instance_rejoin(&master->instance, "master", &sizes, &err) < 0 || stand(master, &err) < 0) {
 		log_line(LOG_ERROR, "the IPC objects cannot be made anew: %s: next try in %d ms", err.text,
-		         ROUNDS_IDLE_MS);
+		         GROUND_RETRY_MS);
 		/* Pools that got as far as the ground must not start on it: the next try waits for their workers. */
 		clear(master);
 		return;
@@ -411,5 +410,5 @@ void ground_rebuild(struct master *master)
 	master->yard.lost = false;
 	log_line(LOG_WARN, "the IPC objects were made anew, the pools start again");
 	cron_keeper_resume(master->crons);
-	rounds_soon(master);
+	yard_soon(&master->yard);
 }

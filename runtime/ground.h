@@ -7,6 +7,9 @@
 
 #include "master.h"
 
+/* From a rebuild that failed to the next try. */
+#define GROUND_RETRY_MS 2000
+
 /*
  * Join the instance (or make it), become its leader, enter pools and limits, take over living workers, take in the jobs of
  * an earlier run. Everything is undone by ground_leave(); from the join on a guardian sees to it if we are killed.

@@ -13,6 +13,8 @@
 
 /* While jobs are in the table, or workers come and go with them. */
 #define ROUNDS_BUSY_MS 500
+/* A round comes at least so often when nothing is to be done. */
+#define ROUNDS_IDLE_MS 2000
 /* While a pool or a job has a time limit. */
 #define ROUNDS_TIMEOUTS_MS 100
 /* ... and never more often than this. */
@@ -317,7 +319,7 @@ void rounds_now(struct master *master)
 	    uv_timer_get_due_in(&master->round_timer) > ROUNDS_GAP_NS / 1000000u)
 		uv_timer_start(&master->round_timer, timer_fired,
 		               counted             ? next_round_ms(master)
-		               : master->yard.lost ? ROUNDS_IDLE_MS
+		               : master->yard.lost ? GROUND_RETRY_MS
 		                                   : ROUNDS_BUSY_MS,
 		               0);
 }

@@ -9,9 +9,6 @@
 
 #include "master.h"
 
-/* A round comes at least so often when nothing is to be done. */
-#define ROUNDS_IDLE_MS 2000
-
 /* Set up the timer and what the sweep asks for. */
 void rounds_open(struct master *master);
 
