@@ -65,6 +65,14 @@
 	X(NONE, "none")                                                                                                \
 	X(ONE, "one")                                                                                                  \
 	X(ALL, "all")
+/* When a submitted job is on the disk: before it is acknowledged, or some seconds later. */
+#define CFG_SYNCHRONOUS_MAP(X)                                                                                         \
+	X(FULL, "full")                                                                                                \
+	X(NORMAL, "normal")
+/* Who shares a limit: the processes of this machine, or all nodes of the store. */
+#define CFG_SCOPE_MAP(X)                                                                                               \
+	X(LOCAL, "local")                                                                                              \
+	X(CLUSTER, "cluster")
 /* php-fpm's word for how many workers a pool has; the first stands for a pool that does not use it. */
 #define CFG_PM_MAP(X)                                                                                                  \
 	X(NONE, "none")                                                                                                \
@@ -117,6 +125,18 @@ enum cfg_overlap {
 enum cfg_catch_up {
 #define X(name, word) CFG_CATCH_UP_##name,
 	CFG_CATCH_UP_MAP(X)
+#undef X
+};
+
+enum cfg_synchronous {
+#define X(name, word) CFG_SYNCHRONOUS_##name,
+	CFG_SYNCHRONOUS_MAP(X)
+#undef X
+};
+
+enum cfg_scope {
+#define X(name, word) CFG_SCOPE_##name,
+	CFG_SCOPE_MAP(X)
 #undef X
 };
 
@@ -276,6 +296,7 @@ struct cfg_pool {
 	int64_t inbox_mode; /* permissions of its queue */
 	char *inbox_key;    /* NULL: a key of the instance's own; else like that of a limit */
 	int64_t output_max;
+	enum cfg_synchronous synchronous;          /* sqlite: */
 	unsigned char retry_codes[CFG_EXIT_CODES]; /* 1: this exit code of a command means "try again" */
 	struct cfg_process process;
 	struct cfg_use *limits;
@@ -290,6 +311,7 @@ struct cfg_limit {
 	const char *file;
 	int64_t max;     /* 0: no semaphore, only a rate */
 	int64_t rate_ns; /* from one start of a job to the next, of all pools with this limit; 0: none */
+	enum cfg_scope scope;
 	/*
 	 * NULL: a key of the instance's own; else as written: number, 0xHEX, PATH:c, name:TEXT. Only a relative
 	 * PATH is changed: like any path it is taken from the INI's directory and absolute here.
@@ -309,8 +331,13 @@ struct cfg_instance {
 	    workers_room; /* most workers of all pools together, also after scale and reload; 0: twice what is configured */
 	int64_t orphan_timeout_ms; /* workers that lose their master end after this, if no new one comes */
 	char *ipc_group;           /* may use the IPC objects, too: pools with a `user` need it; NULL: nobody */
-	char *pidfile;             /* NULL: none */
-	char *user;                /* the master itself changes to this one at its start; NULL: no */
+	/* Where jobs wait durably: "memory", "sqlite:PATH" (absolute here), or a URI of libpq ("postgresql://..."). */
+	char *store;
+	int64_t history_ms; /* how long the store remembers jobs that are over; 0: not at all */
+	int64_t lease_ms;   /* postgresql: a node that gives no sign for so long is dead, its jobs are others' */
+	char *node;         /* postgresql: name of this machine among the others; NULL: host name and instance */
+	char *pidfile;      /* NULL: none */
+	char *user;         /* the master itself changes to this one at its start; NULL: no */
 	char *log_level;
 	enum cfg_log_format log_format;
 	struct cfg_log log; /* file "": stderr */

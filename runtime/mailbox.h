@@ -1,0 +1,37 @@
+/*
+ * mailbox.h - ask the store about jobs that are not in the table.
+ *
+ * A question goes through the table, as a submission does: the asker takes a slot, writes it there and makes the slot
+ * STORING; the clerk (clerk.h) answers in the same slot. So it needs no connection, any number of processes may ask at
+ * once, and it does not matter whether the master is replaced meanwhile. Without a master the asker waits until its deadline.
+ */
+#ifndef YM_RUNTIME_MAILBOX_H
+#define YM_RUNTIME_MAILBOX_H
+
+#include "dispatch.h"
+#include "payload.h"
+#include "store.h"
+
+/* Does the instance have a store behind its table? */
+bool mailbox_there(const struct instance *instance);
+
+/*
+ * Do the same to `n` jobs (not LOOK). verdicts[i]: what came of ids[i]; STORE_UNTAKEN: nothing, err says why. Returns how many
+ * were answered, from the first on.
+ */
+size_t mailbox_ask(struct instance *instance, enum store_ask ask, const uint64_t *ids, size_t n, uint64_t deadline,
+                   enum store_verdict *verdicts, struct ym_err *err);
+
+/* What the store knows of a job. */
+struct mailbox_look {
+	enum store_verdict verdict; /* OK, NONE */
+	struct job_sh job;          /* moments in it are ym_now_ns(), as in the table */
+	enum job_state state;
+	unsigned attempt;
+	struct payload result; /* of one that is DONE: close it */
+};
+/* 0 with *look; -1: YM_ERR_TIMEOUT, ... */
+int mailbox_look(struct instance *instance, uint64_t id, uint64_t deadline, struct mailbox_look *look,
+                 struct ym_err *err);
+
+#endif

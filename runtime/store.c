@@ -1,0 +1,128 @@
+/* store.c - the kinds of stores, and what their drivers share. */
+#include "store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "text.h"
+
+#define STORE_MEMORY    "memory"
+#define STORE_NOTE_NAME "store"
+
+static const struct store_driver *const drivers[] = {&store_sqlite, &store_postgresql};
+
+int store_driver_of(const char *uri, const struct store_driver **driver, struct ym_err *err)
+{
+	char shown[STORE_SHOWN_MAX];
+	size_t scheme = uri ? strcspn(uri, ":") : 0;
+
+	*driver = NULL;
+	if (!uri || strcmp(uri, STORE_MEMORY) == 0)
+		return 0;
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
+		if (strlen(drivers[i]->scheme) == scheme && strncmp(drivers[i]->scheme, uri, scheme) == 0) {
+			*driver = drivers[i];
+			return 0;
+		}
+	return ym_fail(err, YM_ERR_CONFIG,
+	               "\"%s\" is no store: write memory, sqlite:PATH or postgresql://USER@HOST/DATABASE",
+	               store_shown(uri, shown));
+}
+
+const char *store_shown(const char *uri, char out[STORE_SHOWN_MAX])
+{
+	const char *authority = strstr(uri, "://"), *at, *colon, *secret = strstr(uri, "password=");
+
+	text_copy(out, STORE_SHOWN_MAX, uri);
+	if (secret) {
+		size_t start = (size_t)(secret - uri) + strlen("password=");
+
+		snprintf(out, STORE_SHOWN_MAX, "%.*s***%s",
+		         (int)(start < STORE_SHOWN_MAX ? start : STORE_SHOWN_MAX - 1), uri,
+		         uri + start + strcspn(uri + start, "& "));
+		return out;
+	}
+	at = authority ? strpbrk(authority + 3, "@/?") : NULL;
+	colon = authority ? strchr(authority + 3, ':') : NULL;
+	if (at && *at == '@' && colon && colon < at)
+		snprintf(out, STORE_SHOWN_MAX, "%.*s:***%s", (int)(colon - uri), uri, at);
+	return out;
+}
+
+void store_job_free(struct store_job *job)
+{
+	const struct payload_source *sources[] = {&job->payload, &job->result};
+
+	for (size_t i = 0; i < 2; i++) {
+		free(job->memory[i]);
+		job->memory[i] = NULL;
+		if (job->owned && !sources[i]->data && sources[i]->size > 0)
+			close(sources[i]->fd);
+	}
+	job->owned = false;
+	job->payload = job->result = (struct payload_source){0};
+}
+
+void store_story_free(struct store_story *story)
+{
+	free(story->attempts);
+	*story = (struct store_story){0};
+}
+
+/* ---- the note for commands ------------------------------------------------------------------- */
+
+static void note_path(const char *directory, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s/" STORE_NOTE_NAME, directory);
+}
+
+int store_note(const char *directory, const char *uri, struct ym_err *err)
+{
+	char path[PATH_MAX], temporary[PATH_MAX + 8];
+	size_t length = strlen(uri);
+	int fd;
+	bool good;
+
+	note_path(directory, path);
+	snprintf(temporary, sizeof(temporary), "%s.new", path);
+	unlink(temporary);
+	/* It may hold a password. */
+	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return ym_fail_sys(err, errno, "open(\"%s\") to note where the jobs are stored", temporary);
+	good = write(fd, uri, length) == (ssize_t)length;
+	good = close(fd) == 0 && good;
+	if (good && rename(temporary, path) == 0)
+		return 0;
+	ym_fail_sys(err, errno, "write(\"%s\") to note where the jobs are stored", temporary);
+	unlink(temporary);
+	return -1;
+}
+
+int store_noted(const char *directory, char **uri, struct ym_err *err)
+{
+	char path[PATH_MAX], text[4096];
+	ssize_t n;
+	int fd;
+
+	*uri = NULL;
+	note_path(directory, path);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return ym_fail_sys(err, errno, "open(\"%s\") to know where the jobs are stored", path);
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n < 0)
+		return ym_fail_sys(err, errno, "read(\"%s\") to know where the jobs are stored", path);
+	text[n] = '\0';
+	*uri = strdup(text);
+	return *uri ? 0 : ym_fail(err, YM_ERR_LIMIT, "out of memory");
+}
