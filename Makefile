@@ -14,14 +14,14 @@ SANITIZE ?=
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DYM_VERSION='"$(VERSION)"' -fPIC -fvisibility=hidden -pthread \
               $(WARNINGS) $(SANITIZE) $(CFLAGS)
 # Plugins find the functions of workers/plugin.h in the program itself, but not those of its libraries.
-ALL_LDFLAGS := -rdynamic -Wl,--exclude-libs,libuv_a.a:libinih.a:libjansson.a:libz.a -pthread $(SANITIZE) $(LDFLAGS)
+ALL_LDFLAGS := -rdynamic -Wl,--exclude-libs,libuv_a.a:libinih.a:libjansson.a:libz.a:libsqlite3.a -pthread $(SANITIZE) $(LDFLAGS)
 # Where they come as archives, the program carries its libraries in itself: to find, map and bind shared ones would be a
 # quarter of the time in which a worker is replaced, and a worker needs none of them. SHARED=1 binds to the shared ones.
 # libm is bound to only for what neither the compiler makes into instructions nor libc has, too: with gcc -O2, nothing.
 SHARED ?=
 archive = $(or $(if $(SHARED),,$(filter /%,$(shell $(CC) -print-file-name=$(1)))),$(2))
 LIBS := $(call archive,libuv_a.a,-luv) $(call archive,libinih.a,-linih) $(call archive,libjansson.a,-ljansson) \
-        $(call archive,libz.a,-lz) \
+        $(call archive,libsqlite3.a,-lsqlite3) $(call archive,libz.a,-lz) \
         -Wl,--as-needed -lc -lm -ldl
 
 ROOMS   := ipc config runtime runtime/commands workers
@@ -34,7 +34,7 @@ HEADERS := $(foreach room,$(ROOMS),$(wildcard $(room)/*.h))
 # installed as <yardmaster/client.h>, <yardmaster/ipc.h> and <yardmaster/ipc/...>.
 SONAME      := libyardmaster.so.0
 LIBRARY     := $(BUILD)/$(SONAME)
-LIB_RUNTIME := backlog bell board client client_jobs dispatch index instance lock payload ready share story submit table text \
+LIB_RUNTIME := backlog bell board client client_jobs dispatch index instance lock mailbox payload ready reach share stage story submit submit_stored table text \
                transfer view
 LIB_OBJECTS := $(filter $(BUILD)/obj/ipc/%,$(OBJECTS)) $(LIB_RUNTIME:%=$(BUILD)/obj/runtime/%.o)
 IPC_HEADERS := $(shell sed -n 's|^\#include "ipc/\(.*\)"$$|\1|p' ipc/ipc.h) api.h
@@ -50,10 +50,10 @@ EXAMPLES      := $(BUILD)/examples/ftp_upload.so $(BUILD)/examples/hello.so $(LI
 ALL_C         := $(SOURCES) $(HEADERS) $(wildcard tests/*/*.c tests/*/*.h examples/*/*.[ch])
 
 # What the project needs of Debian, by purpose.
-PACKAGES_BUILD := gcc make pkgconf libc6-dev libuv1-dev libinih-dev libjansson-dev zlib1g-dev
+PACKAGES_BUILD := gcc make pkgconf libc6-dev libuv1-dev libinih-dev libjansson-dev zlib1g-dev libsqlite3-dev
 PACKAGES_DEMO  := libcurl4-openssl-dev vsftpd
 PACKAGES_TEST  := check clang libclang-rt-14-dev mandoc procps util-linux perl php-cli python3 python3-sysv-ipc spin \
-                  tzdata
+                  sqlite3 tzdata
 PACKAGES_BENCH := php-cli supervisor s6 runit
 PACKAGES_LINT  := clang-format clang-tidy cppcheck
 

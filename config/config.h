@@ -65,6 +65,14 @@
 	X(NONE, "none")                                                                                                \
 	X(ONE, "one")                                                                                                  \
 	X(ALL, "all")
+/*
+ * Where jobs wait durably: how such a URI begins, another way to begin it, how it goes on. Behind an empty rest nothing
+ * may follow. All but MEMORY have a driver, see runtime/store.c.
+ */
+#define CFG_STORE_MAP(X)                                                                                               \
+	X(MEMORY, "memory", NULL, "")                                                                                  \
+	X(SQLITE, "sqlite:", NULL, "PATH")                                                                             \
+	X(POSTGRESQL, "postgresql://", "postgres://", "...")
 /* When a submitted job is on the disk: before it is acknowledged, or some seconds later. */
 #define CFG_SYNCHRONOUS_MAP(X)                                                                                         \
 	X(FULL, "full")                                                                                                \
@@ -126,6 +134,13 @@ enum cfg_catch_up {
 #define X(name, word) CFG_CATCH_UP_##name,
 	CFG_CATCH_UP_MAP(X)
 #undef X
+};
+
+enum cfg_store {
+#define X(name, scheme, also, rest) CFG_STORE_##name,
+	CFG_STORE_MAP(X)
+#undef X
+	    CFG_STORES
 };
 
 enum cfg_synchronous {

@@ -5,6 +5,7 @@
 
 #include "nearest.h"
 #include "options.h"
+#include "store_uri.h"
 
 /* Where the field at `offset` is set; else the header. */
 static struct cfg_place place_of(const struct cfg_section *section, enum cfg_kind kind, size_t offset)
@@ -141,6 +142,63 @@ static void check_room(struct cfg_loader *load, int64_t workers)
 		                 (long long)room, (long long)workers);
 }
 
+/* ---- the store --------------------------------------------------------------------------------- */
+
+/* `store` cannot be told when its line was refused: nothing follows from it then. */
+static bool store_known(const struct cfg_loader *load)
+{
+	const struct cfg_section *section = load->single[CFG_YARDMASTER];
+	const struct cfg_entry *entry =
+	    section ? cfg_section_entry(section, CFG_YARDMASTER, offsetof(struct cfg_instance, store)) : NULL;
+
+	return !entry || !entry->refused;
+}
+
+/* An option that is there for one kind of store. */
+static void note_idle(struct cfg_loader *load, const struct cfg_section *section, enum cfg_kind kind, size_t offset,
+                      enum cfg_store needed)
+{
+	const struct cfg_entry *entry = section ? cfg_section_entry(section, kind, offset) : NULL;
+
+	if (entry && !entry->refused && cfg_store_kind(load->out->instance.store) != needed)
+		cfg_note(load, entry->at, "`%s` has no effect: it is for `store = %s`", entry->name,
+		         cfg_store_word(needed));
+}
+
+static void check_history(struct cfg_loader *load, const struct cfg_section *section)
+{
+	const struct cfg_entry *entry =
+	    section ? cfg_section_entry(section, CFG_YARDMASTER, offsetof(struct cfg_instance, history_ms)) : NULL;
+
+	if (entry && !entry->refused && cfg_store_kind(load->out->instance.store) == CFG_STORE_MEMORY)
+		cfg_note(
+		    load, entry->at,
+		    "`history` has no effect: with `store = memory`, jobs that are over are kept for `result_ttl`");
+}
+
+static void check_store(struct cfg_loader *load)
+{
+	const struct config *config = load->out;
+	const struct cfg_section *section = load->single[CFG_YARDMASTER];
+
+	check_history(load, section);
+	note_idle(load, section, CFG_YARDMASTER, offsetof(struct cfg_instance, lease_ms), CFG_STORE_POSTGRESQL);
+	note_idle(load, section, CFG_YARDMASTER, offsetof(struct cfg_instance, node), CFG_STORE_POSTGRESQL);
+	for (size_t i = 0; i < config->npools; i++)
+		note_idle(load, load->sections[CFG_POOL][i], CFG_POOL, offsetof(struct cfg_pool, synchronous),
+		          CFG_STORE_SQLITE);
+	for (size_t i = 0; i < config->nlimits; i++) {
+		section = load->sections[CFG_LIMIT][i];
+		if (config->limits[i].scope == CFG_SCOPE_CLUSTER && config->limits[i].max &&
+		    cfg_store_kind(config->instance.store) != CFG_STORE_POSTGRESQL)
+			cfg_problems_add(load->problems,
+			                 place_of(section, CFG_LIMIT, offsetof(struct cfg_limit, scope)),
+			                 "scope = cluster takes a store that all machines share: set `store = %s` in "
+			                 "%s, or remove this line",
+			                 cfg_store_word(CFG_STORE_POSTGRESQL), cfg_kind_header(CFG_YARDMASTER));
+	}
+}
+
 void cfg_crosscheck(struct cfg_loader *load)
 {
 	const struct config *config = load->out;
@@ -163,5 +221,7 @@ void cfg_crosscheck(struct cfg_loader *load)
 		                 (long long)workers, CFG_WORKERS_MAX);
 	else
 		check_room(load, workers);
+	if (store_known(load))
+		check_store(load);
 	cfg_crosscheck_process(load);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "array.h"
+#include "store_uri.h"
 
 #define SHOWN_MAX 60 /* bytes of a value in a line for people */
 
@@ -33,12 +34,37 @@ static void free_change(struct cfg_change *change)
 	free(change->options);
 }
 
+/* What people see of the two URIs of a store. -1 when out of memory. */
+static int hide_passwords(struct cfg_option_change *change)
+{
+	char **texts[] = {&change->from, &change->to}, shown[CFG_STORE_SHOWN_MAX];
+
+	for (size_t i = 0; i < 2; i++) {
+		char *copy = strdup(cfg_store_shown(*texts[i], shown));
+
+		if (!copy)
+			return -1;
+		free(*texts[i]);
+		*texts[i] = copy;
+	}
+	if (strcmp(change->from, change->to))
+		return 0;
+	free(change->to);
+	change->to = strdup("the same with another password");
+	return change->to ? 0 : -1;
+}
+
 /* 0, also if both are the same; -1 when out of memory. */
 static int compare_option(const struct cfg_option *option, const void *old, const void *new, struct cfg_change *change)
 {
 	struct cfg_option_change *options, item = {option, text_of(option, old), text_of(option, new)};
 	bool same = item.from && item.to && !strcmp(item.from, item.to);
 
+	if (item.from && item.to && !same && option->type == CFG_STORE && hide_passwords(&item)) {
+		free(item.from);
+		free(item.to);
+		return -1;
+	}
 	options = item.from && item.to && !same ? cfg_room(change->options, change->count, sizeof(*options)) : NULL;
 	if (!options) {
 		free(item.from);

@@ -20,7 +20,9 @@
 /* clang-format off */
 #define WORDS(...) (const char *const[]) {__VA_ARGS__, NULL}
 #define CHOICE_WORD(name, word) word,
-#define CHOICES(map) (const char *const[]) {map(CHOICE_WORD) NULL}
+#define CHOICE_LIST(...) (const char *const[]) {__VA_ARGS__ NULL}
+#define CHOICES(map) CHOICE_LIST(map(CHOICE_WORD))
+#define STORE_WORD(name, scheme, also, rest) scheme rest,
 #define LEVEL_WORD(name, level) " " #name "=" #level
 #define NONE  CFG_EFFECT_NONE
 #define LIVE  CFG_EFFECT_LIVE
@@ -160,6 +162,16 @@ static const struct cfg_option options[] = {
 	 .help = "file with the process number of the master"},
 	{CFG_YARDMASTER, START, "user", .type = CFG_USER, AT(cfg_instance, user),
 	 .help = "the master itself changes to this user"},
+	{CFG_YARDMASTER, START, "store", .type = CFG_STORE, AT(cfg_instance, store), .preset = "memory",
+	 .choices = CHOICE_LIST(CFG_STORE_MAP(STORE_WORD)), .topic = "where jobs wait",
+	 .help = "memory: until a reboot; sqlite: in a file; postgresql: in a database that many machines share"},
+	{CFG_YARDMASTER, START, "history", .type = CFG_DURATION, AT(cfg_instance, history_ms), .max = 10 * YEAR,
+	 .preset = "7d", .help = "how long the store remembers jobs that are over; 0: not at all"},
+	{CFG_YARDMASTER, START, "lease", .type = CFG_DURATION, AT(cfg_instance, lease_ms), .min = SECONDS,
+	 .max = 3600 * SECONDS, .preset = "10s",
+	 .help = "postgresql: a machine that gives no sign for so long is dead, others run its jobs"},
+	{CFG_YARDMASTER, START, "node", .type = CFG_NAME, AT(cfg_instance, node),
+	 .help = "postgresql: name of this machine among the others; without it made from host name and instance"},
 	{CFG_YARDMASTER, LIVE, "log_level", {"loglevel"}, .type = CFG_ENUM, AT(cfg_instance, log_level),
 	 .preset = "info", .topic = "log of the master", .choices = WORDS("debug", "info", "warn", "error"),
 	 .help = "least important message that is logged"},
@@ -247,6 +259,9 @@ static const struct cfg_option options[] = {
 	 .preset = "1m", .help = "a waiting job gains one level of priority each time this has passed"},
 	{CFG_POOL, LIVE, "rate", .type = CFG_RATE, AT(cfg_pool, rate_ns),
 	 .help = "most starts of jobs: 10/s, 0.5/h; at most 1000000/s"},
+	{CFG_POOL, LIVE, "synchronous", .type = CFG_CHOICE, AT(cfg_pool, synchronous),
+	 .choices = CHOICES(CFG_SYNCHRONOUS_MAP), .preset = "full",
+	 .help = "sqlite: full: a submitted job is on the disk before it is acknowledged; normal: a moment later"},
 	{CFG_POOL, ROLL, "limits", .type = CFG_USES, AT(cfg_pool, limits), BESIDE(cfg_pool, nlimits),
 	 .help = "the [limit:NAME]s of which each job holds UNITS (or 1) while it runs, separated by commas"},
 	{CFG_POOL, START, "inbox", .type = CFG_BOOLEAN, AT(cfg_pool, inbox), .preset = "no", .topic = "inbox",
@@ -264,6 +279,9 @@ static const struct cfg_option options[] = {
 	 .help = "most starts of jobs of all pools with this limit: 10/s, 0.5/h; at most 1000000/s"},
 	{CFG_LIMIT, START, "key", .type = CFG_KEY, AT(cfg_limit, key), .needs = "max",
 	 .help = "semaphore key to share with other programs: number, 0xHEX, PATH:c (ftok) or name:TEXT (crc32)"},
+	{CFG_LIMIT, START, "scope", .type = CFG_CHOICE, AT(cfg_limit, scope), .choices = CHOICES(CFG_SCOPE_MAP),
+	 .preset = "local", .needs = "max",
+	 .help = "who shares the units: this machine, or all that have the same store of postgresql"},
 
 	{CFG_PROGRAM, ROLL, "command", .type = CFG_COMMAND, AT(cfg_program, command),
 	 BESIDE(cfg_program, command_words), .required = true, .template = true, .topic = "the program",

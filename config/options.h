@@ -39,6 +39,7 @@ enum cfg_effect {
 	X(ZONE, "name of a time zone", cfg_set_zone, cfg_forget_text, cfg_show_text, NULL, NULL)                       \
 	X(SCHEDULE, "M H D M W or @every TIME", cfg_set_schedule, cfg_forget_text, cfg_show_text, NULL, NULL)          \
 	X(LOGFILE, "path", cfg_set_logfile, cfg_forget_text, cfg_show_logfile, NULL, NULL)                             \
+	X(STORE, "", cfg_set_store, cfg_forget_text, cfg_show_text, NULL, NULL)                                        \
 	X(ENUM, "", cfg_set_enum, cfg_forget_text, cfg_show_text, NULL, NULL)                                          \
 	X(CHOICE, "", cfg_set_choice, NULL, cfg_show_choice, NULL, NULL)                                               \
 	X(AUTORESTART, "", cfg_set_autorestart, NULL, cfg_show_choice, NULL, NULL)                                     \

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "array.h"
+#include "store_uri.h"
 
 #define SHOWN_MAX 40 /* bytes of a value that a message quotes */
 
@@ -114,8 +115,11 @@ void cfg_problems_sort(struct cfg_problems *problems)
 
 const char *cfg_excerpt(const char *text, char out[CFG_EXCERPT_MAX])
 {
-	size_t length = strnlen(text, SHOWN_MAX + 1), used = 0;
+	char shown[CFG_STORE_SHOWN_MAX];
+	size_t length = strnlen(cfg_store_shown(text, shown), SHOWN_MAX + 1), used = 0;
 	int cut = length > SHOWN_MAX;
+
+	text = shown;
 
 	if (cut) {
 		length = SHOWN_MAX;

@@ -34,7 +34,7 @@ void cfg_problems_sort(struct cfg_problems *problems);
 
 /*
  * A value as it can stand in a message: long ones are cut at a UTF-8 boundary and end in "...", control bytes
- * are written as \xNN. Returns `out`.
+ * are written as \xNN, passwords of URIs as ***. Returns `out`.
  */
 const char *cfg_excerpt(const char *text, char out[CFG_EXCERPT_MAX]);
 

@@ -62,4 +62,7 @@ cfg_forgetter cfg_forget_ready, cfg_forget_command;
 cfg_shower cfg_show_ready;
 cfg_parser cfg_parse_signal, cfg_parse_rlimit;
 
+/* store_uri.c */
+cfg_setter cfg_set_store;
+
 #endif

@@ -52,6 +52,9 @@ static bool unfinished(uint64_t word, const struct job_sh *job, unsigned arg)
 {
 	(void)job;
 	(void)arg;
+	/* The store has those, or nobody was told that they are accepted. */
+	if ((word_flags(word) & JOB_STORED) || word_state(word) == JOB_STORING)
+		return false;
 	if (word_state(word) == JOB_BURIED)
 		return true;
 	return word_state(word) != JOB_FILLING && !job_state_over(word_state(word)) && !(word_flags(word) & JOB_CANCEL);

@@ -18,6 +18,12 @@ static const char *const worker_words[] = {
 #undef X
 };
 
+static const char *const store_words[] = {
+#define X(name, word) word,
+    BOARD_STORE_MAP(X)
+#undef X
+};
+
 static const char *const pool_words[] = {
 #define X(name, word) word,
     BOARD_POOL_MAP(X)
@@ -44,6 +50,21 @@ const char *board_counter_word(enum board_counter counter)
 const char *board_pool_word(unsigned state)
 {
 	return state < sizeof(pool_words) / sizeof(pool_words[0]) ? pool_words[state] : "?";
+}
+
+const char *board_store_word(unsigned state)
+{
+	return state < sizeof(store_words) / sizeof(store_words[0]) ? store_words[state] : "?";
+}
+
+const char *board_trouble(const struct board_sh *board, char text[BOARD_REASON_MAX])
+{
+	const struct board_store_sh *store = &board->store;
+
+	text[0] = '\0';
+	if (atomic_load(&store->state) == BOARD_STORE_TROUBLE)
+		board_reason_read(store->trouble, &store->trouble_version, text);
+	return text;
 }
 
 const char *board_recycled_word(unsigned why)

@@ -4,10 +4,11 @@
  *   offset                       part
  *   0                            segment head (ipc/segment.h), name "board"
  *   64                           instance: one row, written by the master
- *   320                          64 pool rows     x 448, written by the master
- *   28992                        64 limit rows    x 128, written by the master
- *   37184                        1024 program rows x 384, one a process of a [program:], written by the master
- *   430400                       worker rows      x 640, each written by its worker alone (but `order`: the master)
+ *   320                          store: one row, 512, written by the master
+ *   832                          64 pool rows     x 448, written by the master
+ *   29504                        64 limit rows    x 128, written by the master
+ *   37696                        1024 program rows x 384, one a process of a [program:], written by the master
+ *   430912                       worker rows      x 640, each written by its worker alone (but `order`: the master)
  *
  * Viewers attach read-only and can disturb nobody. A number stands in an atomic of its own. What must be seen together
  * (a worker's job, its progress) stands in a record that is kept twice: the writer fills the copy that is not current
@@ -30,7 +31,7 @@
 #include "table.h"
 
 #define BOARD_NAME    "board"
-#define BOARD_VERSION 3
+#define BOARD_VERSION 4
 
 #define BOARD_NOTE_MAX   80
 #define BOARD_PROGRAMS   1024
@@ -101,6 +102,36 @@ struct board_instance_sh {
 	char zeroes[156];
 };
 _Static_assert(sizeof(struct board_instance_sh) == 256, "layout above");
+
+/* The store behind the table: name, word. NONE: there is only the table. */
+#define BOARD_STORE_MAP(X)                                                                                             \
+	X(NONE, "memory")                                                                                              \
+	X(OPENING, "opening")                                                                                          \
+	X(WORKING, "working")                                                                                          \
+	X(TROUBLE, "in trouble")                                                                                       \
+	X(CLOSED, "closed")
+
+#define X(name, word) BOARD_STORE_##name,
+enum board_store_state { BOARD_STORE_MAP(X) };
+#undef X
+
+/* Written by the clerk, a thread of the master. */
+struct board_store_sh {
+	char shown[128];        /* its URI without a password */
+	_Atomic uint32_t state; /* enum board_store_state */
+	uint32_t zero;
+	_Atomic uint64_t since;           /* of the state */
+	_Atomic uint64_t commits;         /* go up: transactions, ... */
+	_Atomic uint64_t submitted;       /* ... jobs accepted, ... */
+	_Atomic uint64_t recorded;        /* ... changes of jobs written, ... */
+	_Atomic uint64_t fetched;         /* ... jobs brought into the table, ... */
+	_Atomic uint64_t refused;         /* ... submissions that could not be stored */
+	_Atomic uint64_t commit_ns;       /* how long the last transaction took */
+	_Atomic uint64_t trouble_version; /* odd while `trouble` is written */
+	char trouble[BOARD_REASON_MAX];   /* TROUBLE: why */
+	char zeroes[144];
+};
+_Static_assert(sizeof(struct board_store_sh) == 512, "layout above");
 
 /* Of a pool as a whole: name, word. */
 #define BOARD_POOL_MAP(X)                                                                                              \
@@ -229,15 +260,16 @@ _Static_assert(sizeof(struct board_worker_sh) == 640, "layout above");
 struct board_sh {
 	struct ym_seg_head_sh head;
 	struct board_instance_sh instance;
+	struct board_store_sh store;
 	struct board_pool_sh pools[TABLE_POOLS];    /* same index as in the table */
 	struct board_limit_sh limits[TABLE_LIMITS]; /* likewise */
 	struct board_program_sh programs[BOARD_PROGRAMS];
 	struct board_worker_sh workers[];
 };
-_Static_assert(offsetof(struct board_sh, pools) == 320, "layout above");
-_Static_assert(offsetof(struct board_sh, limits) == 28992, "layout above");
-_Static_assert(offsetof(struct board_sh, programs) == 37184, "layout above");
-_Static_assert(offsetof(struct board_sh, workers) == 430400, "layout above");
+_Static_assert(offsetof(struct board_sh, pools) == 832, "layout above");
+_Static_assert(offsetof(struct board_sh, limits) == 29504, "layout above");
+_Static_assert(offsetof(struct board_sh, programs) == 37696, "layout above");
+_Static_assert(offsetof(struct board_sh, workers) == 430912, "layout above");
 
 /*
  * Tell the worker of a row to end when its job is over. True when it must be woken with SIGUSR1; a busy one must not:
@@ -267,9 +299,13 @@ int board_check(const struct board_sh *board, size_t size, struct ym_err *err);
 void board_reason_write(char *to, _Atomic uint64_t *version, const char *text);
 void board_reason_read(const char *from, const _Atomic uint64_t *version, char *text);
 
+/* What is wrong with the store, "": nothing. Returns `text`. */
+const char *board_trouble(const struct board_sh *board, char text[BOARD_REASON_MAX]);
+
 const char *board_counter_word(enum board_counter counter);
 const char *board_pool_word(unsigned state);
 const char *board_recycled_word(unsigned why);
+const char *board_store_word(unsigned state);
 const char *board_master_word(unsigned state);
 const char *board_worker_word(unsigned state);
 

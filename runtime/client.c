@@ -9,10 +9,11 @@
 
 #include "../ipc/sys.h"
 #include "client_self.h"
+#include "stage.h"
 #include "submit.h"
 
 /* Handed to the runtime at once; as many as it takes together anyway. */
-#define CHUNK 64
+#define CHUNK 256
 
 /* Longer spans of time are a mistake, and nanoseconds would overflow. */
 #define SPAN_MAX_MS (INT64_C(100) * 366 * 24 * 3600 * 1000)
@@ -202,65 +203,86 @@ int ym_client_submit(struct ym_client *client, const struct ym_submit *job, stru
 
 /* ---- change ---------------------------------------------------------------------------------- */
 
-int client_job(const struct ym_client *client, const struct ym_job_ref *job, uint64_t *word, struct ym_err *err)
+int client_unknown(const struct ym_job_ref *job, struct ym_err *err)
 {
-	struct table_sh *table = client->instance.table;
+	return ym_fail(err, YM_ERR_GONE, "job %llu is no longer known: it is over, and its result is no longer kept",
+	               (unsigned long long)job->id);
+}
+
+int client_job(const struct ym_client *client, const struct ym_job_ref *job, struct job_ref *at, uint64_t *word,
+               struct ym_err *err)
+{
+	const struct table_sh *table = client->instance.table;
 
 	if (client_check(client, err) < 0)
 		return -1;
 	if (job->slot >= table->slots || job->id == 0)
 		return ym_fail(err, YM_ERR_USAGE, "this names no job: id %llu, slot %u", (unsigned long long)job->id,
 		               job->slot);
-	*word = atomic_load(&table->words[job->slot]);
-	/* A name from an earlier generation of the instance: slot and generation may be those of another job by chance. */
-	if (word_gen(*word) == job->gen && word_state(*word) != JOB_FREE && word_state(*word) != JOB_FILLING &&
-	    table_job(table, job->slot)->id == job->id)
+	/* A name from an earlier generation of the instance may be that of another job by chance, but for the id. */
+	*at = (struct job_ref){job->id, job->slot, job->gen};
+	if (reach_find(&client->instance, at, word) == 0)
 		return 0;
-	return ym_fail(err, YM_ERR_GONE, "job %llu is no longer known: it is over, and its result is no longer kept",
-	               (unsigned long long)job->id);
+	return table_stored(table) ? 1 : client_unknown(job, err);
 }
 
-typedef int change_fn(struct instance *instance, struct job_ref ref, struct ym_err *err);
-
-static int change(struct ym_client *client, const struct ym_job_ref *job, change_fn *how, struct ym_err *err)
+static int change(struct ym_client *client, const struct ym_job_ref *job, enum store_ask ask, struct ym_err *err)
 {
+	struct ym_err why = {0};
+	struct job_ref at;
+	enum reach_end end;
 	uint64_t word;
-	int result;
 
-	if (client_job(client, job, &word, err) < 0)
+	if (client_job(client, job, &at, &word, err) < 0)
 		return -1;
-	result = how(&client->instance, client_ref(job), err);
-	return instance_gone(&client->instance, err) ? -1 : result;
+	reach_jobs(&client->instance, ask, &job->id, 1, ym_deadline(STAGE_PATIENCE_MS), &end, &why);
+	if (instance_gone(&client->instance, err))
+		return -1;
+	switch (end) {
+	case REACH_DONE:
+	case REACH_ASKED:
+		return 0;
+	case REACH_CANNOT:
+		return 1;
+	case REACH_NONE:
+		return client_unknown(job, err);
+	case REACH_KEY:
+		return ym_fail(err, YM_ERR_NO, "another job with the unique key of job %llu waits or runs",
+		               (unsigned long long)job->id);
+	default:
+		if (err)
+			*err = why;
+		return -1;
+	}
 }
 
 int ym_client_cancel(struct ym_client *client, const struct ym_job_ref *job, struct ym_err *err)
 {
-	return change(client, job, dispatch_cancel, err);
+	return change(client, job, STORE_CANCEL, err);
 }
 
 int ym_client_bury(struct ym_client *client, const struct ym_job_ref *job, struct ym_err *err)
 {
-	return change(client, job, dispatch_bury, err);
+	return change(client, job, STORE_BURY, err);
 }
 
 int ym_client_kick(struct ym_client *client, const struct ym_job_ref *job, struct ym_err *err)
 {
-	return change(client, job, dispatch_kick, err);
+	return change(client, job, STORE_KICK, err);
 }
 
 int ym_client_delete(struct ym_client *client, const struct ym_job_ref *job, struct ym_err *err)
 {
-	return change(client, job, dispatch_delete, err);
-}
-
-static int forget(struct instance *instance, struct job_ref ref, struct ym_err *err)
-{
-	(void)err;
-	dispatch_forget(instance, ref);
-	return 0;
+	return change(client, job, STORE_DELETE, err);
 }
 
 int ym_client_forget(struct ym_client *client, const struct ym_job_ref *job, struct ym_err *err)
 {
-	return change(client, job, forget, err);
+	struct job_ref at;
+	uint64_t word;
+	int where = client_job(client, job, &at, &word, err);
+
+	if (where == 0)
+		dispatch_forget(&client->instance, at);
+	return where < 0 || instance_gone(&client->instance, err) ? -1 : 0;
 }

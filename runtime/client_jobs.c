@@ -2,13 +2,19 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../ipc/sys.h"
 #include "client_self.h"
 #include "payload.h"
+#include "stage.h"
 #include "text.h"
 #include "view.h"
 
 /* How long to sleep at once: nobody wakes who sleeps in an instance that was removed by hand. */
 #define LOOK_MS 1000
+
+/* From one question to the store to the next, at first and at most. */
+#define STORE_NAP_NS     UINT64_C(5000000)
+#define STORE_NAP_MAX_NS UINT64_C(250000000)
 
 /* A job that changes while it is read is read again. */
 #define TRIES 100
@@ -55,21 +61,90 @@ static uint64_t next_look(uint64_t deadline)
 	return look < deadline ? look : deadline;
 }
 
-/* 0 over, with its word; 1 the time has passed; 2 not known any more; -1: err. */
-static int await(struct ym_client *client, const struct ym_job_ref *job, uint64_t deadline, uint64_t *word,
-                 struct ym_err *err)
+/* How a wait came out. */
+enum awaited {
+	AWAITED_FAILED = -1, /* err */
+	AWAITED_OVER,        /* in the table: `at`, `word` */
+	AWAITED_LATE,        /* the time has passed */
+	AWAITED_UNKNOWN,     /* nobody knows it any more: err */
+	AWAITED_STORED,      /* over, and the store knows how: `look` */
+};
+
+struct await {
+	struct job_ref at;
+	uint64_t word;
+	struct mailbox_look look; /* STORED: its result is to be closed */
+};
+
+/* Ask the store: is it over? LATE: not yet, or it cannot say. */
+static enum awaited ask_store(struct ym_client *client, const struct ym_job_ref *job, uint64_t deadline,
+                              struct await *await, struct ym_err *err)
+{
+	uint64_t least = ym_deadline(LOOK_MS);
+	struct ym_err why;
+
+	if (mailbox_look(&client->instance, job->id, deadline > least ? least : deadline, &await->look, &why) < 0) {
+		payload_close(&await->look.result);
+		return instance_gone(&client->instance, err) ? AWAITED_FAILED : AWAITED_LATE;
+	}
+	if (await->look.verdict == STORE_NONE) {
+		client_unknown(job, err);
+		return AWAITED_UNKNOWN;
+	}
+	if (job_state_over(await->look.state))
+		return AWAITED_STORED;
+	payload_close(&await->look.result);
+	return AWAITED_LATE;
+}
+
+/* In the table for as long as it is there. LATE: look again. */
+static enum awaited await_once(struct ym_client *client, const struct ym_job_ref *job, uint64_t deadline, int *where,
+                               struct await *await, struct ym_err *err)
 {
 	struct instance *instance = &client->instance;
 	int result;
 
-	if (client_job(client, job, word, err) < 0)
-		return err->class == YM_ERR_GONE && !instance_gone(instance, err) ? 2 : -1;
-	do {
-		result = dispatch_wait(instance, client_ref(job), next_look(deadline), word, err);
-		if (result != 0 && instance_gone(instance, err))
-			return -1;
-	} while (result == 1 && ym_now_ns() < deadline);
-	return result < 0 ? 2 : result;
+	*where = client_job(client, job, &await->at, &await->word, err);
+	if (*where < 0)
+		return err->class == YM_ERR_GONE && !instance_gone(instance, err) ? AWAITED_UNKNOWN : AWAITED_FAILED;
+	if (*where == 1)
+		return ask_store(client, job, ym_deadline(LOOK_MS), await, err);
+	result = dispatch_wait(instance, await->at, next_look(deadline), &await->word, err);
+	if (result == 0)
+		return AWAITED_OVER;
+	if (instance_gone(instance, err))
+		return AWAITED_FAILED;
+	return result < 0 && !table_stored(instance->table) ? AWAITED_UNKNOWN : AWAITED_LATE;
+}
+
+static enum awaited await(struct ym_client *client, const struct ym_job_ref *job, uint64_t deadline,
+                          struct await *await, struct ym_err *err)
+{
+	uint64_t nap = STORE_NAP_NS;
+
+	for (;;) {
+		int where;
+		enum awaited over = await_once(client, job, deadline, &where, await, err);
+		uint64_t now = ym_now_ns();
+
+		if (over != AWAITED_LATE || now >= deadline)
+			return over;
+		/* Nobody wakes who waits for a job that is only in the store. */
+		if (where == 1) {
+			ym_nap((long)(deadline - now < nap ? deadline - now : nap));
+			nap = nap < STORE_NAP_MAX_NS ? 2 * nap : nap;
+		}
+	}
+}
+
+static void take_bytes(struct ym_job_result *result, struct payload *payload)
+{
+	result->data = payload->data;
+	result->size = payload->size;
+	/* The bytes are all that is kept. */
+	result->memory = payload->memory;
+	result->mapped = payload->mapped;
+	payload->memory = NULL;
 }
 
 /* 0, -1; 1: it changed while it was read (kicked, or its slot was used again). */
@@ -88,16 +163,23 @@ static int read_result(struct instance *instance, struct job_ref ref, uint64_t w
 		opened = payload_open_result(instance->directory, job, ref.slot, &payload, err);
 	atomic_thread_fence(memory_order_acquire);
 	same = word_same(atomic_load(&instance->table->words[ref.slot]), word);
-	if (same && opened == 0) {
-		result->data = payload.data;
-		result->size = payload.size;
-		/* The bytes are all that is kept. */
-		result->memory = payload.memory;
-		result->mapped = payload.mapped;
-		payload.memory = NULL;
-	}
+	if (same && opened == 0)
+		take_bytes(result, &payload);
 	payload_close(&payload);
 	return same ? opened : 1;
+}
+
+/* As the store has it. */
+static void give_stored(struct mailbox_look *look, struct ym_job_result *result)
+{
+	if (result) {
+		*result = (struct ym_job_result){
+		    .state = shown(look->state), .attempt = look->attempt, .crashes = look->job.crashes};
+		memcpy(result->error, look->job.error, sizeof(result->error) - 1);
+		if (look->state == JOB_DONE)
+			take_bytes(result, &look->result);
+	}
+	payload_close(&look->result);
 }
 
 void ym_job_result_free(struct ym_job_result *result)
@@ -112,71 +194,110 @@ void ym_job_result_free(struct ym_job_result *result)
 int ym_client_wait(struct ym_client *client, const struct ym_job_ref *job, int64_t timeout_ms,
                    struct ym_job_result *result, struct ym_err *err)
 {
-	uint64_t deadline = ym_deadline(timeout_ms), word;
+	uint64_t deadline = ym_deadline(timeout_ms);
 	struct ym_err ignored = {0};
-	int over;
+	struct await found;
+	int read;
 
 	err = err ? err : &ignored;
 	for (;;) {
-		over = await(client, job, deadline, &word, err);
-		if (over != 0 || !result)
-			return over == 2 ? -1 : over;
-		over = read_result(&client->instance, client_ref(job), word, result, err);
-		if (over <= 0)
-			return over;
+		switch (await(client, job, deadline, &found, err)) {
+		case AWAITED_STORED:
+			give_stored(&found.look, result);
+			return 0;
+		case AWAITED_OVER:
+			break;
+		case AWAITED_LATE:
+			return 1;
+		default:
+			return -1;
+		}
+		if (!result)
+			return 0;
+		read = read_result(&client->instance, found.at, found.word, result, err);
+		if (read <= 0)
+			return read;
 	}
 }
 
 int ym_client_wait_all(struct ym_client *client, const struct ym_job_ref *jobs, size_t n, int64_t timeout_ms,
                        struct ym_err *err)
 {
-	uint64_t deadline = ym_deadline(timeout_ms), word;
+	uint64_t deadline = ym_deadline(timeout_ms);
 	struct ym_err ignored = {0};
+	struct await found;
 
 	err = err ? err : &ignored;
 	for (size_t i = 0; i < n; i++) {
-		int over = await(client, &jobs[i], deadline, &word, err);
+		enum awaited over = await(client, &jobs[i], deadline, &found, err);
 
-		if (over == 1 || over < 0)
-			return over;
+		if (over == AWAITED_STORED)
+			give_stored(&found.look, NULL);
+		if (over == AWAITED_LATE || over == AWAITED_FAILED)
+			return over == AWAITED_LATE ? 1 : -1;
 	}
 	return client_check(client, err);
 }
 
-/* Is it over, or does its word say now that somebody waits? 0 over, 1 it says so (*seen), -1 err. */
-static int prepare(struct ym_client *client, const struct ym_job_ref *job, uint64_t *seen, struct ym_err *err)
+/* The jobs of a wait for any of them that are in the table. */
+struct sleepers {
+	uint32_t slots[YM_WAIT_ANY_MAX];
+	uint64_t seen[YM_WAIT_ANY_MAX];
+	unsigned n;
+	bool others; /* some are only in the store */
+};
+
+/* Is it over, or does its word say now that somebody waits? 0 over, 1 it is noted, -1 err. */
+static int prepare(struct ym_client *client, const struct ym_job_ref *job, struct sleepers *sleepers,
+                   struct ym_err *err)
 {
 	struct table_sh *table = client->instance.table;
+	struct await found;
+	enum awaited over;
+	int where = client_job(client, job, &found.at, &found.word, err);
 
-	if (client_job(client, job, seen, err) < 0)
+	if (where < 0)
 		return err->class == YM_ERR_GONE ? 0 : -1;
-	while (word_gen(*seen) == job->gen && !job_state_over(word_state(*seen))) {
-		if (word_flags(*seen) & JOB_WAITED)
-			return 1;
-		if (table_cas(table, job->slot, seen, *seen | JOB_WAITED)) {
-			*seen |= JOB_WAITED;
-			return 1;
-		}
+	if (where == 1) {
+		over = ask_store(client, job, ym_deadline(LOOK_MS), &found, err);
+		if (over == AWAITED_STORED)
+			give_stored(&found.look, NULL);
+		sleepers->others = true;
+		return over == AWAITED_FAILED ? -1 : over == AWAITED_LATE;
+	}
+	while (word_gen(found.word) == found.at.gen && !job_state_over(word_state(found.word))) {
+		bool said = word_flags(found.word) & JOB_WAITED;
+
+		if (!said && !table_cas(table, found.at.slot, &found.word, found.word | JOB_WAITED))
+			continue;
+		sleepers->slots[sleepers->n] = found.at.slot;
+		sleepers->seen[sleepers->n++] = found.word | JOB_WAITED;
+		return 1;
 	}
 	return 0;
 }
 
-static int sleep_on_all(struct ym_client *client, const struct ym_job_ref *jobs, const uint64_t *seen, size_t n,
-                        uint64_t deadline, struct ym_err *err)
+static int sleep_on_any(struct ym_client *client, const struct sleepers *sleepers, uint64_t deadline,
+                        struct ym_err *err)
 {
-	uint32_t slots[YM_WAIT_ANY_MAX];
+	uint64_t until = next_look(deadline), soon = ym_now_ns() + STORE_NAP_MAX_NS;
 	int sys;
 
-	for (size_t i = 0; i < n; i++)
-		slots[i] = jobs[i].slot;
-	sys = table_sleep_any(client->instance.table, slots, seen, (unsigned)n, deadline);
-	return sys ? ym_fail_sys(err, sys, "futex_waitv() for one of %zu jobs (Linux 5.16 or newer has it)", n) : 0;
+	if (sleepers->others && soon < until)
+		until = soon;
+	if (sleepers->n == 0) {
+		ym_nap(until > ym_now_ns() ? (long)(until - ym_now_ns()) : 1);
+		return 0;
+	}
+	sys = table_sleep_any(client->instance.table, sleepers->slots, sleepers->seen, sleepers->n, until);
+	return sys ? ym_fail_sys(err, sys, "futex_waitv() for one of %u jobs (Linux 5.16 or newer has it)", sleepers->n)
+	           : 0;
 }
 
 int ym_client_wait_any(struct ym_client *client, const struct ym_job_ref *jobs, size_t n, int64_t timeout_ms,
                        size_t *which, struct ym_err *err)
 {
-	uint64_t deadline = ym_deadline(timeout_ms), seen[YM_WAIT_ANY_MAX];
+	uint64_t deadline = ym_deadline(timeout_ms);
 	struct ym_err ignored = {0};
 
 	err = err ? err : &ignored;
@@ -184,8 +305,10 @@ int ym_client_wait_any(struct ym_client *client, const struct ym_job_ref *jobs, 
 		return ym_fail(err, YM_ERR_USAGE, "cannot wait for one of %zu jobs: 1 to %d are possible", n,
 		               YM_WAIT_ANY_MAX);
 	for (;;) {
+		struct sleepers sleepers = {.n = 0};
+
 		for (size_t i = 0; i < n; i++) {
-			int waits = prepare(client, &jobs[i], &seen[i], err);
+			int waits = prepare(client, &jobs[i], &sleepers, err);
 
 			*which = i;
 			if (waits <= 0)
@@ -195,7 +318,7 @@ int ym_client_wait_any(struct ym_client *client, const struct ym_job_ref *jobs, 
 			return -1;
 		if (ym_now_ns() >= deadline)
 			return 1;
-		if (sleep_on_all(client, jobs, seen, n, next_look(deadline), err) < 0)
+		if (sleep_on_any(client, &sleepers, deadline, err) < 0)
 			return -1;
 	}
 }
@@ -231,7 +354,7 @@ static const struct board_worker_sh *row_of(const struct ym_client *client, uint
 }
 
 /* From the board while it runs, from the table else. */
-static void read_progress(const struct ym_client *client, const struct ym_job_ref *ref, uint64_t word,
+static void read_progress(const struct ym_client *client, const struct job_ref *ref, uint64_t word,
                           struct ym_job_progress *progress)
 {
 	const struct job_sh *job = table_job_const(client->instance.table, ref->slot);
@@ -255,20 +378,48 @@ static void read_progress(const struct ym_client *client, const struct ym_job_re
 	}
 }
 
+/* A job that is only in the store. */
+static int look_in_store(struct ym_client *client, const struct ym_job_ref *job, struct mailbox_look *look,
+                         struct ym_err *err)
+{
+	int result = mailbox_look(&client->instance, job->id, ym_deadline(STAGE_PATIENCE_MS), look, err);
+
+	payload_close(&look->result);
+	if (result < 0)
+		return -1;
+	return look->verdict == STORE_OK ? 0 : client_unknown(job, err);
+}
+
+static void stored_progress(const struct mailbox_look *look, struct ym_job_progress *progress)
+{
+	*progress = (struct ym_job_progress){
+	    .state = shown(look->state), .attempt = look->attempt, .done = look->job.done, .total = look->job.total};
+	memcpy(progress->unit, look->job.unit, sizeof(progress->unit) - 1);
+}
+
 int ym_client_progress(struct ym_client *client, const struct ym_job_ref *job, struct ym_job_progress *progress,
                        struct ym_err *err)
 {
 	struct table_sh *table = client->instance.table;
+	struct mailbox_look look;
+	struct job_ref at;
 	uint64_t word;
+	int where = 0;
 
 	for (int try = 0; try < TRIES; try++) {
-		if (client_job(client, job, &word, err) < 0)
-			return -1;
-		read_progress(client, job, word, progress);
+		where = client_job(client, job, &at, &word, err);
+		if (where != 0)
+			break;
+		read_progress(client, &at, word, progress);
 		atomic_thread_fence(memory_order_acquire);
-		if (word_same(atomic_load(&table->words[job->slot]), word))
+		if (word_same(atomic_load(&table->words[at.slot]), word))
 			break;
 	}
+	if (where <= 0)
+		return where;
+	if (look_in_store(client, job, &look, err) < 0)
+		return -1;
+	stored_progress(&look, progress);
 	return 0;
 }
 
@@ -290,24 +441,61 @@ static void describe(const struct view_job *view, struct ym_job_info *info)
 	info->result_size = view->result_size;
 }
 
+static void describe_stored(const struct ym_client *client, const struct mailbox_look *look, struct ym_job_info *info)
+{
+	const struct job_sh *job = &look->job;
+	const struct table_sh *table = client->instance.table;
+
+	stored_progress(look, &info->progress);
+	text_copy(info->pool, sizeof(info->pool), table->pools[job_pool(job)].name);
+	text_copy(info->tag, sizeof(info->tag), job->tag);
+	text_copy(info->unique, sizeof(info->unique), job->unique);
+	text_copy(info->error, sizeof(info->error), job->error);
+	info->attempts = job->attempts;
+	info->crashes = job->crashes;
+	info->priority = job->level;
+	info->submitted = job->submitted;
+	info->started = job->started;
+	info->finished = job_state_over(look->state) ? job->finished : 0;
+	info->at_ms = look->state == JOB_DELAYED ? job->at_ms : 0;
+	info->timeout_ms = job->timeout_ms;
+	info->payload_size = job->payload_size;
+	info->result_size = job->result_size;
+}
+
 int ym_client_look(struct ym_client *client, const struct ym_job_ref *job, struct ym_job_info *info, struct ym_err *err)
 {
 	struct view_job view = {0};
+	struct mailbox_look look;
+	struct job_ref at;
+	uint64_t word;
+	int where = 0;
 
 	memset(info, 0, sizeof(*info));
 	for (int try = 0; try < TRIES; try++) {
+		where = client_job(client, job, &at, &word, err);
+		if (where != 0)
+			break;
 		if (ym_client_progress(client, job, &info->progress, err) < 0)
 			return -1;
-		if (view_read(client->instance.table, job->slot, &view) && view.gen == job->gen &&
+		if (view_read(client->instance.table, at.slot, &view) && view.gen == at.gen &&
 		    shown(view.state) == info->progress.state && view.attempt == info->progress.attempt)
 			break;
 	}
-	describe(&view, info);
+	if (where < 0 || (where == 1 && look_in_store(client, job, &look, err) < 0))
+		return -1;
+	if (where == 1)
+		describe_stored(client, &look, info);
+	else
+		describe(&view, info);
 	return 0;
 }
 
 int ym_client_find(struct ym_client *client, uint64_t id, struct ym_job_ref *job, struct ym_err *err)
 {
+	struct ym_job_ref named = {.id = id};
+	struct mailbox_look look;
+	struct job_ref at;
 	uint64_t word;
 	int64_t slot;
 
@@ -319,10 +507,20 @@ int ym_client_find(struct ym_client *client, uint64_t id, struct ym_job_ref *job
 		if (slot < 0)
 			break;
 		*job = (struct ym_job_ref){id, (uint32_t)slot, word_gen(word)};
-		if (client_job(client, job, &word, NULL) == 0)
+		if (client_job(client, job, &at, &word, NULL) == 0)
 			return 0;
 	}
-	return instance_gone(&client->instance, err) ? -1 : 1;
+	if (instance_gone(&client->instance, err))
+		return -1;
+	if (!table_stored(client->instance.table))
+		return 1;
+	if (mailbox_look(&client->instance, id, ym_deadline(STAGE_PATIENCE_MS), &look, err) < 0) {
+		payload_close(&look.result);
+		return -1;
+	}
+	payload_close(&look.result);
+	*job = named;
+	return look.verdict == STORE_OK ? 0 : 1;
 }
 
 int ym_client_pools(struct ym_client *client, struct ym_pool_info *pools, size_t max, size_t *n, struct ym_err *err)

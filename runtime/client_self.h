@@ -5,7 +5,7 @@
 #define YM_RUNTIME_CLIENT_SELF_H
 
 #include "client.h"
-#include "dispatch.h"
+#include "reach.h"
 
 struct ym_client {
 	struct instance instance; /* not written to while the client is open */
@@ -22,14 +22,13 @@ struct ym_client {
 int client_check(const struct ym_client *client, struct ym_err *err);
 
 /*
- * Is this a job of the table? 0 with its word; -1: YM_ERR_GONE, it is not known any more, or YM_ERR_USAGE, it never was a
- * job, or the process has not opened the client.
+ * Where is this job? 0: in the table, *at and *word say where; 1: not there, but there is a store that may know it; -1:
+ * YM_ERR_GONE, it is not known any more, or YM_ERR_USAGE, it never was a job, or the process has not opened the client.
  */
-int client_job(const struct ym_client *client, const struct ym_job_ref *job, uint64_t *word, struct ym_err *err);
+int client_job(const struct ym_client *client, const struct ym_job_ref *job, struct job_ref *at, uint64_t *word,
+               struct ym_err *err);
 
-static inline struct job_ref client_ref(const struct ym_job_ref *job)
-{
-	return (struct job_ref){job->id, job->slot, job->gen};
-}
+/* No longer known; -1. */
+int client_unknown(const struct ym_job_ref *job, struct ym_err *err);
 
 #endif

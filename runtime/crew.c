@@ -1,6 +1,7 @@
 /* crew.c - the rule that makes a pool's workers what they are wanted to be. */
 #include "crew.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "pool.h"
 #include "ready.h"
 #include "scaling.h"
+#include "spawn.h"
 
 static struct board_pool_sh *board_row(const struct pool *pool)
 {
@@ -65,7 +67,7 @@ static int vacant_row(const struct pool *pool)
 	struct board_work work;
 
 	for (unsigned row = 0; row < yard->instance->board->instance.rows; row++) {
-		if (yard->rows[row] == YARD_ROW_FOREIGN && !pool_row_alive(yard->instance, row, &work)) {
+		if (yard->rows[row] == YARD_ROW_FOREIGN && !place_row_alive(yard->instance, row, &work)) {
 			board_fold(yard->instance->board, row, work.pool);
 			yard->rows[row] = YARD_ROW_FREE;
 		}
@@ -80,6 +82,36 @@ static int vacant_row(const struct pool *pool)
 		return (int)row;
 	}
 	return -1;
+}
+
+/*
+ * The worker of the place made last cannot be watched: it keeps its row and is to end. True: it has to be told, unless it
+ * is an orphan, which looks at its orders by itself.
+ */
+static bool leave_row(struct pool *pool)
+{
+	struct yard *yard = pool->yard;
+	unsigned row = pool->crew.places[pool->crew.nplaces - 1]->row;
+	bool tell = board_retire(&yard->instance->board->workers[row]);
+
+	drop_place(&pool->crew, pool->crew.nplaces - 1);
+	yard->rows[row] = YARD_ROW_FOREIGN;
+	atomic_store(&yard->instance->board->workers[row].used, 1);
+	return tell;
+}
+
+/* Likewise for a child of ours. One that is not on the board yet has no job, and its row will be given to another. */
+static void let_go(struct pool *pool, struct handed *handed)
+{
+	unsigned row = pool->crew.places[pool->crew.nplaces - 1]->row;
+	struct board_work work;
+	bool tell = leave_row(pool);
+
+	if (!place_row_alive(pool->yard->instance, row, &work))
+		spawn_signal(handed->fds.pidfd, SIGKILL);
+	else if (tell)
+		spawn_signal(handed->fds.pidfd, SIGUSR1);
+	process_fds_close(&handed->fds);
 }
 
 /* The places as they were before an upgrade. */
@@ -97,7 +129,9 @@ static int resume(struct pool *pool, struct ym_err *err)
 		place = add_place(pool, (unsigned)handed->number);
 		if (!place)
 			return ym_fail(err, YM_ERR_LIMIT, "out of memory");
-		place_resume(place, handed);
+		if (place_resume(place, handed))
+			continue;
+		let_go(pool, handed);
 	}
 	return 0;
 }
@@ -126,7 +160,7 @@ int crew_take_over(struct pool *pool, struct ym_err *err)
 
 		if (yard->rows[row] != YARD_ROW_FREE)
 			continue;
-		if (!pool_row_alive(yard->instance, row, &work)) {
+		if (!place_row_alive(yard->instance, row, &work)) {
 			place_note_lost(pool, row);
 			continue;
 		}
@@ -140,11 +174,7 @@ int crew_take_over(struct pool *pool, struct ym_err *err)
 			pool->unit.wanted = pool->unit.wanted || !place->old;
 			continue;
 		}
-		/* One that cannot be watched keeps its row and looks at its orders by itself. */
-		board_retire(&yard->instance->board->workers[row]);
-		drop_place(&pool->crew, pool->crew.nplaces - 1);
-		yard->rows[row] = YARD_ROW_FOREIGN;
-		atomic_store(&yard->instance->board->workers[row].used, 1);
+		leave_row(pool);
 	}
 	count_permits(pool);
 	return 0;

@@ -268,6 +268,11 @@ int cron_keeper_open(struct cron_keeper **keeper, uv_loop_t *loop, struct instan
 	return 0;
 }
 
+void cron_keeper_look(struct cron_keeper *keeper)
+{
+	look(keeper);
+}
+
 void cron_keeper_pause(struct cron_keeper *keeper)
 {
 	keeper->paused = true;

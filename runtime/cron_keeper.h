@@ -28,6 +28,9 @@ int cron_keeper_open(struct cron_keeper **keeper, uv_loop_t *loop, struct instan
  */
 int cron_keeper_apply(struct cron_keeper *keeper, const struct config *config, struct ym_err *err);
 
+/* See what is due: something that was submitted is answered. */
+void cron_keeper_look(struct cron_keeper *keeper);
+
 /* The instance is being left (stop: no more jobs); joined anew after its objects were removed. */
 void cron_keeper_pause(struct cron_keeper *keeper);
 void cron_keeper_resume(struct cron_keeper *keeper);

@@ -7,6 +7,7 @@
 #include "../ipc/sys.h"
 #include "bell.h"
 #include "payload.h"
+#include "stage.h"
 #include "text.h"
 
 /* ---- the end of an attempt ------------------------------------------------------------------- */
@@ -36,7 +37,8 @@ static enum job_state move_job(struct instance *instance, struct job_sh *job, un
 	bool taken = false;
 	uint64_t word;
 
-	if (job->unique[0]) {
+	/* A store says so when it hears of it. */
+	if (job->unique[0] && !table_stored(instance->table)) {
 		index_lock(instance);
 		taken = index_find(instance, pool, job->unique, &word) >= 0;
 		if (!taken)
@@ -131,6 +133,7 @@ bool dispatch_settle(struct instance *instance, uint32_t slot, uint64_t *word, e
 	if (!table_change(table, slot, word, state, 0, attempt))
 		return false;
 	state = word_state(*word);
+	stage_tell(table, slot, *word);
 	if (state == JOB_READY)
 		ready_push(instance, slot, *word, first);
 	else if (state == JOB_DELAYED)
@@ -217,6 +220,7 @@ static bool put_aside(struct instance *instance, uint32_t slot, uint64_t *word, 
 	table_job(instance->table, slot)->finished = ym_now_ns();
 	if (!table_cas(instance->table, slot, word, next))
 		return false;
+	stage_tell(instance->table, slot, next);
 	table_over(instance->table, slot, next);
 	if (word_flags(next) & JOB_REPLY)
 		bell_ring(instance->directory);
@@ -232,7 +236,7 @@ int dispatch_cancel(struct instance *instance, struct job_ref ref, struct ym_err
 		enum job_state state = word_state(word);
 
 		/* FILLING: over, and just being cleared away; who submits does not know the generation before the end. */
-		if (job_state_over(state) || state == JOB_FILLING)
+		if (job_state_over(state) || state == JOB_FILLING || state == JOB_STORING)
 			return 1;
 		if (is_running(state) ? table_cas(table, ref.slot, &word, word | JOB_CANCEL)
 		                      : put_aside(instance, ref.slot, &word, JOB_CANCELLED))
@@ -293,8 +297,11 @@ int dispatch_kick(struct instance *instance, struct job_ref ref, struct ym_err *
 		enum job_state state = word_state(word);
 		struct job_sh *job = table_job(table, ref.slot);
 
-		if (state == JOB_FREE || state == JOB_FILLING)
+		if (state == JOB_FREE || state == JOB_FILLING || state == JOB_STORING)
 			break;
+		/* Of one that is over a store has the say. */
+		if (table_stored(table) && state != JOB_DELAYED)
+			return 1;
 		if (state != JOB_BURIED && state != JOB_FAILED && state != JOB_CANCELLED && state != JOB_DELAYED)
 			return 1;
 		if (!seize(instance, ref.slot, &word))
@@ -340,7 +347,7 @@ int dispatch_delete(struct instance *instance, struct job_ref ref, struct ym_err
 	uint64_t word = atomic_load(&instance->table->words[ref.slot]);
 
 	while (word_gen(word) == ref.gen) {
-		if (is_running(word_state(word)))
+		if (is_running(word_state(word)) || table_stored(instance->table))
 			return 1;
 		if (word_state(word) == JOB_FREE || word_state(word) == JOB_FILLING)
 			break;

@@ -57,7 +57,7 @@ void dispatch_tell(struct instance *instance, uint32_t slot, uint64_t word, cons
 bool dispatch_settle(struct instance *instance, uint32_t slot, uint64_t *word, enum job_state state, unsigned attempt,
                      bool first);
 
-/* ---- anybody */
+/* ---- anybody; with a store behind the table, only what is said in reach.h */
 
 /* Cancel: 0 cancelled or asked to stop, 1 it is over already, -1 no such job. */
 int dispatch_cancel(struct instance *instance, struct job_ref ref, struct ym_err *err);

@@ -116,7 +116,7 @@ static bool starting(const struct master *master, unsigned slot)
 	if (strncmp(member->role, "worker", sizeof(member->role)) != 0)
 		return false;
 	for (unsigned row = 0; row < master->instance.board->instance.rows; row++)
-		if (pool_row_alive(&master->instance, row, &work) && work.slot == slot)
+		if (place_row_alive(&master->instance, row, &work) && work.slot == slot)
 			return false;
 	return true;
 }
@@ -156,7 +156,7 @@ static int take_over_all(struct master *master, struct ym_err *err)
 			return -1;
 	/* Workers of pools that are no longer configured: orphans look at their orders every second. */
 	for (unsigned row = 0; row < master->instance.board->instance.rows; row++) {
-		if (master->yard.rows[row] != YARD_ROW_FREE || !pool_row_alive(&master->instance, row, &work))
+		if (master->yard.rows[row] != YARD_ROW_FREE || !place_row_alive(&master->instance, row, &work))
 			continue;
 		master->yard.rows[row] = YARD_ROW_FOREIGN;
 		if (board_retire(&master->instance.board->workers[row]))
@@ -209,6 +209,7 @@ static struct instance_sizes sizes_for(const struct config *config)
 	    .rows = rows_for(config),
 	    .payload_max = (uint64_t)config->instance.payload_max,
 	    .result_ttl_ns = (uint64_t)config->instance.result_ttl_ms * 1000000u,
+	    .store = clerk_store_id(config),
 	    .board_mode = (mode_t)config->instance.board_mode,
 	    .notice = notice,
 	};
@@ -295,9 +296,60 @@ static int enter(struct master *master, struct ym_err *err)
 	return take_over_all(master, err);
 }
 
-static int stand(struct master *master, struct ym_err *err)
+/* ---- the store ------------------------------------------------------------------------------- */
+
+static void answered(void *arg)
 {
-	if (enter(master, err) < 0)
+	struct master *master = arg;
+
+	for (size_t i = 0; i < master->npools; i++)
+		inbox_keeper_retry(&master->pools[i]->inbox);
+	if (master->crons)
+		cron_keeper_look(master->crons);
+}
+
+static void look(void *arg)
+{
+	yard_soon(&((struct master *)arg)->yard);
+}
+
+int ground_open_store(struct master *master, bool lenient, struct ym_err *err)
+{
+	const struct clerk_options options = {.instance = &master->instance,
+	                                      .loop = &master->loop,
+	                                      .config = master->config,
+	                                      .answered = answered,
+	                                      .look = look,
+	                                      .arg = master};
+
+	return clerk_open(&master->clerk, &options, lenient, err);
+}
+
+void ground_close_store(struct master *master, bool hand_over)
+{
+	bool clean = clerk_close(master->clerk, hand_over);
+
+	if (master->clerk && !clean && !hand_over)
+		log_line(LOG_WARN, "store: not everything could be written: what is missing runs again");
+	master->clerk = NULL;
+}
+
+/* Who is in the instance still may have jobs of another store in the table. */
+static int check_store(const struct master *master, struct ym_err *err)
+{
+	const struct table_sh *table = master->instance.table;
+
+	if (table->store == clerk_store_id(master->config))
+		return 0;
+	return ym_fail(err, YM_ERR_NO,
+	               "instance %s is still in use, with another `store`: end the other participants (yardmaster ipc "
+	               "shows them), or start once more with the old one",
+	               master->instance.name);
+}
+
+static int stand(struct master *master, bool lenient, struct ym_err *err)
+{
+	if (check_store(master, err) < 0 || enter(master, err) < 0 || ground_open_store(master, lenient, err) < 0)
 		return -1;
 	ground_load_backlog(master);
 	for (size_t i = 0; i < master->npools; i++)
@@ -309,7 +361,7 @@ static int stand(struct master *master, struct ym_err *err)
 
 int ground_enter(struct master *master, struct ym_err *err)
 {
-	return join(master, err) < 0 ? -1 : stand(master, err);
+	return join(master, err) < 0 ? -1 : stand(master, false, err);
 }
 
 int ground_resume(struct master *master, int semid, unsigned slot, struct ym_err *err)
@@ -321,7 +373,7 @@ int ground_resume(struct master *master, int semid, unsigned slot, struct ym_err
 	    instance_share(&master->instance, config->ipc_group, err) < 0 ||
 	    instance_resume(&master->instance, "master", &sizes, semid, slot, err) < 0)
 		return -1;
-	return stand(master, err);
+	return stand(master, true, err);
 }
 
 /* ---- leave ----------------------------------------------------------------------------------- */
@@ -341,6 +393,7 @@ static void clear(struct master *master)
 {
 	limit_keeper_close(&master->limits);
 	free_pools(master);
+	ground_close_store(master, false);
 	guard_forget(&master->guard);
 	free(master->yard.deaths);
 	free(master->yard.rows);
@@ -399,7 +452,7 @@ void ground_rebuild(struct master *master)
 	struct ym_err err;
 
 	clear(master);
-	if (instance_rejoin(&master->instance, "master", &sizes, &err) < 0 || stand(master, &err) < 0) {
+	if (instance_rejoin(&master->instance, "master", &sizes, &err) < 0 || stand(master, true, &err) < 0) {
 		log_line(LOG_ERROR, "the IPC objects cannot be made anew: %s: next try in %d ms", err.text,
 		         GROUND_RETRY_MS);
 		/* Pools that got as far as the ground must not start on it: the next try waits for their workers. */

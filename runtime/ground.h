@@ -27,6 +27,10 @@ int ground_enter_limits(struct master *master, const struct config *config, stru
 /* Take jobs of the backlog in, as many as the table has room for. */
 void ground_load_backlog(struct master *master);
 
+/* The clerk, if there is a store; `lenient`: it may be opened later. Closed with `hand_over` before an execve(). */
+int ground_open_store(struct master *master, bool lenient, struct ym_err *err);
+void ground_close_store(struct master *master, bool hand_over);
+
 /* Let go of it. Returns the exit code: unfinished jobs that cannot be kept are no success. */
 int ground_leave(struct master *master, int code);
 

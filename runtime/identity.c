@@ -12,15 +12,7 @@
 
 #include "instance.h"
 #include "payload.h"
-
-static const struct passwd *find(const char *name)
-{
-	const struct passwd *user = getpwnam(name);
-	char *end;
-	unsigned long number = strtoul(name, &end, 10);
-
-	return user || *end || end == name ? user : getpwuid((uid_t)number);
-}
+#include "persona_self.h"
 
 /*
  * To him what is root's; anything else is not ours to give away. By descriptor: a user who has had the directory before
@@ -82,10 +74,9 @@ static int become(const struct passwd *user, struct ym_err *err)
 /* Who is to be become; NULL in *user: nobody else. */
 static int find_user(const struct cfg_instance *config, const struct passwd **user, struct ym_err *err)
 {
-	*user = config->user ? find(config->user) : NULL;
-	if (config->user && !*user)
-		return ym_fail(err, YM_ERR_CONFIG, "user = %s: there is no such user (see `getent passwd`)",
-		               config->user);
+	*user = NULL;
+	if (config->user && persona_find_user(config->user, user, err) < 0)
+		return -1;
 	if (*user && (*user)->pw_uid == geteuid())
 		*user = NULL;
 	return 0;

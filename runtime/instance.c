@@ -162,6 +162,7 @@ static int make_objects(struct ym_group *group, void *arg, struct ym_err *err)
 		goto out;
 	table_init(table, sizes->slots, sizes->payload_max, sizes->result_ttl_ns,
 	           backlog_next_id(group->reg->directory));
+	((struct table_sh *)table)->store = sizes->store;
 	((struct board_sh *)board)->instance.rows = sizes->rows;
 	memcpy(((struct board_sh *)board)->instance.name, making->instance->name, TABLE_NAME_MAX);
 	result = 0;

@@ -38,6 +38,7 @@ struct instance_sizes {
 	uint32_t participants;
 	uint64_t payload_max;
 	uint64_t result_ttl_ns;
+	uint64_t store; /* table_sh.store */
 	mode_t board_mode;
 	void (*notice)(void *arg, const char *text);
 };

@@ -123,12 +123,6 @@ bool life_accepts(enum life_state state, enum life_event event);
 /* For launch(): why it failed. */
 void life_say(struct life *life, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Is there a process? */
-static inline bool life_has_process(const struct life *life)
-{
-	return life->state == LIFE_STARTING || life->state == LIFE_RUNNING || life->state == LIFE_STOPPING;
-}
-
 /* After an upgrade in place: the timer that was running, as far as it has not run yet. */
 void life_rearm(struct life *life);
 

@@ -16,6 +16,7 @@
 #include <uv.h>
 
 #include "../config/config.h"
+#include "clerk.h"
 #include "control.h"
 #include "cron_keeper.h"
 #include "guard.h"
@@ -45,6 +46,7 @@ struct master {
 	struct orders orders; /* while the objects are lost */
 	struct cron_keeper *crons;
 	struct control *control;
+	struct clerk *clerk; /* NULL: no store behind the table */
 	struct sweep sweep; /* the last one */
 	struct guard guard;
 	uv_signal_t signals[MASTER_SIGNALS];

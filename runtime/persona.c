@@ -48,7 +48,7 @@ static bool is_number(const char *text, unsigned long *number)
 	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *number < UINT32_MAX;
 }
 
-static int find_user(const char *name, const struct passwd **user, struct ym_err *err)
+int persona_find_user(const char *name, const struct passwd **user, struct ym_err *err)
 {
 	unsigned long number;
 
@@ -153,7 +153,7 @@ static int find_identity(struct persona *persona, const struct cfg_process *conf
 	persona->uid = geteuid();
 	persona->gid = getegid();
 	if (config->user) {
-		if (find_user(config->user, &user, err) < 0)
+		if (persona_find_user(config->user, &user, err) < 0)
 			return -1;
 	} else {
 		user = getpwuid(persona->uid);
@@ -271,14 +271,6 @@ static int make_env(struct persona *persona, const struct cfg_process *config, c
 	     put(persona, "LOGNAME", persona->user, err) < 0 || put(persona, "SHELL", identity->shell, err) < 0))
 		return -1;
 	return config->clear_env ? put(persona, "PATH", PERSONA_PATH, err) : inherit_env(persona, err);
-}
-
-const char *persona_env(const struct persona *persona, const char *name)
-{
-	for (size_t i = 0; i < persona->nenv; i++)
-		if (persona_sets(persona->env[i], name))
-			return persona->env[i] + strlen(name) + 1;
-	return NULL;
 }
 
 /* ---- the rest -------------------------------------------------------------------------------- */

@@ -34,9 +34,6 @@ void persona_free(struct persona *persona);
  */
 int persona_cgroup(struct persona *persona, const char *root, const char *name, struct ym_err *err);
 
-/* The value of a variable of its environment, NULL if it is not set: for PATH. */
-const char *persona_env(const struct persona *persona, const char *name);
-
 /* Is it another user than we are? */
 bool persona_other_user(const struct persona *persona);
 

@@ -4,6 +4,7 @@
 #ifndef YM_RUNTIME_PERSONA_SELF_H
 #define YM_RUNTIME_PERSONA_SELF_H
 
+#include <pwd.h>
 #include <stdint.h>
 
 #include "persona.h"
@@ -50,6 +51,9 @@ struct persona {
 	char **env;
 	size_t nenv, nasked;
 };
+
+/* Who is meant by a value of the option `user`, a name or a number? *user is the C library's, until the next such call. */
+int persona_find_user(const char *name, const struct passwd **user, struct ym_err *err);
 
 /* Does the entry "NAME=value" set this variable? `name` may end with its NUL or with '='. */
 bool persona_sets(const char *entry, const char *name);

@@ -40,6 +40,15 @@ static bool work_of(const struct place *place, pid_t pid, struct board_work *wor
 	return pid != 0 && board_read_work(board_row(place), work) && work->pid == pid;
 }
 
+bool place_row_alive(const struct instance *instance, unsigned row, struct board_work *work)
+{
+	const struct board_worker_sh *sh = &instance->board->workers[row];
+
+	return atomic_load(&sh->used) && board_read_work(sh, work) && work->pid != 0 &&
+	       work->state != BOARD_WORKER_ENDED && work->state != BOARD_WORKER_FAILED &&
+	       ym_group_alive(&instance->group, work->slot) && ym_process_started(work->pid) == work->process_started;
+}
+
 bool place_work(const struct place *place, struct board_work *work)
 {
 	return work_of(place, child_pid(&place->child), work);
@@ -370,14 +379,16 @@ bool place_hand_over(const struct place *place, struct handed *handed)
 	return handover_take(&place->child, handed);
 }
 
-void place_resume(struct place *place, struct handed *handed)
+bool place_resume(struct place *place, struct handed *handed)
 {
 	place->build = (uint32_t)handed->build;
 	place->old = handed->old || (handed->pid && place->build != place->pool->outfit.build);
 	place->oldest = (uint64_t)handed->oldest;
-	if (!handover_give(handed, &place->child))
-		log_line(LOG_ERROR, "%s (pid %lld) cannot be watched after the upgrade", place->child.name,
-		         (long long)handed->pid);
+	if (handover_give(handed, &place->child))
+		return true;
+	log_line(LOG_ERROR, "%s (pid %lld) cannot be watched after the upgrade: it is to end", place->child.name,
+	         (long long)handed->pid);
+	return false;
 }
 
 /* ---- recycling ------------------------------------------------------------------------------- */

@@ -36,10 +36,13 @@ bool place_adopt(struct place *place, const struct board_work *work);
 
 /* To (false: no memory) and from the image of this program after an upgrade. */
 bool place_hand_over(const struct place *place, struct handed *handed);
-void place_resume(struct place *place, struct handed *handed);
+/* False: it cannot be watched; the descriptors are the caller's still. */
+bool place_resume(struct place *place, struct handed *handed);
 
 /* Its worker has joined, loaded its task and waits for jobs, or works. */
 bool place_is_ready(const struct place *place);
+/* Does a living worker hold this board row, whosever it is? *work is its record. */
+bool place_row_alive(const struct instance *instance, unsigned row, struct board_work *work);
 /* Its worker's record on the board, if that is its worker's. */
 bool place_work(const struct place *place, struct board_work *work);
 

@@ -128,6 +128,7 @@ static void enter_rules(struct table_pool_sh *row, const struct cfg_pool *config
 	atomic_store(&row->ageing_ns, (uint64_t)config->ageing_ms * 1000000u);
 	atomic_store(&row->bury_failed, config->on_fail == CFG_ON_FAIL_BURY);
 	atomic_store(&row->touch, config->timeout_from == CFG_TIMEOUT_FROM_PROGRESS);
+	atomic_store(&row->unsynced, config->synchronous == CFG_SYNCHRONOUS_NORMAL);
 	atomic_store(&row->level, (uint8_t)config->priority);
 }
 
@@ -284,27 +285,33 @@ static int enter_row(struct pool *pool, struct ym_err *err)
 	atomic_store(&row->queue, queue);
 	memcpy(row->name, config->name, sizeof(row->name));
 	enter_rules(row, config);
-	atomic_fetch_and(&row->mode, ~(uint32_t)POOL_REMOVED);
 	return 0;
+}
+
+/* It takes jobs from now on. */
+static void open_row(struct pool *pool)
+{
+	struct table_pool_sh *row = &pool->yard->instance->table->pools[pool->index];
+
+	atomic_fetch_and(&row->mode, ~(uint32_t)POOL_REMOVED);
+	atomic_store(&row->used, 1);
+	show(pool);
 }
 
 int pool_enter(struct pool *pool, struct yard *yard, const struct cfg_pool *config, struct ym_err *err)
 {
-	struct table_pool_sh *row;
-
 	*pool = (struct pool){.yard = yard, .outfit.brief = -1};
 	pool_point(pool, config);
 	pool->unit.ops = &unit_ops;
 	pool->unit.wanted = config->process.autostart;
 	if (outfit_make(&pool->outfit, pool->yard, pool->config, err) < 0 || open_logs(pool, err) < 0 ||
-	    enter_row(pool, err) < 0)
+	    enter_row(pool, err) < 0 ||
+	    inbox_keeper_enter(&pool->inbox, yard->instance, yard->loop, config, pool->index, err) < 0)
 		return -1;
-	row = &yard->instance->table->pools[pool->index];
 	if (yard->instance->group.fresh)
-		atomic_fetch_or(&row->mode, POOL_LOADING);
-	atomic_store(&row->used, 1);
-	show(pool);
-	return inbox_keeper_enter(&pool->inbox, yard->instance, yard->loop, config, pool->index, err);
+		atomic_fetch_or(&yard->instance->table->pools[pool->index].mode, POOL_LOADING);
+	open_row(pool);
+	return 0;
 }
 
 int pool_apply(struct pool *pool, const struct cfg_pool *config, bool roll, struct ym_err *err)
@@ -331,7 +338,7 @@ int pool_apply(struct pool *pool, const struct cfg_pool *config, bool roll, stru
 	if (pool->removed)
 		pool->unit.wanted = config->process.autostart;
 	pool->removed = false;
-	show(pool);
+	open_row(pool);
 	inbox_keeper_close(&pool->inbox);
 	/* One without an inbox for now is what the file says in all the rest; each sweep tries again. */
 	result = inbox_keeper_enter(&pool->inbox, pool->yard->instance, pool->yard->loop, config, pool->index, err);
@@ -352,6 +359,11 @@ void pool_point(struct pool *pool, const struct cfg_pool *config)
 		pool->crew.places[i]->child.life.policy = &config->process;
 }
 
+bool pool_is_of(const struct pool *pool, const struct config *config)
+{
+	return pool->config >= config->pools && pool->config < config->pools + config->npools;
+}
+
 void pool_remove(struct pool *pool)
 {
 	pool->removed = true;
@@ -366,13 +378,4 @@ void pool_free(struct pool *pool)
 	child_log_close(pool->output);
 	child_log_close(pool->errors);
 	outfit_free(&pool->outfit);
-}
-
-bool pool_row_alive(const struct instance *instance, unsigned row, struct board_work *work)
-{
-	const struct board_worker_sh *sh = &instance->board->workers[row];
-
-	return atomic_load(&sh->used) && board_read_work(sh, work) && work->pid != 0 &&
-	       work->state != BOARD_WORKER_ENDED && work->state != BOARD_WORKER_FAILED &&
-	       ym_group_alive(&instance->group, work->slot) && ym_process_started(work->pid) == work->process_started;
 }

@@ -34,6 +34,9 @@ int pool_apply(struct pool *pool, const struct cfg_pool *config, bool roll, stru
 /* Its configuration lies elsewhere in memory, but says the same. */
 void pool_point(struct pool *pool, const struct cfg_pool *config);
 
+/* Has it the configuration that lies in this one? */
+bool pool_is_of(const struct pool *pool, const struct config *config);
+
 /* Enter what a crash leads to: when all pools are entered, for it may name one of them. */
 void pool_enter_crash_rule(struct pool *pool);
 
@@ -45,8 +48,5 @@ void pool_check_queue(struct pool *pool);
 
 /* After its last worker has gone: let go of everything but the row. The memory of `pool` is the caller's. */
 void pool_free(struct pool *pool);
-
-/* Does a living worker hold this board row? *work is its record. */
-bool pool_row_alive(const struct instance *instance, unsigned row, struct board_work *work);
 
 #endif

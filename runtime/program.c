@@ -246,6 +246,11 @@ void program_point(struct program *program, const struct cfg_program *config)
 	program->unit.process = &config->process;
 }
 
+bool program_is_of(const struct program *program, const struct config *config)
+{
+	return program->config >= config->programs && program->config < config->programs + config->nprograms;
+}
+
 struct program *program_make(struct yard *yard, struct roster *roster, const struct cfg_program *config,
                              struct ym_err *err)
 {

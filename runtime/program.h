@@ -29,6 +29,8 @@ struct program *program_make(struct yard *yard, struct roster *roster, const str
 int program_apply(struct program *program, const struct cfg_program *config, bool roll, struct ym_err *err);
 /* Its configuration lies elsewhere in memory, but says the same. */
 void program_point(struct program *program, const struct cfg_program *config);
+/* Has it the configuration that lies in this one? */
+bool program_is_of(const struct program *program, const struct config *config);
 void program_remove(struct program *program);
 
 /* Has it processes that the configuration does not want any more? */

@@ -174,16 +174,6 @@ static struct program *program_named(const struct master *master, const char *na
 	return NULL;
 }
 
-static bool is_of(const struct config *config, const struct pool *pool)
-{
-	return pool->config >= config->pools && pool->config < config->pools + config->npools;
-}
-
-static bool program_is_of(const struct config *config, const struct program *program)
-{
-	return program->config >= config->programs && program->config < config->programs + config->nprograms;
-}
-
 /* Is something not as the file said when it was read last, because that failed? The same file is applied again then. */
 static bool is_half_done(const struct master *master)
 {
@@ -192,13 +182,13 @@ static bool is_half_done(const struct master *master)
 	for (size_t i = 0; i < config->npools; i++) {
 		const struct pool *pool = pool_named(master, config->pools[i].name);
 
-		if (!pool || !is_of(config, pool))
+		if (!pool || !pool_is_of(pool, config))
 			return true;
 	}
 	for (size_t i = 0; i < config->nprograms; i++) {
 		const struct program *program = program_named(master, config->programs[i].name);
 
-		if (!program || !program_is_of(config, program))
+		if (!program || !program_is_of(program, config))
 			return true;
 	}
 	return false;
@@ -254,7 +244,7 @@ static void apply_pools(struct master *master, const struct config *new, const s
 
 		if (!pool)
 			result = ground_add_pool(master, config, &err);
-		else if (pool->removed || all_pools(changes) || change || !is_of(master->config, pool))
+		else if (pool->removed || all_pools(changes) || change || !pool_is_of(pool, master->config))
 			result = change_pool(master, pool, config, change && change->effect >= CFG_EFFECT_ROLL, &err);
 		else
 			pool_point(pool, config);
@@ -307,7 +297,7 @@ static void apply_programs(struct master *master, const struct config *new, cons
 
 		if (!program)
 			result = reload_add_program(master, config, &err);
-		else if (change || program->removed || !program_is_of(master->config, program))
+		else if (change || program->removed || !program_is_of(program, master->config))
 			result = program_apply(program, config,
 			                       program->removed || !change || change->effect >= CFG_EFFECT_ROLL, &err);
 		else
@@ -345,6 +335,7 @@ static void apply(struct master *master, struct config *new, const struct cfg_ch
 	apply_programs(master, new, changes, reply);
 	if (cron_keeper_apply(master->crons, new, &err) < 0)
 		failed(reply, "the", "cron table", &err);
+	clerk_configure(master->clerk, new);
 	supervisor_sort(&master->supervisor);
 	/* What is still there of the old one (a pool whose last jobs run) points into it. */
 	new->former = master->config;

@@ -146,19 +146,6 @@ static bool know_all(struct master *master, const struct control_request *reques
 	return known;
 }
 
-/* Those that are named, or all of them. */
-static void each(struct master *master, const struct control_request *request, struct control_reply *reply,
-                 void (*act)(struct master *master, struct unit *unit, struct control_reply *reply))
-{
-	for (size_t i = 0; i < request->nargs; i++)
-		act(master, supervisor_find(&master->supervisor, request->args[i]), reply);
-	for (size_t i = 0; request->nargs == 0 && i < master->supervisor.nunits; i++)
-		act(master, master->supervisor.units[i], reply);
-	/* Who waits for it looks at the board from the answer on. */
-	rounds_units(master);
-	rounds_soon(master);
-}
-
 static bool is_removed(const struct master *master, const struct unit *unit)
 {
 	for (size_t i = 0; i < master->npools; i++)
@@ -168,6 +155,20 @@ static bool is_removed(const struct master *master, const struct unit *unit)
 		if (unit == &master->programs[i]->unit)
 			return master->programs[i]->removed;
 	return false;
+}
+
+/* Those that are named, or all that the configuration has. */
+static void each(struct master *master, const struct control_request *request, struct control_reply *reply,
+                 void (*act)(struct master *master, struct unit *unit, struct control_reply *reply))
+{
+	for (size_t i = 0; i < request->nargs; i++)
+		act(master, supervisor_find(&master->supervisor, request->args[i]), reply);
+	for (size_t i = 0; request->nargs == 0 && i < master->supervisor.nunits; i++)
+		if (!is_removed(master, master->supervisor.units[i]))
+			act(master, master->supervisor.units[i], reply);
+	/* Who waits for it looks at the board from the answer on. */
+	rounds_units(master);
+	rounds_soon(master);
 }
 
 static void start_one(struct master *master, struct unit *unit, struct control_reply *reply)
@@ -210,12 +211,16 @@ static void stop(struct master *master, const struct control_request *request, s
 	if (refuses(master, reply) || !know_all(master, request, reply))
 		return;
 	each(master, request, reply, stop_one);
+	if (!control_flag(request, "now"))
+		return;
 	/* The stop itself was the first step. */
-	for (size_t i = 0; control_flag(request, "now") && i < request->nargs; i++) {
+	for (size_t i = 0; i < request->nargs; i++) {
 		struct unit *unit = supervisor_find(&master->supervisor, request->args[i]);
 
 		unit->ops->press(unit);
 	}
+	if (request->nargs == 0)
+		supervisor_press(&master->supervisor);
 }
 
 static void restart_one(struct master *master, struct unit *unit, struct control_reply *reply)

@@ -82,11 +82,13 @@ static void show_counts(struct master *master)
 		struct board_pool_sh *row = &master->instance.board->pools[pool->index];
 		const struct sweep_counts *counts = &master->sweep.pools[pool->index];
 
-		atomic_store(&row->waiting, counts->waiting);
+		const struct table_pool_sh *table = &master->instance.table->pools[pool->index];
+
+		atomic_store(&row->waiting, counts->waiting + atomic_load(&table->stored_waiting));
 		atomic_store(&row->running, counts->running);
-		atomic_store(&row->delayed, counts->delayed);
-		atomic_store(&row->buried, counts->buried);
-		atomic_store(&row->mode, atomic_load(&master->instance.table->pools[pool->index].mode));
+		atomic_store(&row->delayed, counts->delayed + atomic_load(&table->stored_delayed));
+		atomic_store(&row->buried, counts->buried + atomic_load(&table->stored_buried));
+		atomic_store(&row->mode, atomic_load(&table->mode));
 	}
 	limit_keeper_show(&master->limits);
 	atomic_fetch_add(&board->recovered, master->sweep.recovered);
@@ -140,12 +142,10 @@ static bool sweep(struct master *master)
 static bool is_used(const struct master *master, const struct config *config)
 {
 	for (size_t i = 0; i < master->npools; i++)
-		if (master->pools[i]->config >= config->pools &&
-		    master->pools[i]->config < config->pools + config->npools)
+		if (pool_is_of(master->pools[i], config))
 			return true;
 	for (size_t i = 0; i < master->nprograms; i++)
-		if (master->programs[i]->config >= config->programs &&
-		    master->programs[i]->config < config->programs + config->nprograms)
+		if (program_is_of(master->programs[i], config))
 			return true;
 	return false;
 }

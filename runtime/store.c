@@ -10,49 +10,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "text.h"
-
-#define STORE_MEMORY    "memory"
 #define STORE_NOTE_NAME "store"
 
-static const struct store_driver *const drivers[] = {&store_sqlite, &store_postgresql};
+#define STORE_WORD(name, scheme, also, rest) " " scheme rest
+
+static const struct store_driver *const drivers[] = {
+    [CFG_STORE_SQLITE] = &store_sqlite,
+    [CFG_STORE_POSTGRESQL] = &store_postgresql,
+};
+_Static_assert(sizeof(drivers) / sizeof(drivers[0]) == CFG_STORES, "a kind of store lacks its driver");
 
 int store_driver_of(const char *uri, const struct store_driver **driver, struct ym_err *err)
 {
+	enum cfg_store kind = cfg_store_kind(uri);
 	char shown[STORE_SHOWN_MAX];
-	size_t scheme = uri ? strcspn(uri, ":") : 0;
 
-	*driver = NULL;
-	if (!uri || strcmp(uri, STORE_MEMORY) == 0)
+	*driver = kind < CFG_STORES ? drivers[kind] : NULL;
+	if (kind < CFG_STORES)
 		return 0;
-	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
-		if (strlen(drivers[i]->scheme) == scheme && strncmp(drivers[i]->scheme, uri, scheme) == 0) {
-			*driver = drivers[i];
-			return 0;
-		}
-	return ym_fail(err, YM_ERR_CONFIG,
-	               "\"%s\" is no store: write memory, sqlite:PATH or postgresql://USER@HOST/DATABASE",
+	return ym_fail(err, YM_ERR_CONFIG, "\"%s\" is no store; one of these is:" CFG_STORE_MAP(STORE_WORD),
 	               store_shown(uri, shown));
-}
-
-const char *store_shown(const char *uri, char out[STORE_SHOWN_MAX])
-{
-	const char *authority = strstr(uri, "://"), *at, *colon, *secret = strstr(uri, "password=");
-
-	text_copy(out, STORE_SHOWN_MAX, uri);
-	if (secret) {
-		size_t start = (size_t)(secret - uri) + strlen("password=");
-
-		snprintf(out, STORE_SHOWN_MAX, "%.*s***%s",
-		         (int)(start < STORE_SHOWN_MAX ? start : STORE_SHOWN_MAX - 1), uri,
-		         uri + start + strcspn(uri + start, "& "));
-		return out;
-	}
-	at = authority ? strpbrk(authority + 3, "@/?") : NULL;
-	colon = authority ? strchr(authority + 3, ':') : NULL;
-	if (at && *at == '@' && colon && colon < at)
-		snprintf(out, STORE_SHOWN_MAX, "%.*s:***%s", (int)(colon - uri), uri, at);
-	return out;
 }
 
 void store_job_free(struct store_job *job)
@@ -85,11 +62,15 @@ static void note_path(const char *directory, char path[PATH_MAX])
 int store_note(const char *directory, const char *uri, struct ym_err *err)
 {
 	char path[PATH_MAX], temporary[PATH_MAX + 8];
-	size_t length = strlen(uri);
+	size_t length = uri ? strlen(uri) : 0;
 	int fd;
 	bool good;
 
 	note_path(directory, path);
+	if (!uri) {
+		unlink(path);
+		return 0;
+	}
 	snprintf(temporary, sizeof(temporary), "%s.new", path);
 	unlink(temporary);
 	/* It may hold a password. */

@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../config/store_uri.h"
 #include "payload.h"
 #include "story.h"
 #include "table.h"
@@ -286,12 +287,12 @@ extern const struct store_driver store_sqlite, store_postgresql;
 int store_driver_of(const char *uri, const struct store_driver **driver, struct ym_err *err);
 
 /* A URI as it may be shown: without its password. */
-#define STORE_SHOWN_MAX 256
-const char *store_shown(const char *uri, char out[STORE_SHOWN_MAX]);
+#define STORE_SHOWN_MAX CFG_STORE_SHOWN_MAX
+#define store_shown     cfg_store_shown
 
 /*
  * DIRECTORY/store: the URI, as the master that runs there uses it, for commands that are not told a configuration. Readable by
- * its user only. store_noted(): *uri is allocated; NULL: there is none, the jobs are in the table.
+ * its user only. `uri` NULL: there is none any more. store_noted(): *uri is allocated; NULL: there is none, the jobs are in the table.
  */
 int store_note(const char *directory, const char *uri, struct ym_err *err);
 int store_noted(const char *directory, char **uri, struct ym_err *err);

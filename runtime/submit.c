@@ -5,10 +5,16 @@
 
 #include "../ipc/sys.h"
 #include "bell.h"
+#include "stage.h"
+#include "submit_self.h"
 #include "text.h"
 
-/* Filled and entered together: as many as one hold of the index lock may take (some microseconds). */
-#define TOGETHER 64
+/*
+ * Filled and entered together: as many as one hold of the index lock may take (some microseconds). With a store, more:
+ * they are acknowledged together.
+ */
+#define TOGETHER        64
+#define TOGETHER_STORED 256
 
 /* How often to look whether a pool takes jobs. */
 #define LOADING_LOOK_NS 1000000
@@ -37,8 +43,7 @@ static uint64_t payload_max(const struct instance *instance, const struct job_re
 	return request->past ? PAYLOAD_TO_END : instance->table->payload_max;
 }
 
-/* Is the pool in this mode, and does that concern the job? One of a backlog was accepted before. */
-static bool refuses(const struct instance *instance, const struct job_request *request, uint32_t modes)
+bool submit_refuses(const struct instance *instance, const struct job_request *request, uint32_t modes)
 {
 	return !request->past && (atomic_load(&instance->table->pools[request->pool].mode) & modes);
 }
@@ -51,7 +56,7 @@ static int fail_loading(const struct instance *instance, const struct job_reques
 
 static int fail_draining(const struct instance *instance, const struct job_request *request, struct ym_err *err)
 {
-	if (refuses(instance, request, POOL_REMOVED))
+	if (submit_refuses(instance, request, POOL_REMOVED))
 		return ym_fail(err, YM_ERR_NO, "pool %.*s is not in the configuration any more and takes no jobs",
 		               TABLE_NAME_MAX, instance->table->pools[request->pool].name);
 	return ym_fail(err, YM_ERR_NO, "pool %.*s is being drained and takes no jobs (yardmaster resume ends that)",
@@ -68,7 +73,7 @@ static int check_request(const struct instance *instance, const struct job_reque
 	if (check_time(request->delay_ms, "delay", err) < 0 || check_time(request->at_ms, "time", err) < 0 ||
 	    (request->timeout_ms != -1 && check_time(request->timeout_ms, "timeout", err) < 0))
 		return -1;
-	if (refuses(instance, request, POOL_DRAINING | POOL_REMOVED))
+	if (submit_refuses(instance, request, POOL_DRAINING | POOL_REMOVED))
 		return fail_draining(instance, request, err);
 	if (check_text(request->tag, JOB_TAG_MAX, "tag", err) < 0)
 		return -1;
@@ -105,7 +110,9 @@ static void describe(struct table_sh *table, struct job_sh *job, const struct jo
 	const struct table_pool_sh *pool = &table->pools[request->pool];
 	const struct job_past *past = request->past;
 
-	job->id = past ? past->id : atomic_fetch_add_explicit(&table->next_id, 1, memory_order_relaxed);
+	/* The ids of a store were not given by the table of an earlier run. */
+	job->id = past && !table_stored(table) ? past->id
+	                                       : atomic_fetch_add_explicit(&table->next_id, 1, memory_order_relaxed);
 	job->pool = (uint16_t)request->pool;
 	job->level =
 	    request->level < 0 ? atomic_load_explicit(&pool->level, memory_order_relaxed) : (uint8_t)request->level;
@@ -131,7 +138,7 @@ static void describe(struct table_sh *table, struct job_sh *job, const struct jo
 static int await_loading(const struct instance *instance, const struct job_request *request, uint64_t deadline,
                          struct ym_err *err)
 {
-	while (refuses(instance, request, POOL_LOADING)) {
+	while (submit_refuses(instance, request, POOL_LOADING)) {
 		if (ym_now_ns() >= deadline)
 			return fail_loading(instance, request, err);
 		ym_nap(LOADING_LOOK_NS);
@@ -171,7 +178,7 @@ static int64_t fill(struct instance *instance, const struct job_request *request
 
 /* ---- accept ---------------------------------------------------------------------------------- */
 
-static enum job_state first_state(const struct job_request *request)
+enum job_state submit_first_state(const struct job_request *request)
 {
 	enum job_state state = request->past ? request->past->state : JOB_READY;
 
@@ -182,36 +189,27 @@ static enum job_state first_state(const struct job_request *request)
 	return JOB_READY;
 }
 
-enum verdict {
-	NOT_TRIED,
-	ACCEPTED,
-	EXISTS, /* a live job has its key */
-	DRAINING,
-	LOADING,
-	TAKEN_AWAY, /* the slot is not ours any more */
-};
-
-struct filled {
-	uint32_t slot, taken; /* of the job; that was filled: another one if the job existed */
-	uint64_t word, taken_word;
-	enum verdict verdict;
-};
+unsigned submit_flags(const struct job_request *request)
+{
+	return (request->keep ? JOB_KEEP : 0u) | (request->reply.key ? JOB_REPLY : 0u);
+}
 
 /*
  * Under the index lock, as is the start of draining. The swap accepts the job: from then on it is run at least once,
  * whatever becomes of us.
  */
-static enum verdict accept(struct instance *instance, const struct job_request *request, struct filled *one)
+static enum submit_verdict accept(struct instance *instance, const struct job_request *request,
+                                  struct submit_filled *one)
 {
 	struct table_sh *table = instance->table;
-	enum job_state state = first_state(request);
+	enum job_state state = submit_first_state(request);
 	uint64_t seen = one->word;
-	unsigned flags = (request->keep ? JOB_KEEP : 0u) | (request->reply.key ? JOB_REPLY : 0u);
 
-	if (refuses(instance, request, POOL_DRAINING | POOL_REMOVED))
-		return DRAINING;
-	if (refuses(instance, request, POOL_LOADING))
-		return LOADING;
+	one->id = table_job(table, one->slot)->id;
+	if (submit_refuses(instance, request, POOL_DRAINING | POOL_REMOVED))
+		return SUBMIT_DRAINING;
+	if (submit_refuses(instance, request, POOL_LOADING))
+		return SUBMIT_LOADING;
 	if (request->unique && !job_state_over(state)) {
 		uint64_t existing;
 		int64_t other = index_find(instance, request->pool, request->unique, &existing);
@@ -219,20 +217,22 @@ static enum verdict accept(struct instance *instance, const struct job_request *
 		if (other >= 0) {
 			one->slot = (uint32_t)other;
 			one->word = existing;
-			return EXISTS;
+			one->id = table_job(table, one->slot)->id;
+			return SUBMIT_EXISTS;
 		}
 		index_add_key(instance, one->slot);
 	}
-	one->word = word_make(word_gen(seen), state, 0, request->past ? request->past->attempt : 0, flags);
+	one->word =
+	    word_make(word_gen(seen), state, 0, request->past ? request->past->attempt : 0, submit_flags(request));
 	if (!table_cas(table, one->slot, &seen, one->word))
-		return TAKEN_AWAY;
+		return SUBMIT_TAKEN_AWAY;
 	if (state == JOB_READY)
 		index_push(instance, one->slot, one->word, false);
-	return ACCEPTED;
+	return SUBMIT_ACCEPTED;
 }
 
 /* Wake workers, for runs of jobs of one pool; and the master, for what only he sees to. */
-static void announce(struct instance *instance, const struct job_request *requests, const struct filled *filled,
+static void announce(struct instance *instance, const struct job_request *requests, const struct submit_filled *filled,
                      size_t n)
 {
 	bool ring = false;
@@ -241,10 +241,10 @@ static void announce(struct instance *instance, const struct job_request *reques
 		unsigned ready = 0;
 
 		for (same = 0; i + same < n && requests[i + same].pool == requests[i].pool; same++) {
-			const struct filled *one = &filled[i + same];
+			const struct submit_filled *one = &filled[i + same];
 
-			ready += one->verdict == ACCEPTED && word_state(one->word) == JOB_READY;
-			ring |= one->verdict == ACCEPTED &&
+			ready += one->verdict == SUBMIT_ACCEPTED && word_state(one->word) == JOB_READY;
+			ring |= one->verdict == SUBMIT_ACCEPTED &&
 			        (word_state(one->word) == JOB_DELAYED || requests[i + same].timeout_ms > 0);
 		}
 		if (ready)
@@ -254,15 +254,20 @@ static void announce(struct instance *instance, const struct job_request *reques
 		bell_ring(instance->directory);
 }
 
-/* Up to TOGETHER slots, filled. *err says why there are not more. */
-static size_t fill_some(struct instance *instance, const struct job_request *requests, size_t n, struct filled *filled,
-                        struct ym_err *err)
+static size_t together(const struct instance *instance)
+{
+	return table_stored(instance->table) ? TOGETHER_STORED : TOGETHER;
+}
+
+/* As many slots as go together, filled. *err says why there are not more. */
+static size_t fill_some(struct instance *instance, const struct job_request *requests, size_t n,
+                        struct submit_filled *filled, struct ym_err *err)
 {
 	uint64_t now = ym_now_ns();
 	size_t have = 0;
 
-	for (; have < n && have < TOGETHER; have++) {
-		struct filled *one = &filled[have];
+	for (; have < n && have < together(instance); have++) {
+		struct submit_filled *one = &filled[have];
 		/* Only the first one waits for room: who holds slots while he waits could hold up whom he waits for. */
 		uint64_t deadline = have ? 0 : requests[have].deadline;
 		int64_t slot = fill(instance, &requests[have], now, deadline, &one->word, err);
@@ -271,54 +276,112 @@ static size_t fill_some(struct instance *instance, const struct job_request *req
 			break;
 		one->slot = one->taken = (uint32_t)slot;
 		one->taken_word = one->word;
-		one->verdict = NOT_TRIED;
+		one->verdict = SUBMIT_NOT_TRIED;
 	}
 	return have;
 }
 
+/* Under the lock: those that are accepted or staged, up to the first one that is not. Returns how many. */
+static size_t enter(struct instance *instance, const struct job_request *requests, struct submit_filled *filled,
+                    size_t have)
+{
+	bool stored = table_stored(instance->table);
+	size_t done = 0;
+
+	index_lock(instance);
+	for (; done < have; done++) {
+		struct submit_filled *one = &filled[done];
+
+		one->verdict =
+		    stored ? submit_stage(instance, &requests[done], one) : accept(instance, &requests[done], one);
+		if (one->verdict > SUBMIT_EXISTS)
+			break;
+	}
+	index_unlock(instance);
+	return done;
+}
+
 /* What was filled for nothing. Not under the lock: files may have to go. */
-static void free_unused(struct instance *instance, const struct filled *filled, size_t n)
+static void free_unused(struct instance *instance, const struct submit_filled *filled, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (filled[i].verdict != ACCEPTED && filled[i].verdict != TAKEN_AWAY)
+		if (filled[i].verdict == SUBMIT_NOT_TRIED || filled[i].verdict == SUBMIT_EXISTS ||
+		    filled[i].verdict == SUBMIT_DRAINING || filled[i].verdict == SUBMIT_LOADING)
 			dispatch_free(instance, filled[i].taken, filled[i].taken_word);
 }
 
+static int fail_entry(const struct instance *instance, const struct job_request *request, enum submit_verdict verdict,
+                      struct ym_err *err)
+{
+	if (verdict == SUBMIT_DRAINING)
+		return fail_draining(instance, request, err);
+	if (verdict == SUBMIT_LOADING)
+		return fail_loading(instance, request, err);
+	return ym_fail(err, YM_ERR_GONE,
+	               "the slot of a job being submitted was taken away: was this process stopped for long and taken "
+	               "for dead?");
+}
+
+/* When the store has to have answered: as long as the caller would wait for room, but not at once. */
+static uint64_t answer_deadline(const struct job_request *request)
+{
+	uint64_t least = ym_deadline(STAGE_PATIENCE_MS);
+
+	return request->deadline > least ? request->deadline : least;
+}
+
+static size_t await_stored(struct instance *instance, const struct job_request *requests, struct submit_filled *filled,
+                           size_t n, struct ym_err *err)
+{
+	size_t good = 0;
+
+	submit_await(instance, filled, n, n ? answer_deadline(requests) : 0, err);
+	while (good < n && filled[good].verdict != SUBMIT_FAILED)
+		good++;
+	return good;
+}
+
 /*
- * The first up to TOGETHER of them. Returns how many were accepted or existed; *err says why not one was. False in *go_on:
- * one was refused.
+ * The first ones. Returns how many were accepted or existed; *err says why not one was. False in *go_on: one was
+ * refused.
  */
 static size_t submit_some(struct instance *instance, const struct job_request *requests, size_t n, struct job_ref *refs,
                           bool *existed, bool *go_on, struct ym_err *err)
 {
-	struct filled filled[TOGETHER];
-	size_t have = fill_some(instance, requests, n, filled, err), done = 0;
+	struct submit_filled filled[TOGETHER_STORED];
+	size_t have = fill_some(instance, requests, n, filled, err), entered = enter(instance, requests, filled, have);
+	bool stored = table_stored(instance->table);
+	size_t done = entered;
 
-	index_lock(instance);
-	for (; done < have; done++) {
-		struct filled *one = &filled[done];
+	free_unused(instance, filled + (stored ? entered : 0), have - (stored ? entered : 0));
+	if (entered < have)
+		fail_entry(instance, &requests[entered], filled[entered].verdict, err);
+	if (stored)
+		done = await_stored(instance, requests, filled, entered, err);
+	else
+		announce(instance, requests, filled, done);
+	for (size_t i = 0; i < done; i++) {
+		bool other = filled[i].verdict == SUBMIT_EXISTS;
 
-		one->verdict = accept(instance, &requests[done], one);
-		if (one->verdict > EXISTS)
-			break;
-		refs[done] =
-		    (struct job_ref){table_job(instance->table, one->slot)->id, one->slot, word_gen(one->word)};
+		/* Where a job of the store is must be looked for. */
+		refs[i] = stored && other ? (struct job_ref){.id = filled[i].id}
+		                          : (struct job_ref){filled[i].id, filled[i].slot, word_gen(filled[i].word)};
 		if (existed)
-			existed[done] = one->verdict == EXISTS;
+			existed[i] = other;
 	}
-	index_unlock(instance);
-	free_unused(instance, filled, have);
-	announce(instance, requests, filled, done);
 	*go_on = done > 0 && done == have;
-	if (done < have && filled[done].verdict == DRAINING)
-		fail_draining(instance, &requests[done], err);
-	else if (done < have && filled[done].verdict == LOADING)
-		fail_loading(instance, &requests[done], err);
-	else if (done < have)
-		ym_fail(err, YM_ERR_GONE,
-		        "the slot of a job being submitted was taken away: was this process stopped for long and taken "
-		        "for dead?");
 	return done;
+}
+
+int submit_stage_one(struct instance *instance, const struct job_request *request, struct submit_filled *one,
+                     struct ym_err *err)
+{
+	if (fill_some(instance, request, 1, one, err) == 0)
+		return -1;
+	if (enter(instance, request, one, 1) == 1)
+		return 0;
+	free_unused(instance, one, 1);
+	return fail_entry(instance, request, one->verdict, err);
 }
 
 size_t submit_jobs(struct instance *instance, const struct job_request *requests, size_t n, struct job_ref *refs,

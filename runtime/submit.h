@@ -56,4 +56,23 @@ int submit_job(struct instance *instance, const struct job_request *request, str
 size_t submit_jobs(struct instance *instance, const struct job_request *requests, size_t n, struct job_ref *refs,
                    bool *existed, struct ym_err *err);
 
+/* ---- without waiting for the store */
+
+/* A job on its way. To be copied and forgotten as one likes, but then nobody frees its slot before this process ends. */
+struct submit_pending {
+	uint64_t id;
+	uint64_t word;
+	uint32_t slot, gen;
+	bool over, existed;
+};
+
+/*
+ * The same in two steps, for who must not sleep. Begin: 0, -1 as submit_job(). End: 0 or 1 with *ref, 2: not known yet, ask
+ * again (not with `give_up`), -1 it is not stored.
+ */
+int submit_begin(struct instance *instance, const struct job_request *request, struct submit_pending *pending,
+                 struct ym_err *err);
+int submit_end(struct instance *instance, struct submit_pending *pending, bool give_up, struct job_ref *ref,
+               struct ym_err *err);
+
 #endif

@@ -9,9 +9,13 @@
 #include "../ipc/queue.h"
 #include "../ipc/sys.h"
 #include "dispatch.h"
+#include "stage.h"
 
 /* Who pushes or takes a job needs microseconds: one that has been on its way for longer was left there by the dead. */
 #define ON_THE_WAY_NS UINT64_C(20000000)
+
+/* A stored job that runs for so long is recorded as started: if the machine dies with it, the attempt counts. */
+#define STARTED_NS UINT64_C(200000000)
 
 /* How soon to try again to send an answer. */
 #define ANSWER_NS UINT64_C(200000000)
@@ -349,6 +353,33 @@ static void promote(struct pass *pass, uint32_t slot, uint64_t word)
 	ready_push(pass->instance, slot, word, false);
 }
 
+/* ---- the clerk ------------------------------------------------------------------------------- */
+
+/* A mark may be lost with who set it, or with a clerk that was killed. */
+static void tell_clerk(struct pass *pass, uint32_t slot, bool urgent)
+{
+	stage_mark(pass->instance->table, slot);
+	stage_ring(pass->instance->table, urgent);
+}
+
+/* Nobody waits for the answer any more: whoever gets the number of the dead must not be taken for him. */
+static void check_storing(struct pass *pass, uint32_t slot, uint64_t word)
+{
+	uint64_t gen = word_gen(word);
+
+	while (word_state(word) == JOB_STORING && word_gen(word) == gen && is_dead(pass, word_owner(word)))
+		if (table_cas(pass->instance->table, slot, &word,
+		              word_make(word_gen(word), JOB_STORING, JOB_NOBODY, word_attempt(word), word_flags(word))))
+			break;
+	tell_clerk(pass, slot, true);
+}
+
+static void check_started(struct pass *pass, uint32_t slot, uint64_t word)
+{
+	if ((word_flags(word) & JOB_STORED) && pass->now > table_job(pass->instance->table, slot)->started + STARTED_NS)
+		tell_clerk(pass, slot, false);
+}
+
 /* ---- jobs that are over ---------------------------------------------------------------------- */
 
 static void check_over(struct pass *pass, uint32_t slot, uint64_t word)
@@ -367,7 +398,11 @@ static void check_over(struct pass *pass, uint32_t slot, uint64_t word)
 		word &= ~(uint64_t)JOB_REPLY;
 		table_space(table);
 	}
-	if (word_state(word) == JOB_BURIED) {
+	if (word_flags(word) & JOB_STORED) {
+		tell_clerk(pass, slot, false);
+		return;
+	}
+	if (word_state(word) == JOB_BURIED && !table_stored(table)) {
 		pass->out->pools[job_pool(job)].buried++;
 		pass->out->live++;
 		return;
@@ -393,7 +428,7 @@ static void look_at(struct pass *pass, uint32_t slot)
 	}
 	counts = &pass->out->pools[job_pool(job)];
 	pass->out->live++;
-	pass->out->timed |= job->timeout_ms > 0;
+	pass->out->timed |= state != JOB_STORING && job->timeout_ms > 0;
 	switch (state) {
 	case JOB_FILLING:
 	case JOB_FINISHING:
@@ -402,10 +437,14 @@ static void look_at(struct pass *pass, uint32_t slot)
 		counts->running += state != JOB_FILLING;
 		if (is_dead(pass, word_owner(word)))
 			recover(pass, slot, word);
-		else if (state == JOB_CLAIMED)
+		else if (state == JOB_CLAIMED) {
+			check_started(pass, slot, word);
 			check_deadline(pass, slot, word);
-		else if (state == JOB_FIXING && word_owner(word) == pass->instance->group.slot)
+		} else if (state == JOB_FIXING && word_owner(word) == pass->instance->group.slot)
 			check_victim(pass, slot, word);
+		break;
+	case JOB_STORING:
+		check_storing(pass, slot, word);
 		break;
 	case JOB_READY:
 		counts->waiting++;

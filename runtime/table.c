@@ -43,6 +43,7 @@ void table_init(struct table_sh *table, uint32_t slots, uint64_t payload_max, ui
 	table->payload_max = payload_max;
 	atomic_store(&table->result_ttl_ns, result_ttl_ns);
 	atomic_store(&table->next_id, next_id);
+	atomic_store(&table->id_end, UINT64_MAX);
 }
 
 int table_check(const struct table_sh *table, size_t size, struct ym_err *err)
@@ -74,7 +75,9 @@ int table_limit(const struct table_sh *table, const char *name)
 /* A finished job may make room at once, unless its result was asked for and is not old enough. */
 static bool reusable(struct table_sh *table, uint32_t slot, uint64_t word)
 {
-	if (!job_state_over(word_state(word)) || word_state(word) == JOB_BURIED || (word_flags(word) & JOB_REPLY))
+	if (!job_state_over(word_state(word)) || (word_flags(word) & (JOB_REPLY | JOB_STORED)))
+		return false;
+	if (word_state(word) == JOB_BURIED && !table_stored(table))
 		return false;
 	if (!(word_flags(word) & JOB_KEEP))
 		return true;
@@ -129,16 +132,21 @@ void table_over(struct table_sh *table, uint32_t slot, uint64_t word)
 
 int64_t table_find(const struct table_sh *table, uint64_t id, uint64_t *word)
 {
+	int64_t found = -1;
+
 	for (uint32_t slot = 0; slot < table->slots; slot++) {
 		uint64_t seen = atomic_load(&table->words[slot]);
 
+		/* STORING: perhaps only a question about the job. */
 		if (word_state(seen) == JOB_FREE || word_state(seen) == JOB_FILLING ||
-		    table_job_const(table, slot)->id != id)
+		    word_state(seen) == JOB_STORING || table_job_const(table, slot)->id != id)
 			continue;
 		*word = seen;
-		return slot;
+		found = slot;
+		if (!table_stored(table) || !job_state_over(word_state(seen)) || (word_flags(seen) & JOB_STORED))
+			break;
 	}
-	return -1;
+	return found;
 }
 
 static int by_id(const void *a, const void *b)
@@ -164,7 +172,7 @@ size_t table_collect(struct table_sh *table, bool (*want)(uint64_t word, const s
 }
 
 /* Shared futexes work in System V segments: the kernel finds them by inode and offset (not PRIVATE). */
-static void sleep_on(_Atomic uint32_t *where, uint32_t value, uint64_t deadline)
+void table_sleep_on(_Atomic uint32_t *where, uint32_t value, uint64_t deadline)
 {
 	struct timespec until = {.tv_sec = (time_t)(deadline / 1000000000u), .tv_nsec = (long)(deadline % 1000000000u)};
 
@@ -172,7 +180,7 @@ static void sleep_on(_Atomic uint32_t *where, uint32_t value, uint64_t deadline)
 	        FUTEX_BITSET_MATCH_ANY);
 }
 
-static void wake_all(_Atomic uint32_t *where)
+void table_wake_all(_Atomic uint32_t *where)
 {
 	syscall(SYS_futex, where, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
@@ -187,7 +195,7 @@ static _Atomic uint32_t *low_half(struct table_sh *table, uint32_t slot)
 
 void table_sleep(struct table_sh *table, uint32_t slot, uint64_t seen, uint64_t deadline)
 {
-	sleep_on(low_half(table, slot), (uint32_t)seen, deadline);
+	table_sleep_on(low_half(table, slot), (uint32_t)seen, deadline);
 }
 
 /* As linux/futex.h has them; older headers do not. */
@@ -219,7 +227,7 @@ int table_sleep_any(struct table_sh *table, const uint32_t *slots, const uint64_
 
 void table_wake(struct table_sh *table, uint32_t slot)
 {
-	wake_all(low_half(table, slot));
+	table_wake_all(low_half(table, slot));
 }
 
 void table_want_space(struct table_sh *table)
@@ -229,11 +237,11 @@ void table_want_space(struct table_sh *table)
 
 void table_sleep_for_space(struct table_sh *table, uint64_t deadline)
 {
-	sleep_on(&table->space_wanted, 1, deadline);
+	table_sleep_on(&table->space_wanted, 1, deadline);
 }
 
 void table_space(struct table_sh *table)
 {
 	if (atomic_load(&table->space_wanted) && atomic_exchange(&table->space_wanted, 0))
-		wake_all(&table->space_wanted);
+		table_wake_all(&table->space_wanted);
 }

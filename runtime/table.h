@@ -10,7 +10,8 @@
  *   38272                   one 64-bit word a slot
  *   + 8 * slots             one link of the index a slot, 20 bytes
  *   + 20 * slots            one hash bucket of unique keys a slot, 4 bytes
- *   + 4 * slots, to 64      one job a slot, 1152 bytes each
+ *   + 4 * slots             one mark a slot, a bit each, in 64-bit words
+ *   + marks, to 64          one job a slot, 1152 bytes each
  *   + 1152 * slots          one story a slot, 1024 bytes each (story.h)
  *
  * A job lives in one slot. Its word says everything that matters for who may do what:
@@ -32,6 +33,12 @@
  *               +---------|--- FIXING* -----------|---------+   owner died, or its time was up
  *               +---------+-----------------------+             try again
  *
+ * With a store behind the table (store.h), a job is handed to the clerk before it is accepted (stage.h):
+ *
+ *   FILLING* -> STORING -> READY | DELAYED   accepted; it stays here, marked JOB_STORED until the store knows of its end
+ *                       -> FILLING*          accepted and waits in the store, or refused: the submitter reads which, and
+ *                                            frees the slot
+ *
  * FINISHING fences the report: only who wins CLAIMED -> FINISHING may write result and error, so a worker whose claim
  * was revoked cannot disturb the next attempt. FIXING does the same for the process that cleans up after a dead owner.
  * BURIED, FAILED, CANCELLED and DELAYED jobs can be kicked: FIXING, then READY. Ready jobs are also linked in the lists of the index; the word is the truth, the index only finds it quickly.
@@ -50,7 +57,7 @@
 #include "story.h"
 
 #define TABLE_NAME    "table"
-#define TABLE_VERSION 3
+#define TABLE_VERSION 4
 
 #define TABLE_POOLS       INDEX_POOLS
 #define TABLE_LIMITS      64
@@ -77,7 +84,8 @@
 	X(DELAYED, 7, "delayed", 0)                                                                                    \
 	X(DONE, 8, "done", 1)                                                                                          \
 	X(FAILED, 9, "failed", 1)                                                                                      \
-	X(CANCELLED, 10, "cancelled", 1)
+	X(CANCELLED, 10, "cancelled", 1)                                                                               \
+	X(STORING, 11, "storing", 0)
 
 enum job_state {
 #define X(name, value, word, over) JOB_##name = value,
@@ -87,15 +95,17 @@ enum job_state {
 };
 
 enum job_flag {
+	JOB_STORED = 1,    /* the store has it, and does not know yet what became of it */
 	JOB_WAITED = 2,    /* somebody may sleep on the word: wake when it is over */
 	JOB_CANCEL = 4,    /* CLAIMED: the task should stop                       */
 	JOB_TIMED_OUT = 8, /* ... because its time is up                          */
 	JOB_KEEP = 16,     /* over: keep the result until result_ttl has passed   */
 	JOB_REPLY = 32,    /* over: its answer is still to be sent                */
 	JOB_KICKED = 64,   /* FIXING: it was over, and is to be started anew      */
+	JOB_TAKEN = 128,   /* STORING: the clerk is about it, no way back         */
 };
 /* Flags that outlive every change of state, and those that stay as long as somebody works on the job. */
-#define JOB_STICKY     (JOB_WAITED | JOB_KEEP | JOB_REPLY)
+#define JOB_STICKY     (JOB_STORED | JOB_WAITED | JOB_KEEP | JOB_REPLY)
 #define JOB_STOP_FLAGS (JOB_CANCEL | JOB_TIMED_OUT)
 #define JOB_WORK_FLAGS (JOB_STOP_FLAGS | JOB_KICKED)
 
@@ -104,6 +114,7 @@ enum job_flag {
 #define JOB_OWNER_SHIFT   16
 #define JOB_ATTEMPT_SHIFT 8
 #define JOB_ATTEMPT_MAX   255u
+#define JOB_NOBODY        0xfffu /* owner of a STORING slot whose submitter does not wait any more */
 
 static inline uint64_t word_make(uint32_t gen, enum job_state state, unsigned owner, unsigned attempt, unsigned flags)
 {
@@ -174,7 +185,13 @@ struct job_sh {
 	uint8_t result_place;
 	uint8_t told; /* 1: error, result or progress of an earlier attempt may stand here */
 	uint8_t reply_form;
-	uint8_t zeroes[6];
+	/* Between a submitter and the clerk, see stage.h. */
+	uint8_t ask;     /* STORING: enum stage_ask */
+	uint8_t aim;     /* STORING: enum job_state that it is to begin with; answer of LOOK: its state */
+	uint8_t tried;   /* answer of LOOK: attempts made */
+	uint8_t verdict; /* enum stage_verdict; by the clerk */
+	uint8_t refusal; /* enum ym_err_class of `error`; by the clerk */
+	uint8_t zero;
 	char unit[JOB_UNIT_MAX];
 	char zeroes1[4];
 	char tag[JOB_TAG_MAX];
@@ -183,7 +200,8 @@ struct job_sh {
 	uint8_t payload[JOB_PAYLOAD_MAX + 8]; /* a NUL byte always follows */
 	char error[JOB_ERROR_MAX];
 	uint8_t result[JOB_RESULT_MAX];
-	uint8_t zeroes2[48];
+	uint64_t other; /* STAGE_EXISTS: id of the job that was there first; by the clerk */
+	uint8_t zeroes2[40];
 };
 _Static_assert(sizeof(struct job_sh) == 1152, "layout above");
 
@@ -227,7 +245,8 @@ struct table_pool_sh {
 	_Atomic uint8_t bury_failed;    /* 1: a job without attempts left is buried */
 	_Atomic uint8_t touch;          /* 1: progress starts the timeout anew */
 	_Atomic uint8_t level;          /* of jobs submitted without one */
-	uint8_t zeroes[3];
+	_Atomic uint8_t unsynced;       /* 1: accepted before it is on the disk (synchronous = normal) */
+	uint8_t zeroes[2];
 	_Atomic uint32_t nlimits;
 	struct table_use_sh limits[TABLE_POOL_LIMITS]; /* in the order of the limits' keys */
 	char zeroes2[64];
@@ -244,7 +263,9 @@ struct table_pool_sh {
 	_Atomic uint32_t recycle_at_once;     /* no worker ends to be recycled while so many are; master */
 	_Atomic int32_t scale_min, scale_max; /* of `scale`, kept for the next master; master */
 	_Atomic uint32_t scaled;              /* 1: they count; master */
-	char zeroes4[92];
+	uint32_t zero4;
+	_Atomic uint64_t stored_waiting, stored_delayed, stored_buried; /* in the store, and not here; clerk */
+	char zeroes4[64];
 };
 _Static_assert(sizeof(struct table_pool_sh) == 384, "layout above");
 _Static_assert(offsetof(struct table_pool_sh, ready) == 256, "a cache line of its own");
@@ -269,12 +290,18 @@ struct table_sh {
 	uint32_t zero;
 	uint64_t payload_max;
 	_Atomic uint64_t result_ttl_ns;
-	char zeroes[40];
-	_Atomic uint64_t next_id;      /* anybody, goes up */
+	uint64_t store;                    /* names the store behind the table (a hash of its URI), 0: none */
+	_Atomic uint64_t id_start, id_end; /* ids that may be given, and the first that may not; clerk */
+	char zeroes[16];
+	_Atomic uint64_t next_id;      /* anybody, goes up; the clerk may jump to another range */
 	_Atomic uint32_t position;     /* where the next search for a slot starts; a hint, anybody */
 	_Atomic uint32_t space_wanted; /* 1: somebody sleeps until a slot is free (futex), anybody */
 	char zeroes2[48];
-	char zeroes3[64];
+	/* The clerk's bell, stage.h; a cache line of its own. */
+	_Atomic uint32_t bell;   /* goes up with every mark; anybody */
+	_Atomic uint32_t urgent; /* ... with those that somebody waits for; anybody */
+	_Atomic uint32_t sleeps; /* enum stage_sleep of the clerk */
+	char zeroes3[52];
 	struct table_pool_sh pools[TABLE_POOLS];
 	struct table_limit_sh limits[TABLE_LIMITS];
 	struct index_sh index;
@@ -291,6 +318,12 @@ size_t table_size(uint32_t slots);
 /* Fill a new, zeroed table. Job ids go on from `next_id`. */
 void table_init(struct table_sh *table, uint32_t slots, uint64_t payload_max, uint64_t result_ttl_ns, uint64_t next_id);
 
+/* Is there a store behind it? */
+static inline bool table_stored(const struct table_sh *table)
+{
+	return table->store != 0;
+}
+
 /* Does an attached table of `size` bytes hold what its head says? */
 int table_check(const struct table_sh *table, size_t size, struct ym_err *err);
 
@@ -303,11 +336,23 @@ static inline uint32_t *table_buckets(const struct table_sh *table)
 {
 	return (uint32_t *)(table_links(table) + table->slots);
 }
+/* Slots that the clerk has to look at; anybody sets a bit, the clerk takes them away. */
+static inline uint32_t table_mark_words(uint32_t slots)
+{
+	return (slots + 63) / 64;
+}
+static inline _Atomic uint64_t *table_marks(const struct table_sh *table)
+{
+	uintptr_t end = (uintptr_t)(table_buckets(table) + table->slots);
+
+	return (_Atomic uint64_t *)((end + 7) / 8 * 8);
+}
 static inline size_t table_jobs_offset(uint32_t slots)
 {
 	size_t end =
 	    sizeof(struct table_sh) + slots * (sizeof(uint64_t) + sizeof(struct index_link_sh) + sizeof(uint32_t));
 
+	end = (end + 7) / 8 * 8 + table_mark_words(slots) * sizeof(uint64_t);
 	return (end + 63) / 64 * 64;
 }
 static inline struct job_sh *table_job(struct table_sh *table, uint32_t slot)
@@ -357,7 +402,10 @@ bool table_change(struct table_sh *table, uint32_t slot, uint64_t *word, enum jo
 /* After a change to a state in which the job is over: wake who waits for it, or for its slot. */
 void table_over(struct table_sh *table, uint32_t slot, uint64_t word);
 
-/* Find a live or remembered job by id: its slot, or -1. *word is its word when seen. O(slots). */
+/*
+ * Find a live or remembered job by id: its slot, or -1. *word is its word when seen. O(slots). With a store there may be an
+ * older copy of a job that was kicked: the live one is found.
+ */
 int64_t table_find(const struct table_sh *table, uint64_t id, uint64_t *word);
 
 /* A job by its place in the order of jobs. */
@@ -369,6 +417,10 @@ struct table_place {
 /* The jobs that `want` says yes to, oldest first. `found` has room for all slots. Returns how many. */
 size_t table_collect(struct table_sh *table, bool (*want)(uint64_t word, const struct job_sh *job, unsigned arg),
                      unsigned arg, struct table_place *found);
+
+/* Sleep in the kernel while a number in shared memory is `value`; wake all who do. Spurious returns happen. */
+void table_sleep_on(_Atomic uint32_t *where, uint32_t value, uint64_t deadline);
+void table_wake_all(_Atomic uint32_t *where);
 
 /* Sleep until the low half of the word is no longer that of `seen`, or until the deadline. Spurious returns happen. */
 void table_sleep(struct table_sh *table, uint32_t slot, uint64_t seen, uint64_t deadline);

@@ -204,6 +204,8 @@ static void hand_over(struct master *master)
 		return;
 	}
 	log_line(LOG_INFO, "going on as %s", own_path);
+	/* Its thread ends with us, and its last lines are to be in the log. */
+	ground_close_store(master, true);
 	if (!log_flush(FLUSH_MS))
 		ym_fail(&err, YM_ERR_TIMEOUT, "the log cannot be written: its last lines would be lost");
 	else if (!collect(master, &handover))
@@ -212,6 +214,8 @@ static void hand_over(struct master *master)
 		become_new(master, &handover, &err);
 	handover_free(&handover);
 	log_line(LOG_ERROR, "the upgrade has failed, this program goes on: %s", err.text);
+	if (ground_open_store(master, true, &err) < 0)
+		log_line(LOG_ERROR, "%s", err.text);
 }
 
 bool upgrade_now(struct master *master)

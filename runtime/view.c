@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stage.h"
 #include "text.h"
 
 #define TRIES 100
@@ -38,7 +39,8 @@ bool view_read(const struct table_sh *table, uint32_t slot, struct view_job *vie
 	for (int try = 0; try < TRIES; try++) {
 		uint64_t word = atomic_load(&table->words[slot]);
 
-		if (word_state(word) == JOB_FREE || word_state(word) == JOB_FILLING)
+		if (word_state(word) == JOB_FREE || word_state(word) == JOB_FILLING ||
+		    (word_state(word) == JOB_STORING && job->ask != STAGE_SUBMIT))
 			return false;
 		*view = (struct view_job){
 		    .id = job->id,

@@ -193,13 +193,13 @@ int control_run(const struct args *args)
 	return 0;
 }
 
-static int restart(const struct args *args)
+int control_run_named(const struct args *args)
 {
 	struct ym_err err;
 
 	if (!args_flag(args, "all") == (args->nrest > 0))
 		return control_run(args);
-	ym_fail(&err, YM_ERR_USAGE, "restart what? Give names, or --all for everything");
+	ym_fail(&err, YM_ERR_USAGE, "%s what? Give names, or --all for everything", args->command->verb);
 	return command_fail(&err);
 }
 
@@ -211,14 +211,7 @@ static const struct option_row plain_options[] = {INSTANCE_OPTIONS, {0}};
 		"timeout", 0, "TIME", "with --wait: not longer than this (exit code 1); the master goes on"            \
 	}
 
-static const struct option_row start_options[] = {INSTANCE_OPTIONS, WAIT_OPTIONS, {0}};
-
-static const struct option_row restart_options[] = {
-    INSTANCE_OPTIONS,
-    {"all", 'a', NULL, "all pools and programs"},
-    WAIT_OPTIONS,
-    {0},
-};
+static const struct option_row named_options[] = {INSTANCE_OPTIONS, ALL_OPTION, WAIT_OPTIONS, {0}};
 
 static const struct option_row reload_options[] = {
     INSTANCE_OPTIONS,
@@ -252,19 +245,19 @@ const struct command command_restart = {
     .text = "A pool rolls: new workers start before old ones end, old ones finish their job, and there are never\n"
 	    "fewer than configured. The processes of a program are replaced one after the other, each stopped before\n"
 	    "its successor starts. A plugin or program that was built anew is picked up.",
-    .options = restart_options,
+    .options = named_options,
     .most = -1,
-    .run = restart,
+    .run = control_run_named,
 };
 
 const struct command command_start = {
     .verb = "start",
-    .usage = "NAME ... [OPTIONS]",
+    .usage = "NAME ... | --all [OPTIONS]",
     .summary = "start pools and programs that are stopped, or were given up",
-    .options = start_options,
-    .least = 1,
+    .text = "--all also starts those with `autostart = false`.",
+    .options = named_options,
     .most = -1,
-    .run = control_run,
+    .run = control_run_named,
 };
 
 const struct command command_reload = {

@@ -1,9 +1,10 @@
 /* run.c - `yardmaster run FILE`: the master, in the foreground or in the background. */
-#include <limits.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "../../config/values.h"
 #include "../daemon.h"
 #include "../identity.h"
 #include "../master.h"
@@ -22,19 +23,25 @@ static int handed_over(void)
 }
 
 /* The directory may be another one by the time the file is removed. */
-static bool absolute_path(const char *path, char out[PATH_MAX])
+static char *absolute_path(const char *path, struct ym_err *err)
 {
-	char here[PATH_MAX];
+	char *here = getcwd(NULL, 0), *out;
 
-	if (path[0] == '/')
-		return snprintf(out, PATH_MAX, "%s", path) < PATH_MAX;
-	return getcwd(here, sizeof(here)) && snprintf(out, PATH_MAX, "%s/%s", here, path) < PATH_MAX;
+	if (!here && path[0] != '/') {
+		ym_fail_sys(err, errno, "getcwd() to find the pid file \"%s\"", path);
+		return NULL;
+	}
+	out = cfg_resolve_path(here ? here : "", path);
+	free(here);
+	if (!out)
+		ym_fail(err, YM_ERR_LIMIT, "out of memory");
+	return out;
 }
 
 static int run(const struct args *args)
 {
 	struct master_options options = {.resume = handed_over()};
-	char pidfile[PATH_MAX];
+	char *pidfile = NULL;
 	struct config *config = calloc(1, sizeof(*config));
 	struct ym_err err;
 	int code;
@@ -50,17 +57,18 @@ static int run(const struct args *args)
 		return code;
 	}
 	if (args_value(args, "pidfile")) {
-		if (!absolute_path(args_value(args, "pidfile"), pidfile)) {
-			fprintf(stderr, "yardmaster run: the path of the pid file is too long\n");
-			return ym_err_exit_code(YM_ERR_USAGE);
-		}
+		pidfile = absolute_path(args_value(args, "pidfile"), &err);
+		if (!pidfile)
+			return command_fail(&err);
 		options.pidfile = pidfile;
 	}
 	if (identity_take(&config->instance, &err) < 0)
 		return command_fail(&err);
 	if (args_flag(args, "detach") && options.resume < 0 && daemon_detach(&err) < 0)
 		return command_fail(&err);
-	return master_run(config, &options);
+	code = master_run(config, &options);
+	free(pidfile);
+	return code;
 }
 
 static const struct option_row options[] = {

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "../../ipc/sys.h"
-#include "../pool.h"
+#include "../place.h"
 #include "../spawn.h"
 #include "../view.h"
 #include "control.h"
@@ -74,7 +74,7 @@ static int tell_worker(struct instance *instance, unsigned row, bool now)
 	struct board_work work;
 	int pidfd;
 
-	if (!pool_row_alive(instance, row, &work))
+	if (!place_row_alive(instance, row, &work))
 		return -1;
 	pidfd = spawn_open_process(work.pid, work.process_started);
 	if (pidfd < 0)
@@ -118,8 +118,8 @@ static int stop(const struct args *args)
 	int64_t timeout;
 	uint64_t deadline;
 
-	if (args->nrest > 0)
-		return control_run(args);
+	if (args->nrest > 0 || args_flag(args, "all"))
+		return control_run_named(args);
 	if (args_instance(args, &instance, &err) < 0 || args_duration(args, "timeout", -1, &timeout, &err) < 0 ||
 	    ym_group_look(instance.directory, &look, &err) < 0)
 		return command_fail(&err);
@@ -131,17 +131,21 @@ static int stop(const struct args *args)
 
 static const struct option_row options[] = {
     INSTANCE_OPTIONS,
+    ALL_OPTION,
     {"now", 0, NULL, "do not wait: jobs are asked to give up and run again later, programs are killed"},
-    {"wait", 'w', NULL, "with NAME: wait until they have ended; an instance is always waited for"},
+    {"wait", 'w', NULL, "with NAME or --all: wait until they have ended; an instance is always waited for"},
     {"timeout", 0, "TIME", "do not wait longer than this for the end (exit code 1)"},
     {0},
 };
 
 const struct command command_stop = {
     .verb = "stop",
-    .usage = "[NAME ...] [OPTIONS]",
+    .usage = "[NAME ... | --all] [OPTIONS]",
     .summary = "stop an instance: running jobs finish, waiting ones are kept for the next start",
-    .text = "NAME: only these pools and programs, until `yardmaster start`. Jobs of a stopped pool wait.",
+    .text =
+	"NAME: only these pools and programs, until `yardmaster start`. Jobs of a stopped pool wait.\n"
+	"--all: all of them, but the master stays: it goes on taking jobs and requests, and `yardmaster start --all`\n"
+	"starts them again. Without NAME and --all the instance ends, master and all.",
     .options = options,
     .most = -1,
     .run = stop,

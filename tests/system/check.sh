@@ -177,3 +177,105 @@ test_directory_of_somebody_else() {
 	expect 4 "$YARDMASTER" run "$INI"
 	assert_contains "writable by nobody else" "$ERR" "directory that anybody may write"
 }
+
+# ---- where jobs wait -------------------------------------------------------------------------------
+
+# One line about a store: the options stand in [yardmaster] and behind the pool p.
+waits_in() { # LINE YARDMASTER_OPTIONS POOL_OPTIONS
+	printf '[yardmaster]\ninstance = test\ndirectory = %s/run\n%s\n[pool:p]\ncommand = true\n%s\n' \
+		"$DIR" "$2" "$3" >"$INI"
+	expect 0 "$YARDMASTER" check "$INI"
+	assert_equal "$1" "$(tail -n 1 <<<"$OUT")" "check with $2"
+	assert_lacks secret "$OUT$ERR" "check with $2"
+}
+
+test_where_jobs_wait() { # sanitized
+	local pg=postgresql://u:secret@db/jobs normal=$'synchronous = normal'
+	waits_in "jobs wait in memory: no disk, they survive every crash but a reboot" "" ""
+	waits_in "jobs wait in sqlite:$DIR/jobs.db, synchronous full, history 7d" "store = sqlite:jobs.db" ""
+	waits_in "jobs wait in sqlite:$DIR/jobs.db, synchronous normal, no history" \
+		$'store = sqlite:jobs.db\nhistory = 0' "$normal"
+	waits_in "jobs wait in sqlite:$DIR/jobs.db, synchronous full (p, r: normal), history 12h" \
+		$'store = sqlite:jobs.db\nhistory = 12h' \
+		"$normal"$'\n[pool:q]\ncommand = true\n[pool:r]\ncommand = true\n'"$normal"
+	waits_in "jobs wait in postgresql://u:***@db/jobs, shared by all nodes; this one is named after host and instance, lease 10s, history 7d" \
+		"store = $pg" ""
+	waits_in "jobs wait in postgresql://u:***@db/jobs, shared by all nodes; this one is web-1, lease 1m, no history" \
+		"store = $pg"$'\nnode = web-1\nlease = 60s\nhistory = 0' ""
+	[[ ! -e $DIR/jobs.db ]] || fail "check made the file of the store"
+}
+
+# What is there for another kind of store is no mistake, but said.
+test_idle_options_of_stores() { # sanitized
+	waits_in "jobs wait in memory: no disk, they survive every crash but a reboot" \
+		$'history = 1d\nlease = 5s\nnode = n' "synchronous = full"
+	assert_contains "test.ini:4: note: \`history\` has no effect: with \`store = memory\`" "$ERR" "history"
+	assert_contains "test.ini:5: note: \`lease\` has no effect: it is for \`store = postgresql://...\`" "$ERR" "lease"
+	assert_contains "test.ini:6: note: \`node\` has no effect: it is for \`store = postgresql://...\`" "$ERR" "node"
+	assert_contains "test.ini:9: note: \`synchronous\` has no effect: it is for \`store = sqlite:PATH\`" "$ERR" \
+		"synchronous"
+}
+
+test_mistakes_in_the_store() { # sanitized
+	local start=$'[pool:p]\ncommand = true\n[yardmaster]\nstore = ' limit=$'[limit:l]\nmax = 1\nscope = cluster'
+	refused "test.ini:4: store = sqllite:x: must be memory, sqlite:PATH or postgresql://..." \
+		'did you mean `sqlite:PATH`?' <<<"${start}sqllite:x"
+	refused "test.ini:4:" "no path behind" <<<"${start}sqlite:"
+	refused "test.ini:4:" "would be lost with the master" <<<"${start}sqlite::memory:"
+	refused "test.ini:4:" "a plain path follows" <<<"${start}sqlite:///x"
+	refused "test.ini:4:" "this is a directory" <<<"${start}sqlite:x/"
+	refused "test.ini:4:" "too long for sqlite: at most 500 bytes" <<<"${start}sqlite:$(printf '%0501d' 1)"
+	refused "test.ini:4:" "too long: at most 2048 bytes" <<<"${start}postgresql://$(printf '%02048d' 1)"
+	refused "test.ini:4: store = postgresql://u:***@h/a b: white space in a URI is written %20" \
+		<<<"${start}postgresql://u:secret@h/a b"
+	assert_lacks secret "$ERR" "refused URI"
+	refused "test.ini:7: scope = cluster takes a store that all machines share" \
+		<<<"${start}sqlite:x"$'\n'"$limit"
+}
+
+# Whether sqlite could make its files there: check looks, and makes nothing.
+place_refused() { # PATH WHAT [AS...]
+	printf '[yardmaster]\nstore = sqlite:%s\n[pool:p]\ncommand = true\n' "$1" >"$INI"
+	expect 1 "${@:3}" "$YARDMASTER" check "$INI"
+	assert_equal "$INI: store = sqlite:$(dirname "$INI")/$1: $2" "$ERR" "check of $1"
+	assert_equal "" "$OUT" "check of $1"
+}
+
+test_place_of_the_store() {
+	local directory="the master must be able to make files there"
+	local file="the master must be able to read and write this file"
+	place_refused missing/x.db "directory $DIR/missing: No such file or directory: $directory"
+	place_refused test.ini/x.db "directory $DIR/test.ini: Not a directory: $directory"
+	mkdir "$DIR/place"
+	place_refused place "this is no regular file: $file"
+	mkfifo "$DIR/place/fifo"
+	place_refused place/fifo "this is no regular file: $file"
+	ln -s loop "$DIR/place/loop"
+	place_refused place/loop "Too many levels of symbolic links: $file"
+	: >"$DIR/place/x.db"
+	waits_in "jobs wait in sqlite:$DIR/place/x.db, synchronous full, history 7d" "store = sqlite:place/x.db" ""
+	[[ ! -s $DIR/place/x.db ]] || fail "check wrote to the file of the store"
+}
+
+# For root, everything is writable: as somebody else, below /tmp, which he can reach.
+test_store_not_writable() {
+	local -a nobody=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+	"${nobody[@]}" true 2>/dev/null || skip "only root can become another user"
+	OPEN=$(mktemp -d /tmp/ym-check.XXXXXX) || fail "no directory"
+	trap 'rm -rf "$OPEN"' EXIT
+	cp "$YARDMASTER" "$OPEN"
+	YARDMASTER=$OPEN/yardmaster INI=$OPEN/test.ini
+	mkdir -m 755 "$OPEN/place"
+	chmod 755 "$OPEN"
+	place_refused place/x.db \
+		"directory $OPEN/place: Permission denied: the master must be able to make files there" "${nobody[@]}"
+	# The file says who must start the master; nobody is not asked for his permissions then.
+	sed -i '1a user = root' "$INI"
+	expect 0 "${nobody[@]}" "$YARDMASTER" check "$INI"
+	chmod 777 "$OPEN/place"
+	: >"$OPEN/place/x.db"
+	chmod 444 "$OPEN/place/x.db"
+	place_refused place/x.db "Permission denied: the master must be able to read and write this file" "${nobody[@]}"
+	chmod 666 "$OPEN/place/x.db"
+	expect 0 "${nobody[@]}" "$YARDMASTER" check "$INI"
+}

@@ -42,6 +42,9 @@ restart --all                   {"verb": "restart", "args": [], "flags": ["all"]
 start mail                      {"verb": "start", "args": ["mail"], "flags": []}
 stop mail                       {"verb": "stop", "args": ["mail"], "flags": []}
 stop mail --now                 {"verb": "stop", "args": ["mail"], "flags": ["now"]}
+start --all                     {"verb": "start", "args": [], "flags": ["all"]}
+stop --all                      {"verb": "stop", "args": [], "flags": ["all"]}
+stop --all --now                {"verb": "stop", "args": [], "flags": ["all", "now"]}
 reload                          {"verb": "reload", "args": [], "flags": []}
 reload --dry-run                {"verb": "reload", "args": [], "flags": ["dry-run"]}
 reopen                          {"verb": "reopen", "args": [], "flags": []}
@@ -61,7 +64,7 @@ test_requests() { # sanitized
 		assert_equal "${line#"${line%%\{*}"}" "$(<"$DIR/requests")" "request of $command"
 		requests=$((requests + 1))
 	done <<<"$REQUESTS"
-	assert_equal 13 "$requests" "commands tried"
+	assert_equal 16 "$requests" "commands tried"
 	slay "$MASTER"
 }
 
@@ -103,6 +106,13 @@ test_mistakes() { # sanitized
 	expect 2 ym start mail --wait --timeout soon
 	expect 2 ym scale mail
 	expect 2 ym start
+	assert_contains "start what? Give names, or --all" "$ERR" "start of nothing"
+	expect 2 ym start mail --all
+	assert_contains "start what? Give names, or --all" "$ERR" "start of names and all"
+	expect 2 ym stop mail --all
+	assert_contains "stop what? Give names, or --all" "$ERR" "stop of names and all"
+	expect 2 ym stop --all --timeout 1s
+	assert_contains "--timeout goes with --wait" "$ERR" "--timeout alone"
 	expect 2 ym signal mail
 	expect 2 ym reload now
 	expect 2 ym upgrade now
@@ -264,6 +274,77 @@ test_stop_and_start_of_a_pool() { # sanitized
 	assert_contains "echo: started" "$OUT" "start --wait"
 	has_workers echo 2 || fail "after start: $(cell echo WORKERS) workers"
 	expect 0 ym wait "$JOB"
+}
+
+program_state() { # NAME
+	ym status | awk -v name="$1" '$1 == "PROGRAM" {on = 1} on && $1 == name {print $2; exit}'
+}
+
+# Everything but the master, which goes on taking jobs.
+test_stop_and_start_of_all() { # sanitized
+	write_ini <<-EOF
+		[pool:echo]
+		plugin = $PLUGINS/echo.so
+		workers = 2
+		[pool:sleep]
+		plugin = $PLUGINS/sleep.so
+		workers = 2
+		autostart = no
+		[program:nap]
+		command = sleep 1000
+		startsecs = 0
+		[program:broken]
+		command = false
+		startretries = 0
+	EOF
+	start_master
+	wait_until 10 has_workers echo 2
+	wait_until 10 logged "program broken is FATAL"
+	expect 0 ym stop --all --wait --timeout 20s
+	assert_contains "instance test: everything stopped" "$OUT" "stop --all --wait"
+	assert_equal "" "$(worker_pids echo; worker_pids sleep)" "workers"
+	assert_equal STOPPED "$(program_state nap)" "state of the program"
+	submit echo x
+	submit sleep 1
+	assert_equal waiting "$(job_state "$JOB")" "a job for a stopped pool"
+	sed -i '/^.program:broken/,$d' "$INI"
+	expect 0 ym reload
+	expect 0 ym start --all --wait --timeout 20s
+	assert_contains "instance test: everything started" "$OUT" "start --all --wait"
+	has_workers echo 2 || fail "after start: $(cell echo WORKERS) workers"
+	has_workers sleep 2 || fail "a pool without autostart has $(cell sleep WORKERS) workers"
+	assert_equal RUNNING "$(program_state nap)" "state of the program"
+	expect 0 ym wait "$JOB"
+}
+
+test_stop_of_all_at_once() {
+	instance
+	submit sleep 60000
+	wait_until 5 is running job_state "$JOB"
+	expect 1 ym stop --all --wait --timeout 300ms
+	assert_contains "the instance is not done yet" "$ERR" "stop --all of a pool with a job"
+	assert_equal running "$(job_state "$JOB")" "the job that runs"
+	expect 0 ym stop --all --now --wait --timeout 6s
+	assert_equal "" "$(worker_pids echo; worker_pids sleep)" "workers"
+	assert_equal waiting "$(job_state "$JOB")" "the job that was cut short"
+	expect 0 ym cancel "$JOB"
+}
+
+# One that only finishes its jobs is none of all.
+test_all_without_what_was_removed() {
+	local verb
+	instance
+	submit sleep 60000
+	wait_until 5 is running job_state "$JOB"
+	write_ini <<<$'[pool:echo]\nworkers = 2\nplugin = '"$PLUGINS/echo.so"
+	expect 0 ym reload
+	for verb in start restart stop; do
+		expect 0 ym "$verb" --all
+		assert_contains "pool echo" "$OUT" "$verb --all"
+		assert_lacks "pool sleep" "$OUT" "$verb --all"
+	done
+	assert_equal running "$(job_state "$JOB")" "the job that runs"
+	expect 0 ym cancel "$JOB"
 }
 
 test_reload() { # sanitized

@@ -174,6 +174,29 @@ test_what_takes_a_new_start() { # sanitized
 	refused "[pool:ledger] inbox: from \"no\" to \"yes\" takes a stop and a start of the instance"
 }
 
+# One that cannot be entered leaves no pool behind that takes jobs; neither when it had been there before.
+test_pool_without_its_inbox() { # sanitized
+	local pool code
+	with_ledger 2
+	for pool in fresh ledger; do
+		[[ $pool == fresh ]] && code=2 || code=1
+		without_ledger
+		expect 0 ym reload
+		wait_until 10 is "" worker_pids ledger
+		printf '[pool:%s]\nplugin = %s\noption.file = %s\nworkers = 2\ninbox = yes\ninbox_key = %s:k\n' \
+			$pool "$PLUGINS/ledger.so" "$DIR/ledger" "$DIR/key-of-$pool" >>"$INI"
+		expect 2 ym reload
+		assert_contains "pool $pool cannot be added: " "$ERR" "reload"
+		assert_contains "key-of-$pool" "$ERR" "reload"
+		expect $code ym submit $pool x
+		assert_lacks "$pool" "$(ym status | grep -v ledger/)" "status"
+		: >"$DIR/key-of-$pool"
+		expect 0 ym reload
+		wait_until 10 has_workers $pool 2
+		expect 0 ym submit $pool "1 0" --wait
+	done
+}
+
 # ---- rolling ---------------------------------------------------------------------------------------------------------
 
 # New workers before old ones end; jobs that run are finished by whom they were begun.

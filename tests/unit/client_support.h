@@ -59,6 +59,11 @@ static inline struct ym_job_ref put_unique(const char *key)
 	return put(job);
 }
 
+static inline struct job_ref client_ref(const struct ym_job_ref *job)
+{
+	return (struct job_ref){job->id, job->slot, job->gen};
+}
+
 /* Report on a job as its worker. */
 static inline void end_job(struct ym_job_ref job, enum story_end end, const void *bytes, size_t size)
 {

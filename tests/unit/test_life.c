@@ -122,11 +122,6 @@ START_TEST(test_words)
 	ck_assert_str_eq(life_state_word(UINT_MAX), "?");
 	ck_assert_str_eq(life_event_word(LIFE_ON_RETIRE), "retire");
 	ck_assert_str_eq(life_event_word(LIFE_EVENTS), "?");
-	for (unsigned state = 0; state < LIFE_STATES; state++) {
-		be(state);
-		ck_assert_int_eq(life_has_process(&life),
-		                 state == LIFE_STARTING || state == LIFE_RUNNING || state == LIFE_STOPPING);
-	}
 }
 END_TEST
 

@@ -7,7 +7,10 @@
 
 static const char *variable(const char *name)
 {
-	return persona_env(persona, name);
+	for (size_t i = 0; i < persona->nenv; i++)
+		if (persona_sets(persona->env[i], name))
+			return persona->env[i] + strlen(name) + 1;
+	return NULL;
 }
 
 static void assert_variable(const char *name, const char *value)

@@ -1,0 +1,150 @@
+/*
+ * clerk_self.h - the clerk from inside: clerk.c is the thread, clerk_gather.c what goes into a turn, clerk_settle.c what comes
+ * of it, clerk_window.c which jobs are in the table.
+ */
+#ifndef YM_RUNTIME_CLERK_SELF_H
+#define YM_RUNTIME_CLERK_SELF_H
+
+#include <pthread.h>
+
+#include "clerk.h"
+#include "log.h"
+#include "stage.h"
+#include "stored.h"
+
+/* Most of each kind in one transaction. */
+#define CLERK_SUBMITS  512
+#define CLERK_SAVES    512
+#define CLERK_REQUESTS 128
+#define CLERK_FETCHES  512
+
+/* What the store was told last of the job in a slot. */
+struct clerk_known {
+	uint32_t gen;
+	uint8_t state, attempt; /* state FREE: nothing yet */
+	uint8_t pool;
+	bool resident; /* it counts in the window of its pool */
+};
+
+/* A slot of the turn, with the word that it had. */
+struct clerk_item {
+	uint64_t word;
+	uint32_t slot;
+	struct payload payload; /* long bytes */
+};
+
+struct clerk_fetched {
+	uint64_t word, next;
+	uint32_t slot;
+	unsigned pool;
+};
+
+/* One transaction; arrays of the clerk's. */
+struct clerk_turn {
+	struct store_submit submits[CLERK_SUBMITS];
+	struct store_save saves[CLERK_SAVES];
+	struct store_request requests[CLERK_REQUESTS];
+	struct store_want wants[TABLE_POOLS];
+	struct clerk_item submit_items[CLERK_SUBMITS], save_items[CLERK_SAVES], request_items[CLERK_REQUESTS];
+	struct store_attempt attempts[CLERK_SAVES][STORY_ATTEMPTS];
+	char notes[CLERK_SAVES][STORY_NOTE_MAX], outputs[CLERK_SAVES][STORY_OUTPUT_MAX];
+	struct clerk_fetched fetched[CLERK_FETCHES];
+	size_t nsubmits, nsaves, nrequests, nwants, nfetched, nreleases;
+	bool durable;
+	bool more; /* there was more than fits */
+};
+
+/* A submission or a question that waits for us. */
+struct clerk_staged {
+	uint64_t id;
+	uint64_t word;
+	uint32_t slot;
+};
+
+/* Ids that are ours to give. */
+struct clerk_range {
+	uint64_t start, end;
+};
+
+struct clerk_news; /* a line for the log */
+
+struct clerk {
+	struct clerk_options options;
+	struct instance *instance;
+	const struct store_driver *driver;
+	struct store_options store_options; /* its texts are the clerk's own */
+	char node[STORE_NODE_MAX];
+	pthread_t thread;
+	uv_async_t async;
+
+	pthread_mutex_t mutex; /* for what follows */
+	pthread_cond_t changed;
+	bool stop, hand_over, clean;
+	bool tried; /* the store was opened, or could not be */
+	struct ym_err first;
+	struct store_pool *pools; /* another configuration; NULL: the old one */
+	size_t npools;
+	struct clerk_news *news;
+
+	_Atomic bool refetch;  /* anybody: there may be more to fetch than we think */
+	_Atomic bool answered; /* for the loop: something that this process has submitted was answered */
+	_Atomic bool ring;     /* for the loop: there is something for the sweep */
+
+	/* The thread's own. */
+	struct store *store;
+	struct stored_clock clock; /* of this turn */
+	struct clerk_turn *turn;
+	struct clerk_known *known;   /* by slot */
+	uint64_t *todo;              /* bits by slot: to be looked at */
+	struct clerk_staged *staged; /* room for all slots */
+	unsigned resident[TABLE_POOLS], window[TABLE_POOLS], ended[TABLE_POOLS];
+	unsigned residents;              /* of all pools */
+	int64_t first_rank[TABLE_POOLS]; /* of what waits in the store; INT64_MIN: not known, INT64_MAX: nothing */
+	uint64_t *releases;              /* ids of held jobs that have left the table */
+	size_t nreleases, releases_room;
+	struct clerk_range ranges[2]; /* this one, and the one before */
+	_Atomic int64_t tick_ms;      /* when the driver wants to be called again */
+	uint64_t look;                /* when to count again */
+	bool active;                  /* something was written since we counted */
+	bool closing;                 /* nothing stays in the table any more */
+	bool troubled;
+	uint64_t retry; /* not before, while in trouble */
+};
+
+/* ---- clerk.c */
+
+/* A line for the log of the master. */
+void clerk_say(struct clerk *clerk, enum log_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* ---- clerk_gather.c */
+
+/* Put together what is to be written. False: there is nothing. */
+bool clerk_gather(struct clerk *clerk);
+/* Everything of ours has to be looked at: after an opening. */
+void clerk_adopt(struct clerk *clerk);
+
+/* ---- clerk_settle.c */
+
+/* It is written / it is not. */
+void clerk_settle(struct clerk *clerk);
+void clerk_undo(struct clerk *clerk);
+/* Refuse everything that is staged. */
+void clerk_refuse_all(struct clerk *clerk, const struct ym_err *err);
+
+/* ---- clerk_window.c */
+
+void clerk_size_windows(struct clerk *clerk);
+/* Is there room for one more in the window of the pool? */
+bool clerk_has_room(const struct clerk *clerk, unsigned pool);
+void clerk_enter(struct clerk *clerk, uint32_t slot, uint64_t word, unsigned pool);
+void clerk_leave(struct clerk *clerk, uint32_t slot);
+/* What is to be fetched with this turn. */
+void clerk_want(struct clerk *clerk);
+/* As store_batch.take. */
+int clerk_take(void *arg, const struct store_want *want, const struct store_job *job);
+/* Take a waiting job out of the table: it goes back to the store with the next turn. False: it waits no longer. */
+bool clerk_evict(struct clerk *clerk, uint32_t slot, uint64_t word);
+/* All that wait. */
+void clerk_evict_all(struct clerk *clerk);
+
+#endif

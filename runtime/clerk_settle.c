@@ -1,0 +1,331 @@
+/* clerk_settle.c - what comes of a turn. */
+#include <string.h>
+
+#include "../ipc/sys.h"
+#include "clerk_self.h"
+#include "dispatch.h"
+#include "reply.h"
+#include "text.h"
+
+/* Where the slots of one turn that have become ready are woken for. */
+struct wake {
+	unsigned ready[TABLE_POOLS];
+};
+
+static void close_payloads(struct clerk_turn *turn)
+{
+	for (size_t i = 0; i < turn->nsubmits; i++)
+		payload_close(&turn->submit_items[i].payload);
+	for (size_t i = 0; i < turn->nsaves; i++)
+		payload_close(&turn->save_items[i].payload);
+}
+
+/* Our own process may wait for it in its loop. */
+static void note_answer(struct clerk *clerk, uint64_t word)
+{
+	if (word_owner(word) == clerk->instance->group.slot)
+		atomic_store(&clerk->answered, true);
+}
+
+/* ---- submissions ------------------------------------------------------------------------------- */
+
+/* Under the index lock: it goes on in the table. */
+static void make_ready(struct clerk *clerk, struct clerk_item *item, enum job_state state, struct wake *wake)
+{
+	struct table_sh *table = clerk->instance->table;
+	uint64_t seen = atomic_load(&table->words[item->slot]), next = 0;
+	unsigned pool = job_pool(table_job(table, item->slot));
+
+	do {
+		/* Who waits for its end says so anew. */
+		unsigned flags = (word_flags(seen) & (JOB_STICKY & ~(unsigned)JOB_WAITED)) | JOB_STORED;
+
+		if (word_state(seen) != JOB_STORING || word_gen(seen) != word_gen(item->word))
+			return;
+		next = word_make(word_gen(seen), state, 0, word_attempt(seen), flags);
+	} while (!table_cas(table, item->slot, &seen, next));
+	item->word = seen;
+	if (state == JOB_READY) {
+		index_push(clerk->instance, item->slot, next, false);
+		wake->ready[pool]++;
+	}
+}
+
+static void answer_submit(struct clerk *clerk, size_t i)
+{
+	struct clerk_turn *turn = clerk->turn;
+	const struct store_submit *submit = &turn->submits[i];
+	const struct clerk_item *item = &turn->submit_items[i];
+	struct job_sh *job = table_job(clerk->instance->table, item->slot);
+	unsigned pool = job_pool(job);
+
+	clerk_leave(clerk, item->slot);
+	if (submit->verdict == STORE_OK && submit->job.state == JOB_READY && submit->job.rank < clerk->first_rank[pool])
+		clerk->first_rank[pool] = submit->job.rank;
+	job->verdict = submit->verdict == STORE_OK ? STAGE_OK : STAGE_EXISTS;
+	job->other = submit->existing;
+	stage_answer(clerk->instance, item->slot, item->word);
+}
+
+static void settle_submits(struct clerk *clerk, struct wake *wake)
+{
+	struct clerk_turn *turn = clerk->turn;
+	struct table_sh *table = clerk->instance->table;
+	bool bell = false;
+
+	index_lock(clerk->instance);
+	for (size_t i = 0; i < turn->nsubmits; i++) {
+		const struct store_submit *submit = &turn->submits[i];
+
+		if (submit->verdict == STORE_OK && submit->job.held)
+			make_ready(clerk, &turn->submit_items[i], submit->job.state, wake);
+	}
+	index_unlock(clerk->instance);
+	for (size_t i = 0; i < turn->nsubmits; i++) {
+		const struct store_submit *submit = &turn->submits[i];
+		const struct clerk_item *item = &turn->submit_items[i];
+
+		note_answer(clerk, item->word);
+		if (submit->verdict != STORE_OK || !submit->job.held) {
+			answer_submit(clerk, i);
+			continue;
+		}
+		bell |= submit->job.state == JOB_DELAYED || submit->job.timeout_ms > 0;
+		if (word_flags(item->word) & JOB_WAITED)
+			table_wake(table, item->slot);
+	}
+	/* A deadline or a delay is for the sweep. */
+	if (bell)
+		atomic_store(&clerk->ring, true);
+	atomic_fetch_add(&clerk->instance->board->store.submitted, turn->nsubmits);
+}
+
+/* ---- what has become of jobs ------------------------------------------------------------------- */
+
+/* It is another node's by now: what we do with it counts no longer. */
+static void give_up(struct clerk *clerk, uint32_t slot, uint64_t word)
+{
+	struct table_sh *table = clerk->instance->table;
+	uint64_t seen = atomic_load(&table->words[slot]);
+
+	clerk_leave(clerk, slot);
+	while (word_gen(seen) == word_gen(word) && (word_flags(seen) & JOB_STORED)) {
+		enum job_state state = word_state(seen);
+		uint64_t next = seen & ~(uint64_t)JOB_STORED;
+
+		if ((state == JOB_READY || state == JOB_DELAYED) && dispatch_free(clerk->instance, slot, seen))
+			return;
+		if (state == JOB_CLAIMED)
+			next |= JOB_CANCEL;
+		if (state != JOB_READY && state != JOB_DELAYED && table_cas(table, slot, &seen, next))
+			break;
+		seen = atomic_load(&table->words[slot]);
+	}
+	table_space(table);
+}
+
+/* The store knows all of it: the slot may be another's, and the result is kept there. */
+static void forget(struct clerk *clerk, uint32_t slot, uint64_t word)
+{
+	struct table_sh *table = clerk->instance->table;
+	uint64_t seen = atomic_load(&table->words[slot]);
+	uint64_t flags = JOB_STORED | (clerk->store_options.history_ms > 0 ? JOB_KEEP : 0u);
+
+	clerk->ended[job_pool(table_job(table, slot))]++;
+	clerk_leave(clerk, slot);
+	while (word_same(seen, word) && !table_cas(table, slot, &seen, seen & ~flags))
+		;
+	table_space(table);
+}
+
+static void settle_saves(struct clerk *clerk)
+{
+	struct clerk_turn *turn = clerk->turn;
+
+	for (size_t i = 0; i < turn->nsaves; i++) {
+		const struct store_save *save = &turn->saves[i];
+		const struct clerk_item *item = &turn->save_items[i];
+		struct clerk_known *known = &clerk->known[item->slot];
+
+		clerk->todo[item->slot / 64] &= ~(UINT64_C(1) << item->slot % 64);
+		if (save->key_lost)
+			clerk_say(clerk, LOG_WARN,
+			          "job %llu moved to pool %s, where another job has its unique key: it has none now",
+			          (unsigned long long)save->job.id, save->job.pool);
+		if (save->lost) {
+			clerk_say(clerk, LOG_WARN,
+			          "job %llu was given to another node meanwhile: what became of it here does not count",
+			          (unsigned long long)save->job.id);
+			give_up(clerk, item->slot, item->word);
+		} else if (job_state_over(save->job.state)) {
+			forget(clerk, item->slot, item->word);
+		} else {
+			known->gen = word_gen(item->word);
+			known->state = (uint8_t)save->job.state;
+			known->attempt = save->job.attempt;
+			if (save->job.state == JOB_DELAYED)
+				stage_mark(clerk->instance->table, item->slot);
+		}
+	}
+	atomic_fetch_add(&clerk->instance->board->store.recorded, turn->nsaves);
+}
+
+/* ---- questions --------------------------------------------------------------------------------- */
+
+/* Somebody waits for an answer to a job that will never run. */
+static void send_reply(struct clerk *clerk, const struct store_request *request)
+{
+	static const enum job_state states[STORE_ASKS] = {
+	    [STORE_CANCEL] = JOB_CANCELLED, [STORE_BURY] = JOB_BURIED, [STORE_DELETE] = JOB_CANCELLED};
+	const struct store_job *job = &request->job;
+	const struct job_reply to = {job->reply_key, job->reply_type, job->reply_form};
+	struct job_answer answer = {
+	    .id = job->id, .tag = job->tag, .state = job_state_word(states[request->ask]), .attempts = job->attempt};
+	struct ym_err err;
+
+	if (request->ask == STORE_LOOK || request->ask == STORE_KICK || job->reply_key == 0)
+		return;
+	ym_fail(&err, YM_ERR_FULL, "its queue is full");
+	if (reply_send(&to, &answer, &err) != 0)
+		clerk_say(clerk, LOG_WARN, "job %llu: nobody gets its answer: %s", (unsigned long long)job->id,
+		          err.text);
+}
+
+/* What stands in the table of a job that is over, when the store has changed it. */
+static void drop_copy(struct clerk *clerk, uint64_t id)
+{
+	struct table_sh *table = clerk->instance->table;
+	uint64_t word;
+	int64_t slot = table_find(table, id, &word);
+
+	if (slot >= 0 && job_state_over(word_state(word)) && !(word_flags(word) & (JOB_STORED | JOB_REPLY)))
+		dispatch_free(clerk->instance, (uint32_t)slot, word);
+}
+
+static void settle_request(struct clerk *clerk, struct store_request *request, const struct clerk_item *item)
+{
+	static const enum stage_verdict verdicts[] = {
+	    [STORE_OK] = STAGE_OK,     [STORE_EXISTS] = STAGE_EXISTS, [STORE_NONE] = STAGE_NONE,
+	    [STORE_HELD] = STAGE_HELD, [STORE_CANNOT] = STAGE_CANNOT, [STORE_UNTAKEN] = STAGE_NONE};
+	struct job_sh *job = table_job(clerk->instance->table, item->slot);
+	struct ym_err err;
+
+	job->verdict = (uint8_t)verdicts[request->verdict];
+	if (request->verdict == STORE_OK && request->ask == STORE_LOOK &&
+	    stored_answer(clerk->instance, &clerk->clock, item->slot, word_gen(item->word), &request->job, &err) < 0) {
+		job->verdict = STAGE_REFUSED;
+		job->refusal = (uint8_t)err.class;
+		text_copy(job->error, sizeof(job->error), err.text);
+	}
+	if (request->verdict == STORE_OK) {
+		send_reply(clerk, request);
+		if (request->ask == STORE_KICK || request->ask == STORE_DELETE)
+			drop_copy(clerk, request->id);
+		if (request->ask == STORE_KICK)
+			atomic_store(&clerk->refetch, true);
+	}
+	store_job_free(&request->job);
+	note_answer(clerk, item->word);
+	stage_answer(clerk->instance, item->slot, item->word);
+}
+
+/* ---- what was fetched -------------------------------------------------------------------------- */
+
+static void settle_fetched(struct clerk *clerk, struct wake *wake)
+{
+	struct clerk_turn *turn = clerk->turn;
+	struct instance *instance = clerk->instance;
+
+	index_lock(instance);
+	for (size_t i = 0; i < turn->nfetched; i++) {
+		const struct clerk_fetched *one = &turn->fetched[i];
+		uint64_t seen = one->word;
+
+		if (!table_cas(instance->table, one->slot, &seen, one->next))
+			continue;
+		clerk_enter(clerk, one->slot, one->next, one->pool);
+		if (word_state(one->next) == JOB_READY) {
+			index_push(instance, one->slot, one->next, false);
+			wake->ready[one->pool]++;
+		} else {
+			atomic_store(&clerk->ring, true);
+		}
+	}
+	index_unlock(instance);
+	for (size_t i = 0; i < turn->nwants; i++) {
+		int pool = table_pool(instance->table, turn->wants[i].pool);
+
+		if (pool >= 0)
+			clerk->first_rank[pool] = turn->wants[i].first_rank;
+	}
+	atomic_fetch_add(&instance->board->store.fetched, turn->nfetched);
+}
+
+/* ---- a turn ------------------------------------------------------------------------------------ */
+
+void clerk_settle(struct clerk *clerk)
+{
+	struct clerk_turn *turn = clerk->turn;
+	struct wake wake = {{0}};
+
+	/* Releases that came since the turn was put together stay. */
+	memmove(clerk->releases, clerk->releases + turn->nreleases,
+	        (clerk->nreleases - turn->nreleases) * sizeof(*clerk->releases));
+	clerk->nreleases -= turn->nreleases;
+	settle_saves(clerk);
+	/* Before the submissions that wait in the store now: a rank of theirs may be the first one. */
+	settle_fetched(clerk, &wake);
+	settle_submits(clerk, &wake);
+	for (size_t i = 0; i < turn->nrequests; i++)
+		settle_request(clerk, &turn->requests[i], &turn->request_items[i]);
+	for (unsigned pool = 0; pool < TABLE_POOLS; pool++)
+		if (wake.ready[pool])
+			ready_wake(clerk->instance, pool, wake.ready[pool]);
+	close_payloads(turn);
+}
+
+static void refuse(struct clerk *clerk, uint32_t slot, uint64_t word, const struct ym_err *err)
+{
+	struct job_sh *job = table_job(clerk->instance->table, slot);
+
+	job->verdict = STAGE_REFUSED;
+	job->refusal = (uint8_t)err->class;
+	text_copy(job->error, sizeof(job->error), err->text);
+	note_answer(clerk, word);
+	stage_answer(clerk->instance, slot, word);
+	atomic_fetch_add(&clerk->instance->board->store.refused, 1);
+}
+
+void clerk_undo(struct clerk *clerk)
+{
+	struct clerk_turn *turn = clerk->turn;
+
+	for (size_t i = 0; i < turn->nfetched; i++)
+		dispatch_free(clerk->instance, turn->fetched[i].slot, turn->fetched[i].word);
+	for (size_t i = 0; i < turn->nsubmits; i++) {
+		clerk_leave(clerk, turn->submit_items[i].slot);
+		stage_mark(clerk->instance->table, turn->submit_items[i].slot);
+	}
+	for (size_t i = 0; i < turn->nrequests; i++) {
+		store_job_free(&turn->requests[i].job);
+		stage_mark(clerk->instance->table, turn->request_items[i].slot);
+	}
+	close_payloads(turn);
+}
+
+void clerk_refuse_all(struct clerk *clerk, const struct ym_err *err)
+{
+	struct table_sh *table = clerk->instance->table;
+
+	/* Under the lock: of jobs that are submitted together, the later ones are not to be accepted after the earlier. */
+	index_lock(clerk->instance);
+	for (uint32_t slot = 0; slot < table->slots; slot++) {
+		uint64_t word = atomic_load(&table->words[slot]);
+
+		while (word_state(word) == JOB_STORING && !table_cas(table, slot, &word, word | JOB_TAKEN))
+			;
+		if (word_state(word) == JOB_STORING)
+			refuse(clerk, slot, word, err);
+	}
+	index_unlock(clerk->instance);
+}

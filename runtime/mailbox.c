@@ -1,0 +1,141 @@
+/* mailbox.c - questions to the clerk. */
+#include "mailbox.h"
+
+#include <string.h>
+
+#include "../ipc/sys.h"
+#include "stage.h"
+
+/* Asked together; the clerk answers them in one transaction. */
+#define TOGETHER 128
+
+struct question {
+	uint32_t slot;
+	uint64_t word;
+};
+
+bool mailbox_there(const struct instance *instance)
+{
+	return table_stored(instance->table);
+}
+
+static bool put(struct instance *instance, enum store_ask ask, uint64_t id, struct question *question,
+                struct ym_err *err)
+{
+	struct table_sh *table = instance->table;
+	int64_t slot = table_take(table, instance->group.slot, &question->word);
+	struct job_sh *job;
+
+	if (slot < 0) {
+		ym_fail(err, YM_ERR_FULL, "the job table is full (%u jobs): no room to ask the store", table->slots);
+		return false;
+	}
+	question->slot = (uint32_t)slot;
+	job = table_job(table, question->slot);
+	if (index_has_key(instance, question->slot)) {
+		index_lock(instance);
+		index_drop_key(instance, question->slot);
+		index_unlock(instance);
+	}
+	if (job->files)
+		payload_discard(instance->directory, job, question->slot);
+	memset(job, 0, offsetof(struct job_sh, payload));
+	job->id = id;
+	job->ask = (uint8_t)(STAGE_ASK + ask);
+	return stage_put(table, question->slot, &question->word, 0, 0);
+}
+
+/* True: answered, and to be freed. */
+static bool await(struct instance *instance, struct question *question, uint64_t deadline, struct ym_err *err)
+{
+	const struct job_sh *job = table_job(instance->table, question->slot);
+	enum stage_end end = stage_await(instance, question->slot, &question->word, deadline);
+
+	if (end != STAGE_ANSWERED) {
+		if (end == STAGE_WITHDRAWN)
+			dispatch_free(instance, question->slot, question->word);
+		stage_fail(instance, end, err);
+		return false;
+	}
+	if (job->verdict != STAGE_REFUSED)
+		return true;
+	ym_fail(err, (enum ym_err_class)job->refusal, "%.*s", JOB_ERROR_MAX, job->error);
+	dispatch_free(instance, question->slot, question->word);
+	return false;
+}
+
+static enum store_verdict verdict_of(const struct job_sh *job)
+{
+	static const enum store_verdict verdicts[] = {[STAGE_OK] = STORE_OK,
+	                                              [STAGE_EXISTS] = STORE_EXISTS,
+	                                              [STAGE_NONE] = STORE_NONE,
+	                                              [STAGE_HELD] = STORE_HELD,
+	                                              [STAGE_CANNOT] = STORE_CANNOT};
+
+	return job->verdict < STAGE_REFUSED ? verdicts[job->verdict] : STORE_UNTAKEN;
+}
+
+/* Up to TOGETHER. */
+static size_t ask_some(struct instance *instance, enum store_ask ask, const uint64_t *ids, size_t n, uint64_t deadline,
+                       enum store_verdict *verdicts, struct ym_err *err)
+{
+	struct question questions[TOGETHER];
+	size_t asked = 0, answered = 0;
+	bool good = true;
+
+	while (asked < n && asked < TOGETHER && put(instance, ask, ids[asked], &questions[asked], err))
+		asked++;
+	stage_ring(instance->table, true);
+	for (size_t i = 0; i < asked; i++) {
+		/* Those behind one that was not answered are waited for as long, but they do not count. */
+		if (!await(instance, &questions[i], deadline, good ? err : NULL)) {
+			good = false;
+			continue;
+		}
+		if (good)
+			verdicts[answered++] = verdict_of(table_job(instance->table, questions[i].slot));
+		dispatch_free(instance, questions[i].slot, questions[i].word);
+	}
+	return answered;
+}
+
+size_t mailbox_ask(struct instance *instance, enum store_ask ask, const uint64_t *ids, size_t n, uint64_t deadline,
+                   enum store_verdict *verdicts, struct ym_err *err)
+{
+	size_t done = 0, some;
+
+	for (size_t i = 0; i < n; i++)
+		verdicts[i] = STORE_UNTAKEN;
+	do {
+		some = ask_some(instance, ask, ids + done, n - done, deadline, verdicts + done, err);
+		done += some;
+	} while (some == TOGETHER && done < n);
+	return done;
+}
+
+int mailbox_look(struct instance *instance, uint64_t id, uint64_t deadline, struct mailbox_look *look,
+                 struct ym_err *err)
+{
+	struct question question;
+	const struct job_sh *job;
+	int result = 0;
+
+	*look = (struct mailbox_look){.result.fd = -1};
+	if (!put(instance, STORE_LOOK, id, &question, err))
+		return -1;
+	stage_ring(instance->table, true);
+	if (!await(instance, &question, deadline, err))
+		return -1;
+	job = table_job(instance->table, question.slot);
+	look->verdict = verdict_of(job);
+	if (look->verdict == STORE_OK) {
+		look->job = *job;
+		look->state = (enum job_state)job->aim;
+		look->attempt = job->tried;
+		if (look->state == JOB_DONE)
+			result = payload_open_result(instance->directory, job, question.slot, &look->result, err);
+	}
+	/* A result in a file stays mapped. */
+	dispatch_free(instance, question.slot, question.word);
+	return result;
+}

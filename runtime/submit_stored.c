@@ -1,0 +1,123 @@
+/* submit_stored.c - with a store behind the table, a job is accepted when it is there. */
+#include <string.h>
+
+#include "../ipc/sys.h"
+#include "stage.h"
+#include "submit_self.h"
+
+enum submit_verdict submit_stage(struct instance *instance, const struct job_request *request,
+                                 struct submit_filled *one)
+{
+	struct table_sh *table = instance->table;
+	struct job_sh *job = table_job(table, one->slot);
+
+	if (submit_refuses(instance, request, POOL_DRAINING | POOL_REMOVED))
+		return SUBMIT_DRAINING;
+	if (submit_refuses(instance, request, POOL_LOADING))
+		return SUBMIT_LOADING;
+	job->ask = STAGE_SUBMIT;
+	job->aim = (uint8_t)submit_first_state(request);
+	one->id = job->id;
+	if (!stage_put(table, one->slot, &one->word, request->past ? request->past->attempt : 0, submit_flags(request)))
+		return SUBMIT_TAKEN_AWAY;
+	return SUBMIT_STAGED;
+}
+
+/* The clerk has given the slot back. */
+static void read_answer(struct instance *instance, struct submit_filled *one, struct ym_err *err)
+{
+	const struct job_sh *job = table_job(instance->table, one->slot);
+
+	switch (job->verdict) {
+	case STAGE_OK:
+		one->verdict = SUBMIT_ACCEPTED;
+		break;
+	case STAGE_EXISTS:
+		one->verdict = SUBMIT_EXISTS;
+		one->id = job->other;
+		break;
+	default:
+		one->verdict = SUBMIT_FAILED;
+		ym_fail(err, (enum ym_err_class)job->refusal, "%.*s", JOB_ERROR_MAX, job->error);
+	}
+	dispatch_free(instance, one->slot, one->word);
+}
+
+static void await_one(struct instance *instance, struct submit_filled *one, uint64_t deadline, struct ym_err *err)
+{
+	enum stage_end end = stage_await(instance, one->slot, &one->word, deadline);
+
+	switch (end) {
+	case STAGE_LEFT:
+		one->verdict = SUBMIT_ACCEPTED;
+		return;
+	case STAGE_ANSWERED:
+		read_answer(instance, one, err);
+		return;
+	case STAGE_WITHDRAWN:
+		dispatch_free(instance, one->slot, one->word);
+		break;
+	default:
+		break;
+	}
+	one->verdict = SUBMIT_FAILED;
+	stage_fail(instance, end, err);
+}
+
+void submit_await(struct instance *instance, struct submit_filled *filled, size_t n, uint64_t deadline,
+                  struct ym_err *err)
+{
+	struct ym_err later;
+	bool failed = false;
+
+	if (n > 0)
+		stage_ring(instance->table, true);
+	for (size_t i = 0; i < n; i++) {
+		await_one(instance, &filled[i], deadline, failed ? &later : err);
+		failed |= filled[i].verdict == SUBMIT_FAILED;
+		/* Others in the same queue for the clerk wait for the same reason: not as long again. */
+		if (failed)
+			deadline = ym_now_ns();
+	}
+}
+
+int submit_begin(struct instance *instance, const struct job_request *request, struct submit_pending *pending,
+                 struct ym_err *err)
+{
+	struct submit_filled one;
+	struct job_ref ref;
+	int result;
+
+	*pending = (struct submit_pending){0};
+	if (!table_stored(instance->table)) {
+		result = submit_job(instance, request, &ref, err);
+		*pending = (struct submit_pending){
+		    .id = ref.id, .slot = ref.slot, .gen = ref.gen, .over = true, .existed = result == 1};
+		return result < 0 ? -1 : 0;
+	}
+	if (submit_stage_one(instance, request, &one, err) < 0)
+		return -1;
+	stage_ring(instance->table, true);
+	*pending = (struct submit_pending){.id = one.id, .slot = one.slot, .gen = word_gen(one.word), .word = one.word};
+	return 0;
+}
+
+int submit_end(struct instance *instance, struct submit_pending *pending, bool give_up, struct job_ref *ref,
+               struct ym_err *err)
+{
+	struct submit_filled one = {.slot = pending->slot, .word = pending->word, .id = pending->id};
+	uint64_t seen = pending->over ? 0 : atomic_load(&instance->table->words[pending->slot]);
+
+	if (!pending->over) {
+		if (!give_up && word_gen(seen) == pending->gen && word_state(seen) == JOB_STORING)
+			return 2;
+		await_one(instance, &one, 0, err);
+		if (one.verdict == SUBMIT_FAILED)
+			return -1;
+		pending->existed = one.verdict == SUBMIT_EXISTS;
+		pending->id = one.id;
+		pending->over = true;
+	}
+	*ref = (struct job_ref){pending->id, pending->existed ? 0 : pending->slot, pending->existed ? 0 : pending->gen};
+	return pending->existed;
+}
