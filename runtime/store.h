@@ -205,6 +205,35 @@ struct store_story {
 };
 void store_story_free(struct store_story *story);
 
+/* ---- several nodes ---------------------------------------------------------------------------- */
+
+/* A node that shares the store. */
+struct store_node {
+	char name[STORE_NODE_MAX], instance[TABLE_NAME_MAX], host[STORE_NODE_MAX];
+	int32_t pid;
+	bool alive;        /* false: its lease ran out; what it held is others' */
+	int64_t since_ms;  /* unix time: registered */
+	int64_t silent_ms; /* since its last sign of life, by the clock of the database */
+	uint64_t held;     /* jobs in its table */
+	const char *board; /* what it published, JSON; NULL: nothing. Lasts until the callback returns */
+	int64_t board_ms;  /* unix time of that */
+};
+typedef int store_each_node(void *arg, const struct store_node *node); /* not 0: stop */
+
+/*
+ * A limit that all nodes share. A node may have `granted` units in use from now on. If that is less than it has in use, what
+ * runs goes on, but nothing new starts until enough has ended: the units in use are counted as its own until then. The
+ * others never get so many that all together exceed `max`, unless `max` was made smaller. Who wants less than it has, or
+ * has more than its share while others starve, is granted less.
+ */
+struct store_limit {
+	char name[TABLE_NAME_MAX];
+	int64_t max;
+	int64_t in_use;  /* units that running jobs of this node have */
+	int64_t wanted;  /* units it could use now, with those in use */
+	int64_t granted; /* out; also after -1: as before, or 0 when our lease has run out meanwhile */
+};
+
 /* ---- open ------------------------------------------------------------------------------------ */
 
 /* What a driver needs to know of a pool. */
@@ -227,6 +256,11 @@ struct store_options {
 	void (*wake)(void *arg);
 	/* From any thread, stores of several nodes: somebody asked that a job which is held here be cancelled. */
 	void (*cancel)(void *arg, uint64_t id);
+	/*
+	 * From any thread, stores of several nodes: we gave no sign of life for so long that the others took us for dead. Some
+	 * or all of what we hold is theirs now: ask holds() about each job of the table.
+	 */
+	void (*lost)(void *arg);
 	/* Likewise: what this node shows to the others, JSON, allocated; NULL: nothing. */
 	char *(*publish)(void *arg);
 	void *arg;
@@ -260,6 +294,14 @@ struct store_driver {
 	 * life. *next_ms: unix time of the next one at the latest. */
 	int (*tick)(struct store *store, int64_t now_ms, int64_t *next_ms, struct ym_err *err);
 	int (*tally)(struct store *store, const char *pool, struct store_tally *tally, struct ym_err *err);
+
+	/* ---- the clerk's, of stores with several nodes; NULL: there is only one */
+	/* Which of these jobs, that are in our table, do we (still) hold? For after recover(), and after options.lost(). */
+	int (*holds)(struct store *store, const uint64_t *ids, size_t n, bool *ours, struct ym_err *err);
+	/* Again every half a second, and soon after units became free or are wanted. */
+	int (*limits)(struct store *store, struct store_limit *limits, size_t n, struct ym_err *err);
+	/* A reader's, too. */
+	int (*nodes)(struct store *store, store_each_node *each, void *arg, struct ym_err *err);
 
 	/* ---- readers' */
 	int (*list)(struct store *store, const struct store_filter *filter, store_each *each, void *arg,

@@ -77,11 +77,11 @@ START_TEST(sticky_flags_outlive_a_change)
 	ck_assert_int_eq(word_state(next), JOB_READY);
 	ck_assert_uint_eq(word_owner(next), 9);
 	ck_assert_uint_eq(word_attempt(next), 4);
-	ck_assert_uint_eq(word_flags(next), JOB_WAITED | JOB_KEEP | JOB_REPLY | JOB_TIMED_OUT);
+	ck_assert_uint_eq(word_flags(next), JOB_STORED | JOB_WAITED | JOB_KEEP | JOB_REPLY | JOB_TIMED_OUT);
 	/* Who is asked to stop stays asked while somebody works on the job. */
 	next = word_next(word, JOB_FIXING, 9, 4, 0);
-	ck_assert_uint_eq(word_flags(next),
-	                  JOB_WAITED | JOB_KEEP | JOB_REPLY | JOB_CANCEL | JOB_TIMED_OUT | JOB_KICKED);
+	ck_assert_uint_eq(word_flags(next), JOB_STORED | JOB_WAITED | JOB_KEEP | JOB_REPLY | JOB_CANCEL |
+	                                        JOB_TIMED_OUT | JOB_KICKED);
 }
 END_TEST
 
