@@ -16,6 +16,8 @@
 
 /* How long to gather jobs that have ended, when nobody waits for anything. */
 #define LINGER_NS UINT64_C(2000000)
+/* ... while others wait in the store for the places of those. */
+#define LINGER_HUNGRY_NS UINT64_C(200000)
 /* How often windows are sized and jobs counted while there is work. */
 #define LOOK_NS UINT64_C(100000000)
 /* Other nodes and users put jobs into a shared store: look at least so often. */
@@ -175,9 +177,14 @@ static int recover(struct clerk *clerk, struct ym_err *err)
 
 	if (!known.ids)
 		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
-	for (uint32_t slot = 0; slot < table->slots; slot++)
-		if (word_flags(atomic_load(&table->words[slot])) & JOB_STORED)
+	/* What a clerk before us, or we, may have written without saying so is submitted again as it is. */
+	for (uint32_t slot = 0; slot < table->slots; slot++) {
+		uint64_t word = atomic_load(&table->words[slot]);
+
+		if ((word_flags(word) & JOB_STORED) ||
+		    (word_state(word) == JOB_STORING && (word_flags(word) & JOB_TAKEN)))
 			known.ids[known.n++] = table_job(table, slot)->id;
+	}
 	qsort(known.ids, known.n, sizeof(*known.ids), compare_ids);
 	result = clerk->driver->recover(clerk->store, is_in_table, &known, &n, err);
 	free(known.ids);
@@ -305,6 +312,7 @@ static bool write_turn(struct clerk *clerk)
 	if (clerk->driver->write(clerk->store, &batch, &err) < 0) {
 		clerk_undo(clerk);
 		have_trouble(clerk, &err);
+		clerk->unsure = clerk->driver->shared;
 		return false;
 	}
 	be_well(clerk);
@@ -386,7 +394,21 @@ static void sleep_deep(struct clerk *clerk, uint32_t bell, uint32_t urgent)
 	else
 		sleep_on(clerk, &table->bell, bell, STAGE_ASLEEP, next_look(clerk));
 	if (atomic_load(&table->bell) != bell && atomic_load(&table->urgent) == urgent && !clerk->troubled)
-		sleep_on(clerk, &table->urgent, urgent, STAGE_LINGERING, ym_now_ns() + LINGER_NS);
+		sleep_on(clerk, &table->urgent, urgent, STAGE_LINGERING,
+		         ym_now_ns() + (clerk_is_hungry(clerk) ? LINGER_HUNGRY_NS : LINGER_NS));
+}
+
+/* After a turn of which we do not know whether it was written. */
+static bool be_sure(struct clerk *clerk)
+{
+	struct ym_err err;
+
+	if (recover(clerk, &err) < 0) {
+		have_trouble(clerk, &err);
+		return false;
+	}
+	clerk->unsure = false;
+	return true;
 }
 
 /* One round: true when there was something to write. */
@@ -396,10 +418,12 @@ static bool work(struct clerk *clerk, bool somebody_waits)
 		return false;
 	if (ym_unix_ms() >= clerk->tick_ms)
 		tick(clerk);
-	if (clerk->active ? ym_now_ns() >= clerk->look : clerk->driver->shared)
+	if ((clerk->active || clerk->driver->shared) && ym_now_ns() >= clerk->look)
 		count(clerk);
 	/* A full disk may have room again when the next one asks; a server that is away is asked by tick(). */
 	if (clerk->troubled && (clerk->driver->shared || (!somebody_waits && ym_now_ns() < clerk->retry)))
+		return false;
+	if (clerk->unsure && !be_sure(clerk))
 		return false;
 	return clerk_gather(clerk) && write_turn(clerk);
 }

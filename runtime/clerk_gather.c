@@ -300,6 +300,29 @@ bool clerk_gather(struct clerk *clerk)
 	return turn->nsubmits + turn->nsaves + turn->nrequests + turn->nwants + turn->nreleases > 0;
 }
 
+/*
+ * Jobs that a clerk before us has written and fetched into another slot, and was killed before it could say so to their
+ * submitters: it is done.
+ */
+static void answer_fetched(struct clerk *clerk)
+{
+	struct table_sh *table = clerk->instance->table;
+
+	for (uint32_t slot = 0; slot < table->slots; slot++) {
+		uint64_t word = atomic_load(&table->words[slot]), other;
+		int64_t copy;
+
+		if (word_state(word) != JOB_STORING || !(word_flags(word) & JOB_TAKEN) ||
+		    table_job(table, slot)->ask != STAGE_SUBMIT)
+			continue;
+		copy = table_find(table, table_job(table, slot)->id, &other);
+		if (copy < 0 || !(word_flags(other) & JOB_STORED))
+			continue;
+		table_job(table, slot)->verdict = STAGE_OK;
+		stage_answer(clerk->instance, slot, word);
+	}
+}
+
 void clerk_adopt(struct clerk *clerk)
 {
 	struct table_sh *table = clerk->instance->table;
@@ -307,6 +330,7 @@ void clerk_adopt(struct clerk *clerk)
 	memset(clerk->known, 0, table->slots * sizeof(*clerk->known));
 	memset(clerk->resident, 0, sizeof(clerk->resident));
 	clerk->residents = 0;
+	answer_fetched(clerk);
 	for (uint32_t slot = 0; slot < table->slots; slot++) {
 		uint64_t word = atomic_load(&table->words[slot]);
 

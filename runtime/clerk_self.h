@@ -107,6 +107,7 @@ struct clerk {
 	uint64_t look;                /* when to count again */
 	bool active;                  /* something was written since we counted */
 	bool closing;                 /* nothing stays in the table any more */
+	bool unsure;                  /* what we know of the last turn is not all: recover() first */
 	bool troubled;
 	uint64_t retry; /* not before, while in trouble */
 };
@@ -138,6 +139,8 @@ void clerk_size_windows(struct clerk *clerk);
 bool clerk_has_room(const struct clerk *clerk, unsigned pool);
 void clerk_enter(struct clerk *clerk, uint32_t slot, uint64_t word, unsigned pool);
 void clerk_leave(struct clerk *clerk, uint32_t slot);
+/* Do jobs wait in the store that could come here? */
+bool clerk_is_hungry(const struct clerk *clerk);
 /* What is to be fetched with this turn. */
 void clerk_want(struct clerk *clerk);
 /* As store_batch.take. */

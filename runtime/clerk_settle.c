@@ -152,7 +152,10 @@ static void settle_saves(struct clerk *clerk)
 			clerk_say(clerk, LOG_WARN,
 			          "job %llu moved to pool %s, where another job has its unique key: it has none now",
 			          (unsigned long long)save->job.id, save->job.pool);
-		if (save->lost) {
+		if (save->lost && !clerk->driver->shared && job_state_over(save->job.state)) {
+			/* A clerk before us was killed between writing it and saying so. */
+			forget(clerk, item->slot, item->word);
+		} else if (save->lost) {
 			clerk_say(clerk, LOG_WARN,
 			          "job %llu was given to another node meanwhile: what became of it here does not count",
 			          (unsigned long long)save->job.id);
@@ -273,9 +276,9 @@ void clerk_settle(struct clerk *clerk)
 	        (clerk->nreleases - turn->nreleases) * sizeof(*clerk->releases));
 	clerk->nreleases -= turn->nreleases;
 	settle_saves(clerk);
-	/* Before the submissions that wait in the store now: a rank of theirs may be the first one. */
-	settle_fetched(clerk, &wake);
 	settle_submits(clerk, &wake);
+	/* The store was asked for them behind those: its word about what is left is the last one. */
+	settle_fetched(clerk, &wake);
 	for (size_t i = 0; i < turn->nrequests; i++)
 		settle_request(clerk, &turn->requests[i], &turn->request_items[i]);
 	for (unsigned pool = 0; pool < TABLE_POOLS; pool++)

@@ -78,6 +78,14 @@ void clerk_leave(struct clerk *clerk, uint32_t slot)
 	*known = (struct clerk_known){0};
 }
 
+bool clerk_is_hungry(const struct clerk *clerk)
+{
+	for (unsigned i = 0; i < TABLE_POOLS; i++)
+		if (clerk->window[i] > 0 && clerk->first_rank[i] != INT64_MAX)
+			return true;
+	return false;
+}
+
 /* ---- in ---------------------------------------------------------------------------------------- */
 
 void clerk_want(struct clerk *clerk)

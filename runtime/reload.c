@@ -77,7 +77,7 @@ static void tell_warnings(struct control_reply *reply, char *printed)
 		if (next)
 			*next++ = '\0';
 		if (strstr(line, "will fail to start"))
-			tell(reply, line);
+			tell_lines(reply, TELL, line);
 	}
 }
 

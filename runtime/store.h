@@ -98,7 +98,9 @@ enum store_verdict {
 
 /*
  * A new job, or one of an earlier run (state FAILED or BURIED, attempts made). `job.held`: it stays in our table. One whose
- * id is in the store already was submitted before, and nobody could say so: STORE_OK, nothing is written.
+ * id is in the store already was submitted before, and nobody could say so: STORE_OK, and nothing is written but whether we
+ * hold it. If it waits, or is held by us, that is as `job.held` asks; else (it is over, or another node's) `job.held` comes
+ * back false.
  */
 struct store_submit {
 	struct store_job job;
@@ -285,7 +287,8 @@ struct store_driver {
 	 * again. UINT64_MAX as the end: all.
 	 */
 	int (*reserve)(struct store *store, uint64_t *next_id, uint64_t *end, struct ym_err *err);
-	/* Once after open(): jobs that the store has as held by us and that are not in the table wait again, as far as their
+	/* After open(), and after a write() whose outcome is not known: jobs that the store has as held by us and that are
+	 * not in the table wait again, as far as their
 	 * attempts allow (a started attempt was cut short: it counts, as a crash). *n of them. */
 	int (*recover)(struct store *store, bool (*in_table)(void *arg, uint64_t id), void *arg, uint64_t *n,
 	               struct ym_err *err);

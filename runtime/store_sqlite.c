@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,24 +45,39 @@ static const struct {
     {SQLITE_IOERR, 0, YM_ERR_SYSTEM, "look at the kernel's log for errors of the disk"},
 };
 
-int sqlite_fail(struct store *store, struct ym_err *err, const char *what)
+static size_t cause_of(int code, int sys)
 {
-	int code = sqlite3_extended_errcode(store->db);
-	int sys = code == SQLITE_FULL ? 0 : sqlite3_system_errno(store->db);
-	bool io = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
 	size_t i = 0;
 
-	/* An errno is that of a call long ago, unless this was about a file. */
-	if (!io)
-		sys = 0;
 	while (i < sizeof(causes) / sizeof(causes[0]) &&
-	       ((causes[i].code && causes[i].code != (code & 0xff)) || (causes[i].sys && causes[i].sys != sys)))
+	       ((causes[i].code && causes[i].code != code) || (causes[i].sys && causes[i].sys != sys)))
 		i++;
-	if (i == sizeof(causes) / sizeof(causes[0]))
+	return i;
+}
+
+int sqlite_fail(struct store *store, struct ym_err *err, const char *what)
+{
+	int code = sqlite3_extended_errcode(store->db), primary = code & 0xff;
+	/* Else it is that of some call long ago. */
+	int sys = primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN ? sqlite3_system_errno(store->db) : 0;
+	size_t cause = cause_of(primary, sys);
+
+	if (cause == sizeof(causes) / sizeof(causes[0]))
 		return ym_fail(err, YM_ERR_SYSTEM, "%s in \"%s\": %s (SQLite code %d)", what, store->path,
 		               sqlite3_errmsg(store->db), code);
-	return ym_fail(err, causes[i].class, "%s in \"%s\": %s%s%s (SQLite code %d): %s", what, store->path,
-	               sqlite3_errmsg(store->db), sys ? ": " : "", sys ? strerror(sys) : "", code, causes[i].hint);
+	return ym_fail(err, causes[cause].class, "%s in \"%s\": %s%s%s (SQLite code %d): %s", what, store->path,
+	               sqlite3_errmsg(store->db), sys ? ": " : "", sys ? strerror(sys) : "", code, causes[cause].hint);
+}
+
+/* A call of our own has failed. */
+static int file_failed(int sys, const char *call, const char *path, struct ym_err *err)
+{
+	size_t cause = cause_of(SQLITE_OK, sys);
+
+	if (cause == sizeof(causes) / sizeof(causes[0]))
+		return ym_fail_sys(err, sys, "%s(\"%s\") for the store", call, path);
+	return ym_fail(err, causes[cause].class, "%s(\"%s\") for the store: %s: %s", call, path, strerror(sys),
+	               causes[cause].hint);
 }
 
 /* ---- statements ------------------------------------------------------------------------------ */
@@ -167,6 +183,16 @@ static int after_commit(void *arg, sqlite3 *db, const char *name, int pages)
 	return SQLITE_OK;
 }
 
+/*
+ * What SQLite's archive has instead of sin(), log(), ... (Makefile): no SQL of ours, and nobody else's is run here, calls
+ * for them.
+ */
+double ym_no_mathematics(void);
+double ym_no_mathematics(void)
+{
+	return (double)NAN;
+}
+
 /* ---- open ------------------------------------------------------------------------------------ */
 
 static void once(void)
@@ -189,7 +215,7 @@ static int lock_writer(struct store *store, struct ym_err *err)
 		return ym_fail(err, YM_ERR_CONFIG, "the path of the store is too long: \"%s\"", store->path);
 	store->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (store->lock < 0)
-		return ym_fail_sys(err, errno, "open(\"%s\"), the lock of the store", path);
+		return file_failed(errno, "open", path, err);
 	if (fcntl(store->lock, F_SETLK, &lock) == 0)
 		return 0;
 	sys = errno;
@@ -216,14 +242,14 @@ static int make_file(struct store *store, struct ym_err *err)
 		return 0;
 	}
 	if (errno != ENOENT)
-		return ym_fail_sys(err, errno, "stat(\"%s\"), the store", store->path);
+		return file_failed(errno, "stat", store->path, err);
 	if (store->reader)
 		return ym_fail(err, YM_ERR_NO,
 		               "there is no store \"%s\" yet: the master makes it, or `yardmaster store init`",
 		               store->path);
 	fd = open(store->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return ym_fail_sys(err, errno, "open(\"%s\") to make the store", store->path);
+		return file_failed(errno, "open", store->path, err);
 	close(fd);
 	return 0;
 }
@@ -321,6 +347,7 @@ static void disconnect(struct store *store)
 		close(store->lock);
 	free(store->pools);
 	free(store->buffer);
+	free(store->window);
 	free(store->directory);
 	free(store->path);
 	free(store);

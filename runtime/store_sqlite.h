@@ -5,8 +5,20 @@
  * the one writer do not wait for each other. Who writes holds a lock on PATH.lock while he has the store open.
  *
  * A job is one row of `job`, an UPDATE at its end. Small integers stand for pools and states, so that a row is short and
- * conditions are cheap; the views `jobs`, `attempts` and `pools` say it in words. All indexes are partial: a job that is
- * held by the table is in none of them but the (tiny) one of held jobs.
+ * conditions are cheap; the views `jobs`, `attempts` and `pools` say it in words. There is one index beside the ids, and
+ * only of jobs that stand in a list (`list`, in the order of `place`); most never do: they are submitted into the table,
+ * run, and are done. So they cost two changes of one row and nothing else.
+ *
+ *   list               place       jobs
+ *   number of a pool   rank        wait
+ *   0                  due         delayed
+ *   -1                 id          held, with an id below `floor`
+ *   -6, -9, -10        finished    buried, failed, cancelled
+ *   NULL                           done; held, with an id from `floor` on
+ *
+ * Which jobs are held must be known after a crash: those from `floor` (in `meta`) on are found by looking through all ids
+ * from there, which are never more than SQLITE_WINDOW. Which of these are held is also known in memory, one bit each; when
+ * the window moves on, the few that are still held are put into their list.
  */
 #ifndef YM_RUNTIME_STORE_SQLITE_H
 #define YM_RUNTIME_STORE_SQLITE_H
@@ -18,60 +30,67 @@
 /* ---- rows ------------------------------------------------------------------------------------ */
 
 /*
- * The columns of `job`, in their order: name here, name there, type. The conditions of the indexes need only the first ones.
- * NULL stands for 0 and "" where nothing is to be said.
+ * The columns of `job`, in their order: name here, name there. What conditions ask for comes
+ * first. NULL stands for 0 and "" where nothing is to be said.
  */
 #define SQLITE_COLUMN_MAP(X)                                                                                           \
-	X(POOL, pool, "INTEGER NOT NULL")                                                                              \
-	X(STATE, state, "INTEGER NOT NULL")                                                                            \
-	X(HELD, held, "INTEGER NOT NULL")                                                                              \
-	X(PARTS, parts, "INTEGER NOT NULL")                                                                            \
-	X(RANK, rank, "INTEGER NOT NULL")                                                                              \
-	X(DUE, due, "INTEGER")                                                                                         \
-	X(KEY, unique_key, "TEXT")                                                                                     \
-	X(LEVEL, level, "INTEGER NOT NULL")                                                                            \
-	X(ATTEMPT, attempt, "INTEGER NOT NULL")                                                                        \
-	X(ATTEMPTS, attempts, "INTEGER NOT NULL")                                                                      \
-	X(CRASHES, crashes, "INTEGER NOT NULL")                                                                        \
-	X(ROUND, round, "INTEGER NOT NULL")                                                                            \
-	X(KEEP, keep, "INTEGER NOT NULL")                                                                              \
-	X(SUBMITTED, submitted, "INTEGER NOT NULL")                                                                    \
-	X(STARTED, started, "INTEGER")                                                                                 \
-	X(FINISHED, finished, "INTEGER")                                                                               \
-	X(TIMEOUT, timeout, "INTEGER")                                                                                 \
-	X(DONE, done, "INTEGER")                                                                                       \
-	X(TOTAL, total, "INTEGER")                                                                                     \
-	X(UNIT, unit, "TEXT")                                                                                          \
-	X(TAG, tag, "TEXT")                                                                                            \
-	X(ERROR, error, "TEXT")                                                                                        \
-	X(REPLY_KEY, reply_key, "INTEGER")                                                                             \
-	X(REPLY_TYPE, reply_type, "INTEGER")                                                                           \
-	X(REPLY_FORM, reply_form, "INTEGER")                                                                           \
-	X(PAYLOAD_SIZE, payload_size, "INTEGER NOT NULL")                                                              \
-	X(RESULT_SIZE, result_size, "INTEGER NOT NULL")                                                                \
-	X(PAYLOAD, payload, "BLOB")                                                                                    \
-	X(RESULT, result, "BLOB")                                                                                      \
-	X(NOTE, note, "TEXT")                                                                                          \
-	X(OUTPUT, output, "TEXT")
-
+	X(POOL, pool)                                                                                                  \
+	X(STATE, state)                                                                                                \
+	X(HELD, held)                                                                                                  \
+	X(LIST, list)                                                                                                  \
+	X(PLACE, place)                                                                                                \
+	X(PARTS, parts)                                                                                                \
+	X(RANK, rank)                                                                                                  \
+	X(DUE, due)                                                                                                    \
+	X(KEY, unique_key)                                                                                             \
+	X(LEVEL, level)                                                                                                \
+	X(ATTEMPT, attempt)                                                                                            \
+	X(ATTEMPTS, attempts)                                                                                          \
+	X(CRASHES, crashes)                                                                                            \
+	X(ROUND, round)                                                                                                \
+	X(KEEP, keep)                                                                                                  \
+	X(SUBMITTED, submitted)                                                                                        \
+	X(STARTED, started)                                                                                            \
+	X(FINISHED, finished)                                                                                          \
+	X(TIMEOUT, timeout)                                                                                            \
+	X(DONE, done)                                                                                                  \
+	X(TOTAL, total)                                                                                                \
+	X(UNIT, unit)                                                                                                  \
+	X(TAG, tag)                                                                                                    \
+	X(ERROR, error)                                                                                                \
+	X(REPLY_KEY, reply_key)                                                                                        \
+	X(REPLY_TYPE, reply_type)                                                                                      \
+	X(REPLY_FORM, reply_form)                                                                                      \
+	X(PAYLOAD_SIZE, payload_size)                                                                                  \
+	X(RESULT_SIZE, result_size)                                                                                    \
+	X(PAYLOAD, payload)                                                                                            \
+	X(RESULT, result)                                                                                              \
+	X(NOTE, note)                                                                                                  \
+	X(OUTPUT, output)
 /* Also numbers of result columns of SQLITE_COLUMNS, and, one more, of parameters. */
 enum sqlite_column {
 	COLUMN_ID,
-#define X(name, column, type) COLUMN_##name,
+#define X(name, column) COLUMN_##name,
 	SQLITE_COLUMN_MAP(X)
 #undef X
 	    COLUMNS
 };
-#define SQLITE_COLUMN_COMMA(name, column, type)     ", " #column
-#define SQLITE_COLUMN_PARAMETER(name, column, type) ", ?"
-#define SQLITE_COLUMNS                              "id" SQLITE_COLUMN_MAP(SQLITE_COLUMN_COMMA)
+#define SQLITE_COLUMN_COMMA(name, column)     ", " #column
+#define SQLITE_COLUMN_PARAMETER(name, column) ", ?"
+#define SQLITE_COLUMNS                        "id" SQLITE_COLUMN_MAP(SQLITE_COLUMN_COMMA)
 
 /* What else there is of a job, `parts`: what is 0 need not be looked for when it is deleted. */
 enum sqlite_part {
 	PART_PAYLOAD = 1, /* its payload lies in chunks, kind BYTES_PAYLOAD */
 	PART_RESULT = 2,  /* its result does */
 	PART_STORY = 4,   /* rows in `attempt` */
+	PART_KEY = 8,     /* a row in `live_key`: its unique key counts */
 };
+
+enum sqlite_list { LIST_DELAYED = 0, LIST_HELD = -1 };
+
+/* Ids of which it is known in memory whether they are held. */
+#define SQLITE_WINDOW 65536
 
 /* Bytes in the row itself; more of them lie in chunks of this size. */
 #define SQLITE_ROW_BYTES   1024
@@ -113,8 +132,10 @@ struct store {
 	struct sqlite_pool *pools; /* all that the database knows */
 	size_t npools, last_pool;
 	uint64_t next_id; /* above all that were ever used */
-	bool next_changed;
-	uint8_t *buffer; /* SQLITE_CHUNK_BYTES, when needed */
+	uint64_t floor;   /* of the window */
+	bool meta_changed;
+	uint64_t *window; /* SQLITE_WINDOW bits, id modulo that; NULL: a reader's */
+	uint8_t *buffer;  /* SQLITE_CHUNK_BYTES, when needed */
 	void (*wake)(void *arg);
 	void *arg;
 	/* upkeep */
@@ -124,6 +145,14 @@ struct store {
 	int checkpoint_pages;
 	uint64_t prune; /* id behind which the walk goes on */
 	int64_t prune_ms, checkpoint_ms, wrote_ms;
+};
+
+/* What has to be known of a row before it is changed. */
+struct sqlite_row {
+	uint64_t id;
+	int64_t pool;
+	unsigned parts;
+	char key[JOB_UNIQUE_MAX];
 };
 
 /* For what is locked: readers hold nothing that long, and a second writer is kept out by the lock. */
@@ -184,6 +213,29 @@ int sqlite_write_counts(struct store *store, struct ym_err *err);
 int sqlite_configure(struct store *store, const struct store_pool *pools, size_t n, struct ym_err *err);
 int sqlite_tally(struct store *store, const char *pool, struct store_tally *tally, struct ym_err *err);
 
+/* ---- store_sqlite_held.c ---------------------------------------------------------------------- */
+
+/* What is held, from the database. */
+int sqlite_load_window(struct store *store, struct ym_err *err);
+/* There is a job of this id: the window may have to move. In a transaction. */
+int sqlite_reach(struct store *store, uint64_t id, struct ym_err *err);
+/* One that the window reaches is held from now on. */
+void sqlite_hold(struct store *store, uint64_t id);
+/* It is held no more: after the transaction. */
+void sqlite_let(struct store *store, uint64_t id);
+/* Is it, as a held one, in LIST_HELD? */
+static inline bool sqlite_is_listed(const struct store *store, uint64_t id)
+{
+	return id < store->floor;
+}
+/* Bind `list` and `place` of a job in this state. */
+void sqlite_bind_list(struct store *store, sqlite3_stmt *statement, int at, const struct store_job *job, int64_t pool);
+
+/* Unique keys. 1 it has it now, 0 another one has it: *other. In a transaction. */
+int sqlite_take_key(struct store *store, int64_t pool, const char *key, uint64_t id, uint64_t *other,
+                    struct ym_err *err);
+int sqlite_give_key(struct store *store, int64_t pool, const char *key, struct ym_err *err);
+
 /* ---- store_sqlite_job.c: rows and struct store_job ------------------------------------------- */
 
 /* 0 and "" are NULL. */
@@ -209,7 +261,7 @@ int sqlite_delete_chunks(struct store *store, uint64_t id, enum sqlite_bytes kin
 /* Is nothing kept of jobs that end like this? */
 bool sqlite_forgets(const struct store *store, enum job_state state);
 /* A job, and all that belongs to it: gone. Counts are the caller's. */
-int sqlite_delete(struct store *store, uint64_t id, unsigned parts, struct ym_err *err);
+int sqlite_delete(struct store *store, const struct sqlite_row *row, struct ym_err *err);
 
 /* ---- store_sqlite_write.c, _request.c, _read.c, _upkeep.c: the functions of the driver --------- */
 

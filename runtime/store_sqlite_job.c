@@ -307,11 +307,12 @@ static int run_with_id(struct store *store, enum sqlite_statement which, uint64_
 	return sqlite_run(store, statement, err);
 }
 
-int sqlite_delete(struct store *store, uint64_t id, unsigned parts, struct ym_err *err)
+int sqlite_delete(struct store *store, const struct sqlite_row *row, struct ym_err *err)
 {
-	if ((parts & PART_PAYLOAD && sqlite_delete_chunks(store, id, BYTES_PAYLOAD, err) < 0) ||
-	    (parts & PART_RESULT && sqlite_delete_chunks(store, id, BYTES_RESULT, err) < 0) ||
-	    (parts & PART_STORY && run_with_id(store, SQL_DELETE_ATTEMPTS, id, err) < 0))
+	if ((row->parts & PART_PAYLOAD && sqlite_delete_chunks(store, row->id, BYTES_PAYLOAD, err) < 0) ||
+	    (row->parts & PART_RESULT && sqlite_delete_chunks(store, row->id, BYTES_RESULT, err) < 0) ||
+	    (row->parts & PART_STORY && run_with_id(store, SQL_DELETE_ATTEMPTS, row->id, err) < 0) ||
+	    (row->parts & PART_KEY && sqlite_give_key(store, row->pool, row->key, err) < 0))
 		return -1;
-	return run_with_id(store, SQL_DELETE, id, err);
+	return run_with_id(store, SQL_DELETE, row->id, err);
 }

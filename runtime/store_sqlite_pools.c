@@ -66,15 +66,19 @@ static int load(struct store *store, const char *sql, int (*rows_of)(struct stor
 
 int sqlite_load(struct store *store, struct ym_err *err)
 {
-	int64_t next;
+	int64_t next, floor;
 
 	store->npools = store->last_pool = 0;
-	store->next_changed = false;
+	store->meta_changed = false;
 	if (load(store, "SELECT id, name, ageing FROM pool ORDER BY id", load_pools, err) < 0 ||
 	    load(store, "SELECT pool, state, jobs FROM tally", load_counts, err) < 0 ||
-	    sqlite_number(store, "SELECT value FROM meta WHERE name = 'next_id'", &next, err) < 0)
+	    sqlite_number(store, "SELECT value FROM meta WHERE name = 'next_id'", &next, err) < 0 ||
+	    sqlite_number(store, "SELECT value FROM meta WHERE name = 'floor'", &floor, err) < 0)
 		return -1;
 	store->next_id = (uint64_t)next;
+	store->floor = (uint64_t)floor;
+	if (!store->reader && sqlite_load_window(store, err) < 0)
+		return -1;
 	store->stale = false;
 	return 0;
 }
@@ -146,15 +150,16 @@ int sqlite_write_counts(struct store *store, struct ym_err *err)
 				return -1;
 		pool->changed = 0;
 	}
-	if (store->next_changed) {
-		sqlite3_stmt *next = sqlite_statement(store, SQL_NEXT_ID, err);
+	if (store->meta_changed) {
+		sqlite3_stmt *meta = sqlite_statement(store, SQL_META, err);
 
-		if (!next)
+		if (!meta)
 			return -1;
-		sqlite3_bind_int64(next, 1, (int64_t)store->next_id);
-		if (sqlite_run(store, next, err) < 0)
+		sqlite3_bind_int64(meta, 1, (int64_t)store->next_id);
+		sqlite3_bind_int64(meta, 2, (int64_t)store->floor);
+		if (sqlite_run(store, meta, err) < 0)
 			return -1;
-		store->next_changed = false;
+		store->meta_changed = false;
 	}
 	return 0;
 }

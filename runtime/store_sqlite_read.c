@@ -27,11 +27,10 @@
 #define STATES_WAITING (1u << JOB_READY | 1u << JOB_DELAYED | 1u << JOB_CLAIMED)
 #define STATES_TROUBLE (1u << JOB_BURIED | 1u << JOB_FAILED | 1u << JOB_CANCELLED)
 
-/* By which index: said outright, for who plans the query does not know how few there are. */
-static const char troubled[] = " AND id IN (SELECT id FROM job INDEXED BY job_failed WHERE " SQL_TROUBLED ")";
-static const char waiting[] = " AND id IN (SELECT id FROM job INDEXED BY job_waiting WHERE " SQL_FREE_WAITING
-			      " UNION ALL SELECT id FROM job INDEXED BY job_delayed WHERE " SQL_FREE_DELAYED
-			      " UNION ALL SELECT id FROM job INDEXED BY job_held WHERE held = 1)";
+/* By the index: said outright, for who plans the query does not know how few there are. */
+static const char troubled[] = " AND id IN (SELECT id FROM job INDEXED BY job_list WHERE list IN (-6, -9, -10))";
+static const char waiting[] = " AND id IN (SELECT id FROM job INDEXED BY job_list WHERE list >= -1 "
+			      "UNION ALL SELECT id FROM job WHERE id >= ?11 AND held = 1)";
 
 struct question {
 	const struct store_filter *filter;
@@ -99,7 +98,7 @@ static void write_question(const struct store_filter *filter, const char *index,
 	add(sql, max, filter->newest ? " ORDER BY id DESC LIMIT ?3" : " ORDER BY id LIMIT ?3");
 }
 
-static void bind(struct question *question)
+static void bind(struct store *store, struct question *question)
 {
 	const struct store_filter *filter = question->filter;
 	sqlite3_stmt *statement = question->statement;
@@ -112,6 +111,7 @@ static void bind(struct question *question)
 	sqlite3_bind_int64(statement, 8, filter->level);
 	sqlite3_bind_int64(statement, 9, filter->since_ms);
 	sqlite3_bind_int64(statement, 10, filter->until_ms);
+	sqlite3_bind_int64(statement, 11, (int64_t)store->floor);
 }
 
 /* 1: there is nothing to be asked for. */
@@ -128,7 +128,7 @@ static int ask(struct store *store, const struct store_filter *filter, struct qu
 	write_question(filter, index, sql, sizeof(sql));
 	if (sqlite3_prepare_v2(store->db, sql, -1, &question->statement, NULL) != SQLITE_OK)
 		return sqlite_fail(store, err, "SELECT from job");
-	bind(question);
+	bind(store, question);
 	return 0;
 }
 

@@ -35,8 +35,8 @@ static void count_move(struct store *store, const struct store_job *job, enum jo
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-static int end_job(struct store *store, struct store_request *request, const struct store_job *job, unsigned parts,
-                   struct ym_err *err)
+static int end_job(struct store *store, struct store_request *request, const struct store_job *job,
+                   struct sqlite_row *row, struct ym_err *err)
 {
 	enum job_state state = request->ask == STORE_BURY ? JOB_BURIED : JOB_CANCELLED;
 	sqlite3_stmt *end;
@@ -45,69 +45,79 @@ static int end_job(struct store *store, struct store_request *request, const str
 		request->verdict = STORE_CANNOT;
 		return 0;
 	}
-	if (sqlite_forgets(store, state)) {
-		count_move(store, job, JOB_FREE);
-		return sqlite_delete(store, job->id, parts, err);
-	}
+	count_move(store, job, sqlite_forgets(store, state) ? JOB_FREE : state);
+	if (sqlite_forgets(store, state))
+		return sqlite_delete(store, row, err);
+	if (row->parts & PART_KEY && sqlite_give_key(store, row->pool, row->key, err) < 0)
+		return -1;
 	end = sqlite_statement(store, SQL_END, err);
 	if (!end)
 		return -1;
 	sqlite3_bind_int64(end, 1, (int64_t)job->id);
 	sqlite3_bind_int64(end, 2, state);
 	sqlite3_bind_int64(end, 3, ym_unix_ms());
-	count_move(store, job, state);
+	sqlite3_bind_int64(end, 4, row->parts & ~(unsigned)PART_KEY);
 	return sqlite_run(store, end, err);
 }
 
 /* A delayed one waits as it is; others begin anew, and what is told of their attempts stays. */
-static int kick_job(struct store *store, struct store_request *request, const struct store_job *job, unsigned parts,
-                    struct ym_err *err)
+static int kick_job(struct store *store, struct store_request *request, const struct store_job *job,
+                    struct sqlite_row *row, struct ym_err *err)
 {
 	const struct sqlite_pool *pool = sqlite_find_pool(store, job->pool);
 	sqlite3_stmt *kick;
-	int code;
+	uint64_t other;
+	int taken = 1;
 
 	if (job->state != JOB_DELAYED && !is_over(job)) {
 		request->verdict = STORE_CANNOT;
 		return 0;
 	}
+	if (row->key[0] && !(row->parts & PART_KEY))
+		taken = sqlite_take_key(store, row->pool, row->key, job->id, &other, err);
+	if (taken <= 0) {
+		request->verdict = STORE_EXISTS;
+		return taken;
+	}
 	kick = sqlite_statement(store, job->state == JOB_DELAYED ? SQL_HURRY : SQL_KICK, err);
-	if (!kick)
+	if (!kick || (row->parts & PART_RESULT && sqlite_delete_chunks(store, job->id, BYTES_RESULT, err) < 0))
 		return -1;
 	sqlite3_bind_int64(kick, 1, (int64_t)job->id);
 	sqlite3_bind_int64(kick, 2, store_rank(job->level, pool ? pool->ageing_ms : 0, ym_unix_ms()));
 	if (job->state != JOB_DELAYED)
-		sqlite3_bind_int64(kick, 3, parts & ~(unsigned)PART_RESULT);
-	code = sqlite3_step(kick);
-	sqlite3_reset(kick);
-	if (code == SQLITE_CONSTRAINT_UNIQUE) {
-		request->verdict = STORE_EXISTS;
-		return 0;
-	}
-	if (code != SQLITE_DONE)
-		return sqlite_fail(store, err, "UPDATE job, to kick it");
+		sqlite3_bind_int64(kick, 3, (row->parts & ~(unsigned)PART_RESULT) | (row->key[0] ? PART_KEY : 0u));
 	count_move(store, job, JOB_READY);
-	return parts & PART_RESULT ? sqlite_delete_chunks(store, job->id, BYTES_RESULT, err) : 0;
+	return sqlite_run(store, kick, err);
 }
 
-static int delete_job(struct store *store, const struct store_job *job, unsigned parts, struct ym_err *err)
+static int delete_job(struct store *store, const struct store_job *job, const struct sqlite_row *row,
+                      struct ym_err *err)
 {
 	count_move(store, job, JOB_FREE);
-	return sqlite_delete(store, job->id, parts, err);
+	return sqlite_delete(store, row, err);
+}
+
+static void read_row(sqlite3_stmt *found, struct sqlite_row *row)
+{
+	*row = (struct sqlite_row){.id = (uint64_t)sqlite3_column_int64(found, COLUMN_ID),
+	                           .pool = sqlite3_column_int64(found, COLUMN_POOL),
+	                           .parts = (unsigned)sqlite3_column_int(found, COLUMN_PARTS)};
+	sqlite_copy_text(found, COLUMN_KEY, row->key, sizeof(row->key));
 }
 
 /* Its row lasts while this works: what LOOK gives is copied from it. */
-static int answer(struct store *store, struct store_request *request, sqlite3_stmt *row, struct ym_err *err)
+static int answer(struct store *store, struct store_request *request, sqlite3_stmt *found, struct ym_err *err)
 {
-	unsigned parts = (unsigned)sqlite3_column_int(row, COLUMN_PARTS);
+	struct sqlite_row row;
 	struct store_job job;
 
-	sqlite_read_job(store, row, &job);
+	sqlite_read_job(store, found, &job);
+	read_row(found, &row);
 	if (request->ask == STORE_LOOK) {
 		request->job = job;
-		return sqlite_read_bytes(store, row, &request->job, true, err);
+		return sqlite_read_bytes(store, found, &request->job, true, err);
 	}
-	sqlite3_reset(row);
+	sqlite3_reset(found);
 	if (job.held) {
 		request->verdict = STORE_HELD;
 		return 0;
@@ -115,11 +125,11 @@ static int answer(struct store *store, struct store_request *request, sqlite3_st
 	switch (request->ask) {
 	case STORE_CANCEL:
 	case STORE_BURY:
-		return end_job(store, request, &job, parts, err);
+		return end_job(store, request, &job, &row, err);
 	case STORE_KICK:
-		return kick_job(store, request, &job, parts, err);
+		return kick_job(store, request, &job, &row, err);
 	case STORE_DELETE:
-		return delete_job(store, &job, parts, err);
+		return delete_job(store, &job, &row, err);
 	case STORE_LOOK:
 	case STORE_ASKS:
 		break;
@@ -149,7 +159,7 @@ int sqlite_request(struct store *store, struct store_request *request, struct ym
 
 struct held {
 	struct store_job job;
-	unsigned parts;
+	struct sqlite_row row;
 };
 
 /* The next ones after *cursor, which goes on; those that `in_table` knows are left out. Returns how many, or -1. */
@@ -163,9 +173,10 @@ static int read_held(struct store *store, uint64_t *cursor, bool (*in_table)(voi
 		return -1;
 	sqlite3_bind_int64(rows, 1, (int64_t)*cursor);
 	sqlite3_bind_int64(rows, 2, RECOVER_STEP);
+	sqlite3_bind_int64(rows, 3, (int64_t)(*cursor < store->floor ? store->floor : *cursor + 1));
 	while ((row = sqlite_row(store, rows, err)) > 0) {
 		sqlite_read_job(store, rows, &held[n].job);
-		held[n].parts = (unsigned)sqlite3_column_int(rows, COLUMN_PARTS);
+		read_row(rows, &held[n].row);
 		*cursor = held[n].job.id;
 		seen++;
 		if (!in_table(arg, *cursor))
@@ -177,7 +188,7 @@ static int read_held(struct store *store, uint64_t *cursor, bool (*in_table)(voi
 }
 
 /* It was started, and nobody will say how that ended. */
-static int cut_short(struct store *store, struct held *held, enum job_state *state, struct ym_err *err)
+static int cut_short(struct store *store, struct held *held, struct ym_err *err)
 {
 	struct store_job *job = &held->job;
 	struct store_attempt attempt = {
@@ -193,31 +204,43 @@ static int cut_short(struct store *store, struct held *held, enum job_state *sta
 	memcpy(attempt.unit, job->unit, sizeof(attempt.unit));
 	if (job->crashes < UINT8_MAX)
 		job->crashes++;
-	held->parts |= PART_STORY;
+	held->row.parts |= PART_STORY;
 	/* The clerk knows no other bound of crashes than that of attempts. */
-	*state = job->attempt >= job->attempts || job->crashes >= job->attempts ? JOB_FAILED : JOB_READY;
+	if (job->attempt >= job->attempts || job->crashes >= job->attempts)
+		job->state = JOB_FAILED;
 	return sqlite_write_attempt(store, job->id, &attempt, err);
 }
 
 static int recover_one(struct store *store, struct held *held, int64_t now, struct ym_err *err)
 {
-	const struct store_job *job = &held->job;
+	struct store_job *job = &held->job;
+	struct sqlite_row *row = &held->row;
 	bool ran = job->state == JOB_CLAIMED;
-	enum job_state state = job->due_ms > now ? JOB_DELAYED : JOB_READY;
-	struct sqlite_pool *pool = sqlite_pool(store, job->pool, err);
+	struct sqlite_pool *pool = sqlite_pool_of(store, row->pool);
 	sqlite3_stmt *recover = sqlite_statement(store, SQL_RECOVER, err);
 
-	if (!pool || !recover || (ran && cut_short(store, held, &state, err) < 0))
+	if (!recover || (ran && cut_short(store, held, err) < 0))
 		return -1;
-	if (sqlite_forgets(store, state))
-		return sqlite_delete(store, job->id, held->parts, err);
+	if (sqlite_forgets(store, job->state))
+		return sqlite_delete(store, row, err);
+	if (job->state == JOB_FAILED)
+		job->finished_ms = now;
+	else
+		job->state = job->due_ms > now ? JOB_DELAYED : JOB_READY;
+	if (job->state == JOB_FAILED && row->parts & PART_KEY && sqlite_give_key(store, row->pool, row->key, err) < 0)
+		return -1;
+	if (job->state == JOB_FAILED)
+		row->parts &= ~(unsigned)PART_KEY;
+	job->held = false;
 	sqlite3_bind_int64(recover, 1, (int64_t)job->id);
-	sqlite3_bind_int64(recover, 2, state);
+	sqlite3_bind_int64(recover, 2, job->state);
 	sqlite3_bind_int64(recover, 3, job->crashes);
 	sqlite_bind_text(recover, 4, ran ? CUT_SHORT : NULL);
-	sqlite_bind_number(recover, 5, state == JOB_FAILED ? now : 0);
-	sqlite3_bind_int64(recover, 6, held->parts);
-	sqlite_count(pool, state, 1);
+	sqlite_bind_number(recover, 5, job->finished_ms);
+	sqlite3_bind_int64(recover, 6, row->parts);
+	sqlite_bind_list(store, recover, 7, job, row->pool);
+	if (pool)
+		sqlite_count(pool, job->state, 1);
 	return sqlite_run(store, recover, err);
 }
 
@@ -232,6 +255,8 @@ static int recover_step(struct store *store, struct held *held, int n, struct ym
 		result = recover_one(store, &held[i], now, err);
 	if (result < 0 || sqlite_write_counts(store, err) < 0 || sqlite_commit(store, err) < 0)
 		return sqlite_rollback(store);
+	for (int i = 0; i < n; i++)
+		sqlite_let(store, held[i].job.id);
 	return 0;
 }
 

@@ -4,33 +4,33 @@
 
 #include "store_sqlite.h"
 
-#define COLUMN_DEFINITION(name, column, type) ", " #column " " type
-
 /*
- * Steps of the schema, one a version: never change one that was released, add one. With every step that changes `job`, its
- * column goes to the end of SQLITE_COLUMN_MAP, and the step says what it is in stores that are there.
+ * Steps of the schema, one a version: never change one that was released, add one. A new column of `job` goes to the end of
+ * SQLITE_COLUMN_MAP, too.
  */
+/* clang-format off */
 const char *const sqlite_steps[] = {
     /* 1 */
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
-    "INSERT INTO meta VALUES ('next_id', 1);"
+    "INSERT INTO meta VALUES ('next_id', 1), ('floor', 1);"
     "CREATE TABLE pool (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, ageing INTEGER NOT NULL);"
     "CREATE TABLE tally (pool INTEGER, state INTEGER, jobs INTEGER NOT NULL, PRIMARY KEY (pool, state)) WITHOUT ROWID;"
-    "CREATE TABLE job (id INTEGER PRIMARY KEY" SQLITE_COLUMN_MAP(
-	COLUMN_DEFINITION) ");"
-			   "CREATE INDEX job_waiting ON job (pool, rank) WHERE " SQL_FREE_WAITING ";"
-			   "CREATE INDEX job_delayed ON job (due) WHERE " SQL_FREE_DELAYED ";"
-			   "CREATE INDEX job_held ON job (held) WHERE held = 1;"
-			   "CREATE INDEX job_failed ON job (state) WHERE " SQL_TROUBLED ";"
-			   "CREATE UNIQUE INDEX job_unique ON job (pool, unique_key) WHERE " SQL_LIVE ";"
-			   "CREATE TABLE chunk (job INTEGER, kind INTEGER, seq INTEGER, data BLOB NOT NULL, "
-			   "PRIMARY KEY (job, kind, seq)) WITHOUT ROWID;"
-			   "CREATE TABLE attempt (job INTEGER, round INTEGER, number INTEGER, end INTEGER NOT NULL, "
-                           "started INTEGER, "
-			   "ended INTEGER, pid INTEGER, status INTEGER, rss_kib INTEGER, user_ms INTEGER, system_ms "
-                           "INTEGER, done INTEGER, "
-			   "total INTEGER, unit TEXT, error TEXT, PRIMARY KEY (job, round, number)) WITHOUT ROWID;",
+    "CREATE TABLE job (id INTEGER PRIMARY KEY, pool INTEGER NOT NULL, state INTEGER NOT NULL, held INTEGER NOT NULL, "
+    "list INTEGER, place INTEGER, parts INTEGER NOT NULL, rank INTEGER NOT NULL, due INTEGER, unique_key TEXT, "
+    "level INTEGER NOT NULL, attempt INTEGER NOT NULL, attempts INTEGER NOT NULL, crashes INTEGER NOT NULL, "
+    "round INTEGER NOT NULL, keep INTEGER NOT NULL, submitted INTEGER NOT NULL, started INTEGER, finished INTEGER, "
+    "timeout INTEGER, done INTEGER, total INTEGER, unit TEXT, tag TEXT, error TEXT, reply_key INTEGER, "
+    "reply_type INTEGER, reply_form INTEGER, payload_size INTEGER NOT NULL, result_size INTEGER NOT NULL, "
+    "payload BLOB, result BLOB, note TEXT, output TEXT);"
+    "CREATE INDEX job_list ON job (list, place) WHERE list IS NOT NULL;"
+    "CREATE TABLE live_key (pool INTEGER, name TEXT, job INTEGER NOT NULL, PRIMARY KEY (pool, name)) WITHOUT ROWID;"
+    "CREATE TABLE chunk (job INTEGER, kind INTEGER, seq INTEGER, data BLOB NOT NULL, "
+    "PRIMARY KEY (job, kind, seq)) WITHOUT ROWID;"
+    "CREATE TABLE attempt (job INTEGER, round INTEGER, number INTEGER, end INTEGER NOT NULL, started INTEGER, "
+    "ended INTEGER, pid INTEGER, status INTEGER, rss_kib INTEGER, user_ms INTEGER, system_ms INTEGER, done INTEGER, "
+    "total INTEGER, unit TEXT, error TEXT, PRIMARY KEY (job, round, number)) WITHOUT ROWID;",
 };
+/* clang-format on */
 const size_t sqlite_nsteps = sizeof(sqlite_steps) / sizeof(sqlite_steps[0]);
 
 /* ---- views ----------------------------------------------------------------------------------- */
@@ -45,26 +45,26 @@ static const char views[] =
 	"state") " AS state, held, level AS priority, "
 		 "tag, unique_key, attempt, attempts, crashes, " MOMENT("submitted") " AS submitted, " MOMENT(
 		     "due") " AS due, " MOMENT("started") " AS started, " MOMENT("finished") " AS finished, timeout / "
-                                                                                             "1000.0 AS timeout, done, "
-                                                                                             "total, unit, "
+											     "1000.0 AS timeout, done, "
+											     "total, unit, "
 											     "error, note, output, "
-                                                                                             "payload_size, "
-                                                                                             "result_size, payload, "
-                                                                                             "result "
+											     "payload_size, "
+											     "result_size, payload, "
+											     "result "
 											     "FROM job JOIN pool ON "
-                                                                                             "pool.id = job.pool;"
+											     "pool.id = job.pool;"
 											     "CREATE VIEW pools AS "
-                                                                                             "SELECT pool.name AS "
-                                                                                             "pool, " STATE_WORD(
+											     "SELECT pool.name AS "
+											     "pool, " STATE_WORD(
 												 "state") " AS state, "
-                                                                                                          "jobs "
+													  "jobs "
 													  "FROM tally "
-                                                                                                          "JOIN pool "
-                                                                                                          "ON pool.id "
-                                                                                                          "= "
-                                                                                                          "tally.pool "
-                                                                                                          "WHERE jobs "
-                                                                                                          "> 0;";
+													  "JOIN pool "
+													  "ON pool.id "
+													  "= "
+													  "tally.pool "
+													  "WHERE jobs "
+													  "> 0;";
 
 /* The words of ends have no numbers in their list: the view is put together here. */
 static int make_views(struct store *store, struct ym_err *err)

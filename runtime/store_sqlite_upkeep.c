@@ -108,10 +108,14 @@ static int tick_delayed(struct store *store, int64_t now, int64_t *next_ms, stru
 /* ---- history --------------------------------------------------------------------------------- */
 
 struct old {
-	uint64_t id;
-	int64_t pool;
-	unsigned state, parts;
+	struct sqlite_row row;
+	enum job_state state;
 };
+
+static bool is_history(enum job_state state)
+{
+	return state == JOB_DONE || state == JOB_FAILED || state == JOB_CANCELLED;
+}
 
 /* Rows from the cursor on, until there are `max` old ones, all are seen, or the time is up. Returns how many old ones. */
 static int walk(struct store *store, int64_t before, struct old *old, int max, bool *end, struct ym_err *err)
@@ -125,18 +129,18 @@ static int walk(struct store *store, int64_t before, struct old *old, int max, b
 		return -1;
 	sqlite3_bind_int64(rows, 1, (int64_t)store->prune);
 	for (unsigned seen = 1; n < max && (seen % 64 || ym_now_ns() < until); seen++) {
-		unsigned state;
-		int64_t finished;
+		enum job_state state;
 
 		more = sqlite_row(store, rows, err);
 		if (more <= 0)
 			break;
 		store->prune = (uint64_t)sqlite3_column_int64(rows, 0);
-		state = (unsigned)sqlite3_column_int(rows, 2);
-		finished = sqlite3_column_int64(rows, 4);
-		if ((state == JOB_DONE || state == JOB_FAILED || state == JOB_CANCELLED) && finished <= before)
-			old[n++] = (struct old){store->prune, sqlite3_column_int64(rows, 1), state,
-			                        (unsigned)sqlite3_column_int(rows, 5)};
+		state = (enum job_state)sqlite3_column_int(rows, 2);
+		if (!is_history(state) || sqlite3_column_int64(rows, 3) > before)
+			continue;
+		/* Its key counts no more: it is over. */
+		old[n++] = (struct old){
+		    {store->prune, sqlite3_column_int64(rows, 1), (unsigned)sqlite3_column_int(rows, 4), ""}, state};
 	}
 	sqlite3_reset(rows);
 	*end = more == 0;
@@ -150,15 +154,15 @@ static int delete_old(struct store *store, const struct old *old, int n, struct 
 	int i;
 
 	for (i = 0; i < n && (i % 16 || i == 0 || ym_now_ns() < until); i++) {
-		struct sqlite_pool *pool = sqlite_pool_of(store, old[i].pool);
+		struct sqlite_pool *pool = sqlite_pool_of(store, old[i].row.pool);
 
-		if (sqlite_delete(store, old[i].id, old[i].parts, err) < 0)
+		if (sqlite_delete(store, &old[i].row, err) < 0)
 			return -1;
 		if (pool)
-			sqlite_count(pool, (enum job_state)old[i].state, -1);
+			sqlite_count(pool, old[i].state, -1);
 	}
 	if (i < n)
-		store->prune = old[i].id - 1;
+		store->prune = old[i].row.id - 1;
 	return 0;
 }
 
@@ -322,6 +326,21 @@ static const struct {
      "job %lld has not the %lld bytes of its payload"},
     {"SELECT DISTINCT job, 0 FROM attempt WHERE NOT EXISTS (SELECT 1 FROM job WHERE id = job AND parts & 4) LIMIT 100",
      "there are attempts of job %lld, which has none"},
+    {"SELECT id, state FROM job WHERE list IS NOT CASE WHEN state = 8 OR (held AND id >= "
+     "(SELECT value FROM meta WHERE name = 'floor')) THEN NULL WHEN held THEN -1 WHEN state = 2 THEN pool "
+     "WHEN state = 7 THEN 0 ELSE -state END LIMIT 100",
+     "job %lld is in the state %lld and not in the list for that"},
+    {"SELECT id, state FROM job WHERE place IS NOT CASE WHEN list > 0 THEN rank WHEN list = 0 THEN coalesce(due, 0) "
+     "WHEN list = -1 THEN id WHEN list < -1 THEN coalesce(finished, 0) END LIMIT 100",
+     "job %lld is in the state %lld and not at its place in the list"},
+    {"SELECT id, state FROM job WHERE (parts & 8 <> 0) <> (unique_key IS NOT NULL AND state IN (2, 3, 7)) LIMIT 100",
+     "job %lld is in the state %lld, and its unique key does not go with that"},
+    {"SELECT id, state FROM job WHERE parts & 8 AND id IS NOT "
+     "(SELECT job FROM live_key WHERE live_key.pool = job.pool AND name = unique_key) LIMIT 100",
+     "job %lld in the state %lld has not got its unique key"},
+    {"SELECT job, pool FROM live_key WHERE NOT EXISTS (SELECT 1 FROM job WHERE id = live_key.job AND parts & 8) LIMIT "
+     "100",
+     "job %lld (of the pool number %lld) has a unique key it should not have"},
     {"SELECT max(id), (SELECT value FROM meta WHERE name = 'next_id') AS next FROM job HAVING max(id) >= next",
      "job %lld is there, but the next one would have the id %lld"},
     {"SELECT n, coalesce(jobs, 0) FROM (SELECT pool, state, count(*) AS n FROM job WHERE held = 0 GROUP BY 1, 2) "

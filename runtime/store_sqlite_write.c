@@ -61,13 +61,19 @@ static int save_short(struct store *store, const struct store_save *save, const 
                       struct ym_err *err)
 {
 	const struct store_job *job = &save->job;
-	enum sqlite_statement which = job->state == JOB_DONE ? SQL_SAVE_DONE : SQL_SAVE_SHORT;
+	enum sqlite_statement which;
 	sqlite3_stmt *statement;
 
 	if (save->nattempts > 0 || save->note || save->output || !sqlite_is_short(&job->result))
 		return 0;
-	if (sqlite_forgets(store, job->state))
+	if (stays_held(job->state))
+		which = SQL_SAVE_HELD;
+	else if (sqlite_forgets(store, job->state))
 		which = SQL_DELETE_HELD;
+	else if (job->state == JOB_DONE)
+		which = sqlite_is_listed(store, job->id) ? SQL_SAVE_LISTED : SQL_SAVE_DONE;
+	else
+		return 0;
 	statement = sqlite_statement(store, which, err);
 	if (!statement)
 		return -1;
@@ -103,93 +109,103 @@ int sqlite_write_attempt(struct store *store, uint64_t id, const struct store_at
 	return sqlite_run(store, add, err);
 }
 
-/* 1 it is held, *parts; 0 it is not. */
-static int read_held(struct store *store, uint64_t id, unsigned *parts, struct ym_err *err)
+/* 1 it is held; 0 it is not. */
+static int read_held(struct store *store, uint64_t id, struct sqlite_row *row, struct ym_err *err)
 {
 	sqlite3_stmt *held = sqlite_statement(store, SQL_HELD, err);
-	int row;
+	int there;
 
 	if (!held)
 		return -1;
 	sqlite3_bind_int64(held, 1, (int64_t)id);
-	row = sqlite_row(store, held, err);
-	*parts = row > 0 ? (unsigned)sqlite3_column_int(held, 0) : 0;
-	sqlite3_reset(held);
-	return row;
-}
-
-/* Without its unique key, which another one has there. */
-static int drop_key(struct store *store, uint64_t id, struct ym_err *err)
-{
-	sqlite3_stmt *drop = sqlite_statement(store, SQL_NO_KEY, err);
-
-	if (!drop)
-		return -1;
-	sqlite3_bind_int64(drop, 1, (int64_t)id);
-	return sqlite_run(store, drop, err);
-}
-
-static int run_save(struct store *store, struct store_save *save, int64_t pool, unsigned parts, struct ym_err *err)
-{
-	sqlite3_stmt *statement = sqlite_statement(store, SQL_SAVE, err);
-	int code;
-
-	if (!statement)
-		return -1;
-	bind_save(statement, &save->job, pool);
-	sqlite3_bind_int64(statement, 17, parts);
-	sqlite_bind_text(statement, 18, save->note);
-	sqlite_bind_text(statement, 19, save->output);
-	code = sqlite3_step(statement);
-	sqlite3_reset(statement);
-	if (code == SQLITE_CONSTRAINT_UNIQUE && !save->key_lost) {
-		save->key_lost = true;
-		return drop_key(store, save->job.id, err) < 0 ? -1 : run_save(store, save, pool, parts, err);
+	there = sqlite_row(store, held, err);
+	if (there > 0) {
+		*row =
+		    (struct sqlite_row){id, sqlite3_column_int64(held, 1), (unsigned)sqlite3_column_int(held, 2), ""};
+		sqlite_copy_text(held, 3, row->key, sizeof(row->key));
 	}
-	return code == SQLITE_DONE ? 0 : sqlite_fail(store, err, "UPDATE job");
+	sqlite3_reset(held);
+	return there;
 }
 
-/* What belongs to a job besides its row; *parts as it will be. */
-static int save_parts(struct store *store, struct store_save *save, unsigned *parts, struct ym_err *err)
+/* Its unique key: given back at its end, taken along when it moves. */
+static int save_key(struct store *store, struct store_save *save, int64_t pool, struct sqlite_row *row,
+                    struct ym_err *err)
+{
+	bool live = stays_held(save->job.state);
+	uint64_t other;
+	int taken;
+
+	if (!(row->parts & PART_KEY) || (live && pool == row->pool))
+		return 0;
+	if (sqlite_give_key(store, row->pool, row->key, err) < 0)
+		return -1;
+	row->parts &= ~(unsigned)PART_KEY;
+	if (!live)
+		return 0;
+	taken = sqlite_take_key(store, pool, row->key, row->id, &other, err);
+	if (taken > 0)
+		row->parts |= PART_KEY;
+	save->key_lost = taken == 0;
+	if (save->key_lost)
+		row->key[0] = '\0';
+	return taken < 0 ? -1 : 0;
+}
+
+/* What belongs to a job besides its row; row->parts as it will be. */
+static int save_parts(struct store *store, struct store_save *save, struct sqlite_row *row, struct ym_err *err)
 {
 	struct store_job *job = &save->job;
 	uint64_t size;
 
-	if (job->state == JOB_DONE && *parts & PART_PAYLOAD) {
+	if (job->state == JOB_DONE && row->parts & PART_PAYLOAD) {
 		if (sqlite_delete_chunks(store, job->id, BYTES_PAYLOAD, err) < 0)
 			return -1;
-		*parts &= ~(unsigned)PART_PAYLOAD;
+		row->parts &= ~(unsigned)PART_PAYLOAD;
 	}
-	if (*parts & PART_RESULT && sqlite_delete_chunks(store, job->id, BYTES_RESULT, err) < 0)
+	if (row->parts & PART_RESULT && sqlite_delete_chunks(store, job->id, BYTES_RESULT, err) < 0)
 		return -1;
-	*parts &= ~(unsigned)PART_RESULT;
+	row->parts &= ~(unsigned)PART_RESULT;
 	if (!sqlite_is_short(&job->result)) {
 		if (sqlite_write_chunks(store, job->id, BYTES_RESULT, &job->result, &size, err) < 0)
 			return -1;
 		job->result.size = (size_t)size;
-		*parts |= PART_RESULT;
+		row->parts |= PART_RESULT;
 	}
 	for (size_t i = 0; i < save->nattempts; i++)
 		if (sqlite_write_attempt(store, job->id, &save->attempts[i], err) < 0)
 			return -1;
 	if (save->nattempts > 0)
-		*parts |= PART_STORY;
+		row->parts |= PART_STORY;
 	return 0;
 }
 
 static int save_any(struct store *store, struct store_save *save, const struct sqlite_pool *pool, struct ym_err *err)
 {
-	unsigned parts;
-	int held = read_held(store, save->job.id, &parts, err);
+	struct store_job job;
+	struct sqlite_row row;
+	sqlite3_stmt *statement;
+	int held = read_held(store, save->job.id, &row, err);
 
 	save->lost = held == 0;
 	if (held <= 0)
 		return held;
 	if (sqlite_forgets(store, save->job.state))
-		return sqlite_delete(store, save->job.id, parts, err);
-	if (save_parts(store, save, &parts, err) < 0)
+		return sqlite_delete(store, &row, err);
+	if (save_key(store, save, pool->id, &row, err) < 0 || save_parts(store, save, &row, err) < 0)
 		return -1;
-	return run_save(store, save, pool->id, parts, err);
+	statement = sqlite_statement(store, SQL_SAVE, err);
+	if (!statement)
+		return -1;
+	job = save->job;
+	job.held = stays_held(job.state);
+	bind_save(statement, &job, pool->id);
+	sqlite3_bind_int64(statement, 17, row.parts);
+	sqlite_bind_text(statement, 18, save->note);
+	sqlite_bind_text(statement, 19, save->output);
+	sqlite_bind_text(statement, 20, row.key);
+	sqlite_bind_list(store, statement, 21, &job, pool->id);
+	return sqlite_run(store, statement, err);
 }
 
 static int save_one(struct store *store, struct store_save *save, struct ym_err *err)
@@ -208,16 +224,69 @@ static int save_one(struct store *store, struct store_save *save, struct ym_err 
 	return 0;
 }
 
+/* It is in our table from now on, and in no list of those that wait. */
+static int hold_row(struct store *store, const struct sqlite_pool *pool, uint64_t id, struct ym_err *err)
+{
+	const struct store_job job = {.id = id, .state = JOB_READY, .held = true};
+	sqlite3_stmt *take = sqlite_statement(store, SQL_TAKE, err);
+
+	if (!take)
+		return -1;
+	sqlite_hold(store, id);
+	sqlite3_bind_int64(take, 1, (int64_t)id);
+	sqlite_bind_list(store, take, 2, &job, pool->id);
+	return sqlite_run(store, take, err);
+}
+
 /* ---- submits --------------------------------------------------------------------------------- */
 
-static void bind_submit(sqlite3_stmt *submit, const struct store_job *job, int64_t pool, unsigned parts, uint64_t size,
-                        uint64_t result_size)
+static void bind_bytes(sqlite3_stmt *statement, int at, const struct payload_source *source)
+{
+	if (source->size > 0 && sqlite_is_short(source))
+		sqlite3_bind_blob64(statement, at, source->data, source->size, SQLITE_STATIC);
+	else
+		sqlite3_bind_null(statement, at);
+}
+
+/* Has it nothing but what a job has that was never started? */
+static bool is_new(const struct store_job *job)
+{
+	return !(job->attempt | job->crashes | job->reply_form) && !job->started_ms && !job->finished_ms &&
+	       !job->done && !job->total && !job->unit[0] && !job->error[0] && !job->reply_key && !job->reply_type &&
+	       !job->result.size;
+}
+
+static void bind_new(struct store *store, sqlite3_stmt *submit, const struct store_job *job, int64_t pool,
+                     unsigned parts)
+{
+	sqlite3_bind_int64(submit, 1, (int64_t)job->id);
+	sqlite3_bind_int64(submit, 2, pool);
+	sqlite3_bind_int64(submit, 3, job->state);
+	sqlite3_bind_int64(submit, 4, job->held);
+	sqlite_bind_list(store, submit, 5, job, pool);
+	sqlite3_bind_int64(submit, 7, parts);
+	sqlite3_bind_int64(submit, 8, job->rank);
+	sqlite_bind_number(submit, 9, job->due_ms);
+	sqlite_bind_text(submit, 10, job->unique);
+	sqlite3_bind_int64(submit, 11, job->level);
+	sqlite3_bind_int64(submit, 12, job->attempts);
+	sqlite3_bind_int64(submit, 13, job->keep);
+	sqlite3_bind_int64(submit, 14, job->submitted_ms);
+	sqlite_bind_number(submit, 15, job->timeout_ms);
+	sqlite_bind_text(submit, 16, job->tag);
+	sqlite3_bind_int64(submit, 17, (int64_t)job->payload.size);
+	bind_bytes(submit, 18, &job->payload);
+}
+
+static void bind_old(struct store *store, sqlite3_stmt *submit, const struct store_job *job, int64_t pool,
+                     unsigned parts)
 {
 	/* Parameters count from 1, columns from 0. */
 	sqlite3_bind_int64(submit, COLUMN_ID + 1, (int64_t)job->id);
 	sqlite3_bind_int64(submit, COLUMN_POOL + 1, pool);
 	sqlite3_bind_int64(submit, COLUMN_STATE + 1, job->state);
 	sqlite3_bind_int64(submit, COLUMN_HELD + 1, job->held);
+	sqlite_bind_list(store, submit, COLUMN_LIST + 1, job, pool);
 	sqlite3_bind_int64(submit, COLUMN_PARTS + 1, parts);
 	sqlite3_bind_int64(submit, COLUMN_RANK + 1, job->rank);
 	sqlite_bind_number(submit, COLUMN_DUE + 1, job->due_ms);
@@ -240,42 +309,10 @@ static void bind_submit(sqlite3_stmt *submit, const struct store_job *job, int64
 	sqlite_bind_number(submit, COLUMN_REPLY_KEY + 1, job->reply_key);
 	sqlite_bind_number(submit, COLUMN_REPLY_TYPE + 1, job->reply_type);
 	sqlite_bind_number(submit, COLUMN_REPLY_FORM + 1, job->reply_form);
-	sqlite3_bind_int64(submit, COLUMN_PAYLOAD_SIZE + 1, (int64_t)size);
-	sqlite3_bind_int64(submit, COLUMN_RESULT_SIZE + 1, (int64_t)result_size);
-	if (parts & PART_PAYLOAD || size == 0)
-		sqlite3_bind_null(submit, COLUMN_PAYLOAD + 1);
-	else
-		sqlite3_bind_blob64(submit, COLUMN_PAYLOAD + 1, job->payload.data, size, SQLITE_STATIC);
-	if (parts & PART_RESULT || result_size == 0)
-		sqlite3_bind_null(submit, COLUMN_RESULT + 1);
-	else
-		sqlite3_bind_blob64(submit, COLUMN_RESULT + 1, job->result.data, result_size, SQLITE_STATIC);
-}
-
-/* Nothing was written: it is there already, or another one has its key. */
-static int submit_refused(struct store *store, struct store_submit *submit, int64_t pool, struct ym_err *err)
-{
-	sqlite3_stmt *other = sqlite_statement(store, SQL_IS_THERE, err);
-	int there;
-
-	if (!other)
-		return -1;
-	sqlite3_bind_int64(other, 1, (int64_t)submit->job.id);
-	there = sqlite_row(store, other, err);
-	sqlite3_reset(other);
-	if (there != 0)
-		return there < 0 ? -1 : 0;
-	other = sqlite_statement(store, SQL_WITH_KEY, err);
-	if (!other)
-		return -1;
-	sqlite3_bind_int64(other, 1, pool);
-	sqlite_bind_text(other, 2, submit->job.unique);
-	if (sqlite_row(store, other, err) < 0)
-		return -1;
-	submit->verdict = STORE_EXISTS;
-	submit->existing = (uint64_t)sqlite3_column_int64(other, 0);
-	sqlite3_reset(other);
-	return 0;
+	sqlite3_bind_int64(submit, COLUMN_PAYLOAD_SIZE + 1, (int64_t)job->payload.size);
+	sqlite3_bind_int64(submit, COLUMN_RESULT_SIZE + 1, (int64_t)job->result.size);
+	bind_bytes(submit, COLUMN_PAYLOAD + 1, &job->payload);
+	bind_bytes(submit, COLUMN_RESULT + 1, &job->result);
 }
 
 /* Of a source that had to be read to its end. */
@@ -291,37 +328,99 @@ static int set_sizes(struct store *store, uint64_t id, uint64_t size, uint64_t r
 	return sqlite_run(store, set, err);
 }
 
+/* The key of a row that was just written; without it the row goes again. */
+static int submit_key(struct store *store, struct store_submit *submit, int64_t pool, struct ym_err *err)
+{
+	const struct sqlite_row row = {.id = submit->job.id};
+	int taken = sqlite_take_key(store, pool, submit->job.unique, submit->job.id, &submit->existing, err);
+
+	if (taken != 0)
+		return taken;
+	submit->verdict = STORE_EXISTS;
+	return sqlite_delete(store, &row, err);
+}
+
+static int submit_bytes(struct store *store, const struct store_job *job, struct ym_err *err)
+{
+	uint64_t size = job->payload.size, result_size = job->result.size;
+
+	if ((!sqlite_is_short(&job->payload) &&
+	     sqlite_write_chunks(store, job->id, BYTES_PAYLOAD, &job->payload, &size, err) < 0) ||
+	    (!sqlite_is_short(&job->result) &&
+	     sqlite_write_chunks(store, job->id, BYTES_RESULT, &job->result, &result_size, err) < 0))
+		return -1;
+	if (size == job->payload.size && result_size == job->result.size)
+		return 0;
+	return set_sizes(store, job->id, size, result_size, err);
+}
+
+/* It is here already: a clerk was killed before it could say so. What waits, or is held, is held as is asked for now. */
+static int submit_again(struct store *store, struct store_job *job, struct ym_err *err)
+{
+	sqlite3_stmt *stand = sqlite_statement(store, SQL_STAND, err);
+	struct sqlite_pool *pool;
+	enum job_state state;
+	bool held, wanted = job->held;
+	int64_t number;
+	int there;
+
+	job->held = false;
+	if (!stand)
+		return -1;
+	sqlite3_bind_int64(stand, 1, (int64_t)job->id);
+	there = sqlite_row(store, stand, err);
+	number = there > 0 ? sqlite3_column_int64(stand, 0) : 0;
+	state = there > 0 ? (enum job_state)sqlite3_column_int(stand, 1) : JOB_DONE;
+	held = there > 0 && sqlite3_column_int(stand, 2);
+	sqlite3_reset(stand);
+	if (there <= 0)
+		return there;
+	if (held && !wanted)
+		return sqlite_release(store, job->id, err);
+	if (!held && (!wanted || (state != JOB_READY && state != JOB_DELAYED)))
+		return 0;
+	job->held = true;
+	pool = held ? NULL : sqlite_pool_of(store, number);
+	if (!pool)
+		return 0;
+	sqlite_count(pool, state, -1);
+	return hold_row(store, pool, job->id, err);
+}
+
 static int submit_one(struct store *store, struct store_submit *submit, struct ym_err *err)
 {
 	const struct store_job *job = &submit->job;
 	struct sqlite_pool *pool = sqlite_pool(store, job->pool, err);
-	sqlite3_stmt *statement = pool ? sqlite_statement(store, SQL_SUBMIT, err) : NULL;
-	uint64_t size = job->payload.size, result_size = job->result.size;
-	bool longer = !sqlite_is_short(&job->payload), longer_result = !sqlite_is_short(&job->result);
-	unsigned parts = (longer ? PART_PAYLOAD : 0u) | (longer_result ? PART_RESULT : 0u);
+	bool fresh = is_new(job), keyed = job->unique[0] && stays_held(job->state);
+	unsigned parts = (sqlite_is_short(&job->payload) ? 0u : PART_PAYLOAD) |
+	                 (sqlite_is_short(&job->result) ? 0u : PART_RESULT) | (keyed ? PART_KEY : 0u);
+	sqlite3_stmt *statement = pool ? sqlite_statement(store, fresh ? SQL_SUBMIT_NEW : SQL_SUBMIT, err) : NULL;
 
 	submit->verdict = STORE_OK;
 	submit->existing = 0;
-	if (!statement)
+	if (!statement || sqlite_reach(store, job->id, err) < 0)
 		return -1;
-	bind_submit(statement, job, pool->id, parts, size, result_size);
+	if (job->held)
+		sqlite_hold(store, job->id);
+	if (fresh)
+		bind_new(store, statement, job, pool->id, parts);
+	else
+		bind_old(store, statement, job, pool->id, parts);
 	if (sqlite_run(store, statement, err) < 0)
 		return -1;
 	if (sqlite3_changes(store->db) == 0)
-		return submit_refused(store, submit, pool->id, err);
-	if ((longer && sqlite_write_chunks(store, job->id, BYTES_PAYLOAD, &job->payload, &size, err) < 0) ||
-	    (longer_result && sqlite_write_chunks(store, job->id, BYTES_RESULT, &job->result, &result_size, err) < 0))
-		return -1;
-	if ((size != job->payload.size || result_size != job->result.size) &&
-	    set_sizes(store, job->id, size, result_size, err) < 0)
-		return -1;
-	if (!job->held)
-		sqlite_count(pool, job->state, 1);
+		return submit_again(store, &submit->job, err);
 	if (job->id >= store->next_id) {
 		store->next_id = job->id + 1;
-		store->next_changed = true;
+		store->meta_changed = true;
 	}
-	return 0;
+	if (keyed && submit_key(store, submit, pool->id, err) < 0)
+		return -1;
+	if (submit->verdict != STORE_OK)
+		return 0;
+	if (!job->held)
+		sqlite_count(pool, job->state, 1);
+	return parts & (PART_PAYLOAD | PART_RESULT) ? submit_bytes(store, job, err) : 0;
 }
 
 /* ---- wants ----------------------------------------------------------------------------------- */
@@ -359,15 +458,9 @@ static int offer_jobs(struct store *store, struct store_batch *batch, struct sto
 static int take_jobs(struct store *store, struct sqlite_pool *pool, const uint64_t *taken, unsigned n,
                      struct ym_err *err)
 {
-	sqlite3_stmt *take = sqlite_statement(store, SQL_TAKE, err);
-
-	if (!take)
-		return -1;
-	for (unsigned i = 0; i < n; i++) {
-		sqlite3_bind_int64(take, 1, (int64_t)taken[i]);
-		if (sqlite_run(store, take, err) < 0)
+	for (unsigned i = 0; i < n; i++)
+		if (hold_row(store, pool, taken[i], err) < 0)
 			return -1;
-	}
 	if (n > 0)
 		sqlite_count(pool, JOB_READY, -(int)n);
 	return 0;
@@ -420,6 +513,16 @@ static int write_all(struct store *store, struct store_batch *batch, struct ym_e
 	return sqlite_write_counts(store, err);
 }
 
+/* What is held no more, now that this is so. */
+static void let_go(struct store *store, const struct store_batch *batch)
+{
+	for (size_t i = 0; i < batch->nreleases; i++)
+		sqlite_let(store, batch->releases[i]);
+	for (size_t i = 0; i < batch->nsaves; i++)
+		if (!stays_held(batch->saves[i].job.state))
+			sqlite_let(store, batch->saves[i].job.id);
+}
+
 /* What LOOK has found is given only with a transaction that stands. */
 static void forget_looks(struct store_batch *batch)
 {
@@ -436,8 +539,10 @@ int sqlite_write(struct store *store, struct store_batch *batch, struct ym_err *
 		return -1;
 	if (sqlite_begin(store, batch->durable, err) < 0)
 		return -1;
-	if (write_all(store, batch, err) == 0 && sqlite_commit(store, err) == 0)
+	if (write_all(store, batch, err) == 0 && sqlite_commit(store, err) == 0) {
+		let_go(store, batch);
 		return 0;
+	}
 	forget_looks(batch);
 	return sqlite_rollback(store);
 }

@@ -17,6 +17,7 @@
 
 static const char *program, *plugin;
 static char dir[PATH_MAX], ini[PATH_MAX + 8];
+static char stand_extra[PATH_MAX + 64]; /* one more line of [yardmaster] */
 static pid_t master;
 
 static inline void locate(struct instance *instance)
@@ -53,9 +54,9 @@ static inline void start(const char *task, unsigned workers, unsigned jobs)
 	if (!file)
 		die(ini);
 	fprintf(file,
-	        "[yardmaster]\ninstance = bench\ndirectory = %s\nlog_level = error\njobs = %u\n"
+	        "[yardmaster]\ninstance = bench\ndirectory = %s\nlog_level = error\njobs = %u\n%s\n"
 	        "[pool:bench]\n%s\nworkers = %u\nstartsecs = 0\nrestart_delay = 0\n",
-	        dir, jobs, task, workers);
+	        dir, jobs, stand_extra, task, workers);
 	fclose(file);
 	master = fork();
 	if (master == 0) {

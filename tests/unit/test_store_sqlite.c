@@ -55,7 +55,8 @@ END_TEST
 
 START_TEST(a_key_is_there_once_among_the_live)
 {
-	struct store_job first = a_job(1, "mail", true), second = a_job(2, "mail", false), other = a_job(3, "disk", false);
+	struct store_job first = a_job(1, "mail", true), second = a_job(2, "mail", false),
+			 other = a_job(3, "disk", false);
 	uint64_t existing;
 
 	strcpy(first.unique, "key");
@@ -281,7 +282,8 @@ END_TEST
 
 START_TEST(requests_go_by_the_state)
 {
-	static const enum job_state states[] = {JOB_READY, JOB_DELAYED, JOB_BURIED, JOB_DONE, JOB_FAILED, JOB_CANCELLED};
+	static const enum job_state states[] = {JOB_READY, JOB_DELAYED, JOB_BURIED,
+	                                        JOB_DONE,  JOB_FAILED,  JOB_CANCELLED};
 	static const struct {
 		enum store_ask ask;
 		bool good[COUNT(states)];
