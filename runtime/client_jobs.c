@@ -3,18 +3,12 @@
 #include <string.h>
 
 #include "../ipc/sys.h"
+#include "await.h"
 #include "client_self.h"
 #include "payload.h"
 #include "stage.h"
 #include "text.h"
 #include "view.h"
-
-/* How long to sleep at once: nobody wakes who sleeps in an instance that was removed by hand. */
-#define LOOK_MS 1000
-
-/* From one question to the store to the next, at first and at most. */
-#define STORE_NAP_NS     UINT64_C(5000000)
-#define STORE_NAP_MAX_NS UINT64_C(250000000)
 
 /* A job that changes while it is read is read again. */
 #define TRIES 100
@@ -54,132 +48,19 @@ const char *ym_job_state_word(enum ym_job_state state)
 
 /* ---- wait ------------------------------------------------------------------------------------ */
 
-static uint64_t next_look(uint64_t deadline)
+static void give_result(struct awaited *awaited, struct ym_job_result *result)
 {
-	uint64_t look = ym_deadline(LOOK_MS);
-
-	return look < deadline ? look : deadline;
-}
-
-/* How a wait came out. */
-enum awaited {
-	AWAITED_FAILED = -1, /* err */
-	AWAITED_OVER,        /* in the table: `at`, `word` */
-	AWAITED_LATE,        /* the time has passed */
-	AWAITED_UNKNOWN,     /* nobody knows it any more: err */
-	AWAITED_STORED,      /* over, and the store knows how: `look` */
-};
-
-struct await {
-	struct job_ref at;
-	uint64_t word;
-	struct mailbox_look look; /* STORED: its result is to be closed */
-};
-
-/* Ask the store: is it over? LATE: not yet, or it cannot say. */
-static enum awaited ask_store(struct ym_client *client, const struct ym_job_ref *job, uint64_t deadline,
-                              struct await *await, struct ym_err *err)
-{
-	uint64_t least = ym_deadline(LOOK_MS);
-	struct ym_err why;
-
-	if (mailbox_look(&client->instance, job->id, deadline > least ? least : deadline, &await->look, &why) < 0) {
-		payload_close(&await->look.result);
-		return instance_gone(&client->instance, err) ? AWAITED_FAILED : AWAITED_LATE;
-	}
-	if (await->look.verdict == STORE_NONE) {
-		client_unknown(job, err);
-		return AWAITED_UNKNOWN;
-	}
-	if (job_state_over(await->look.state))
-		return AWAITED_STORED;
-	payload_close(&await->look.result);
-	return AWAITED_LATE;
-}
-
-/* In the table for as long as it is there. LATE: look again. */
-static enum awaited await_once(struct ym_client *client, const struct ym_job_ref *job, uint64_t deadline, int *where,
-                               struct await *await, struct ym_err *err)
-{
-	struct instance *instance = &client->instance;
-	int result;
-
-	*where = client_job(client, job, &await->at, &await->word, err);
-	if (*where < 0)
-		return err->class == YM_ERR_GONE && !instance_gone(instance, err) ? AWAITED_UNKNOWN : AWAITED_FAILED;
-	if (*where == 1)
-		return ask_store(client, job, ym_deadline(LOOK_MS), await, err);
-	result = dispatch_wait(instance, await->at, next_look(deadline), &await->word, err);
-	if (result == 0)
-		return AWAITED_OVER;
-	if (instance_gone(instance, err))
-		return AWAITED_FAILED;
-	return result < 0 && !table_stored(instance->table) ? AWAITED_UNKNOWN : AWAITED_LATE;
-}
-
-static enum awaited await(struct ym_client *client, const struct ym_job_ref *job, uint64_t deadline,
-                          struct await *await, struct ym_err *err)
-{
-	uint64_t nap = STORE_NAP_NS;
-
-	for (;;) {
-		int where;
-		enum awaited over = await_once(client, job, deadline, &where, await, err);
-		uint64_t now = ym_now_ns();
-
-		if (over != AWAITED_LATE || now >= deadline)
-			return over;
-		/* Nobody wakes who waits for a job that is only in the store. */
-		if (where == 1) {
-			ym_nap((long)(deadline - now < nap ? deadline - now : nap));
-			nap = nap < STORE_NAP_MAX_NS ? 2 * nap : nap;
-		}
-	}
-}
-
-static void take_bytes(struct ym_job_result *result, struct payload *payload)
-{
-	result->data = payload->data;
-	result->size = payload->size;
-	/* The bytes are all that is kept. */
-	result->memory = payload->memory;
-	result->mapped = payload->mapped;
-	payload->memory = NULL;
-}
-
-/* 0, -1; 1: it changed while it was read (kicked, or its slot was used again). */
-static int read_result(struct instance *instance, struct job_ref ref, uint64_t word, struct ym_job_result *result,
-                       struct ym_err *err)
-{
-	struct job_sh *job = table_job(instance->table, ref.slot);
-	struct payload payload = {.fd = -1};
-	bool same;
-	int opened = 0;
-
 	*result = (struct ym_job_result){
-	    .state = shown(word_state(word)), .attempt = word_attempt(word), .crashes = job->crashes};
-	memcpy(result->error, job->error, sizeof(result->error) - 1);
-	if (result->state == YM_JOB_DONE)
-		opened = payload_open_result(instance->directory, job, ref.slot, &payload, err);
-	atomic_thread_fence(memory_order_acquire);
-	same = word_same(atomic_load(&instance->table->words[ref.slot]), word);
-	if (same && opened == 0)
-		take_bytes(result, &payload);
-	payload_close(&payload);
-	return same ? opened : 1;
-}
-
-/* As the store has it. */
-static void give_stored(struct mailbox_look *look, struct ym_job_result *result)
-{
-	if (result) {
-		*result = (struct ym_job_result){
-		    .state = shown(look->state), .attempt = look->attempt, .crashes = look->job.crashes};
-		memcpy(result->error, look->job.error, sizeof(result->error) - 1);
-		if (look->state == JOB_DONE)
-			take_bytes(result, &look->result);
+	    .state = shown(awaited->state), .attempt = awaited->attempt, .crashes = awaited->crashes};
+	memcpy(result->error, awaited->error, sizeof(result->error));
+	if (awaited->state == JOB_DONE) {
+		/* The bytes are all that is kept. */
+		result->data = awaited->result.data;
+		result->size = awaited->result.size;
+		result->memory = awaited->result.memory;
+		result->mapped = awaited->result.mapped;
+		awaited->result.memory = NULL;
 	}
-	payload_close(&look->result);
 }
 
 void ym_job_result_free(struct ym_job_result *result)
@@ -191,33 +72,34 @@ void ym_job_result_free(struct ym_job_result *result)
 	result->size = result->mapped = 0;
 }
 
+/* As await_job(), for a job of which the caller says where it was. */
+static enum await_end await(struct ym_client *client, const struct ym_job_ref *job, uint64_t deadline,
+                            struct awaited *awaited, struct ym_err *err)
+{
+	struct job_ref at;
+	uint64_t word;
+
+	if (client_job(client, job, &at, &word, err) < 0)
+		return err->class == YM_ERR_GONE && !instance_gone(&client->instance, err) ? AWAIT_UNKNOWN
+		                                                                           : AWAIT_FAILED;
+	return await_job(&client->instance, at, deadline, awaited, err);
+}
+
 int ym_client_wait(struct ym_client *client, const struct ym_job_ref *job, int64_t timeout_ms,
                    struct ym_job_result *result, struct ym_err *err)
 {
-	uint64_t deadline = ym_deadline(timeout_ms);
 	struct ym_err ignored = {0};
-	struct await found;
-	int read;
+	struct awaited awaited;
+	enum await_end end = await(client, job, ym_deadline(timeout_ms), &awaited, err ? err : &ignored);
 
-	err = err ? err : &ignored;
-	for (;;) {
-		switch (await(client, job, deadline, &found, err)) {
-		case AWAITED_STORED:
-			give_stored(&found.look, result);
-			return 0;
-		case AWAITED_OVER:
-			break;
-		case AWAITED_LATE:
-			return 1;
-		default:
-			return -1;
-		}
-		if (!result)
-			return 0;
-		read = read_result(&client->instance, found.at, found.word, result, err);
-		if (read <= 0)
-			return read;
-	}
+	if (end == AWAIT_LATE)
+		return 1;
+	if (end != AWAIT_OVER)
+		return -1;
+	if (result)
+		give_result(&awaited, result);
+	payload_close(&awaited.result);
+	return 0;
 }
 
 int ym_client_wait_all(struct ym_client *client, const struct ym_job_ref *jobs, size_t n, int64_t timeout_ms,
@@ -225,16 +107,19 @@ int ym_client_wait_all(struct ym_client *client, const struct ym_job_ref *jobs, 
 {
 	uint64_t deadline = ym_deadline(timeout_ms);
 	struct ym_err ignored = {0};
-	struct await found;
+	struct awaited awaited;
 
 	err = err ? err : &ignored;
 	for (size_t i = 0; i < n; i++) {
-		enum awaited over = await(client, &jobs[i], deadline, &found, err);
+		enum await_end end = await(client, &jobs[i], deadline, &awaited, err);
 
-		if (over == AWAITED_STORED)
-			give_stored(&found.look, NULL);
-		if (over == AWAITED_LATE || over == AWAITED_FAILED)
-			return over == AWAITED_LATE ? 1 : -1;
+		if (end == AWAIT_OVER)
+			payload_close(&awaited.result);
+		if (end == AWAIT_LATE)
+			return 1;
+		/* A result that cannot be read is no business of who only waits. */
+		if (end == AWAIT_FAILED && (err->class == YM_ERR_USAGE || instance_gone(&client->instance, err)))
+			return -1;
 	}
 	return client_check(client, err);
 }
@@ -252,26 +137,28 @@ static int prepare(struct ym_client *client, const struct ym_job_ref *job, struc
                    struct ym_err *err)
 {
 	struct table_sh *table = client->instance.table;
-	struct await found;
-	enum awaited over;
-	int where = client_job(client, job, &found.at, &found.word, err);
+	struct awaited awaited;
+	enum await_end end;
+	struct job_ref at;
+	uint64_t word;
+	int where = client_job(client, job, &at, &word, err);
 
 	if (where < 0)
 		return err->class == YM_ERR_GONE ? 0 : -1;
 	if (where == 1) {
-		over = ask_store(client, job, ym_deadline(LOOK_MS), &found, err);
-		if (over == AWAITED_STORED)
-			give_stored(&found.look, NULL);
+		end = await_ask(&client->instance, job->id, &awaited, err);
+		if (end == AWAIT_OVER || end == AWAIT_LATE)
+			payload_close(&awaited.result);
 		sleepers->others = true;
-		return over == AWAITED_FAILED ? -1 : over == AWAITED_LATE;
+		return end == AWAIT_FAILED ? -1 : end == AWAIT_LATE;
 	}
-	while (word_gen(found.word) == found.at.gen && !job_state_over(word_state(found.word))) {
-		bool said = word_flags(found.word) & JOB_WAITED;
+	while (word_gen(word) == at.gen && !job_state_over(word_state(word))) {
+		bool said = word_flags(word) & JOB_WAITED;
 
-		if (!said && !table_cas(table, found.at.slot, &found.word, found.word | JOB_WAITED))
+		if (!said && !table_cas(table, at.slot, &word, word | JOB_WAITED))
 			continue;
-		sleepers->slots[sleepers->n] = found.at.slot;
-		sleepers->seen[sleepers->n++] = found.word | JOB_WAITED;
+		sleepers->slots[sleepers->n] = at.slot;
+		sleepers->seen[sleepers->n++] = word | JOB_WAITED;
 		return 1;
 	}
 	return 0;
@@ -280,7 +167,7 @@ static int prepare(struct ym_client *client, const struct ym_job_ref *job, struc
 static int sleep_on_any(struct ym_client *client, const struct sleepers *sleepers, uint64_t deadline,
                         struct ym_err *err)
 {
-	uint64_t until = next_look(deadline), soon = ym_now_ns() + STORE_NAP_MAX_NS;
+	uint64_t until = await_next_look(deadline), soon = ym_now_ns() + AWAIT_NAP_MAX_NS;
 	int sys;
 
 	if (sleepers->others && soon < until)

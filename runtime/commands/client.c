@@ -65,9 +65,11 @@ int client_find_job(const struct instance *instance, const char *text, struct jo
 	if (client_id(text, &id, err) < 0)
 		return -1;
 	slot = table_find(instance->table, id, &word);
-	if (slot < 0)
+	if (slot < 0 && !table_stored(instance->table))
 		return client_no_job(instance, id, err);
-	*ref = (struct job_ref){.id = id, .slot = (uint32_t)slot, .gen = word_gen(word)};
+	/* If the store does not know it either, whoever wants something of it is told. */
+	*ref = slot < 0 ? (struct job_ref){.id = id}
+	                : (struct job_ref){.id = id, .slot = (uint32_t)slot, .gen = word_gen(word)};
 	return 0;
 }
 

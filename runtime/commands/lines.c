@@ -66,17 +66,18 @@ static bool print_first(struct lines *lines, uint64_t deadline)
 {
 	struct outcome *outcome = lines->outcome;
 	struct job_ref ref = lines->open[lines->first];
-	uint64_t whole = outcome->deadline, word;
+	uint64_t whole = outcome->deadline;
+	struct awaited found;
 	struct ym_err err;
 	int result;
 
 	outcome->deadline = deadline < whole ? deadline : whole;
-	result = outcome_wait(outcome, ref, &word, &err);
+	result = outcome_wait(outcome, ref, &found, &err);
 	outcome->deadline = whole;
 	if (result == 1)
 		return false;
 	lines->first++;
-	worst(lines, result < 0 ? command_fail(&err) : outcome_print(outcome, ref, word));
+	worst(lines, result < 0 ? command_fail(&err) : outcome_print(outcome, ref, &found));
 	if (result == 0 && !lines->order->request.keep)
 		outcome_let_go(outcome, ref);
 	return true;

@@ -87,6 +87,13 @@ static void catch_signals(void)
 	sigaction(SIGTERM, &action, NULL);
 }
 
+/*
+ * A job that goes from the table to the store is counted a tenth of a second later: a pool is empty when it was found so
+ * for longer than that.
+ */
+#define STORED_LOOKS   4
+#define STORED_LOOK_NS 100000000
+
 /* A job of the pool that is not over, in this slot. */
 static bool is_open(const struct instance *instance, uint32_t slot, unsigned pool, struct job_ref *ref)
 {
@@ -94,42 +101,72 @@ static bool is_open(const struct instance *instance, uint32_t slot, unsigned poo
 	uint64_t word = atomic_load(&instance->table->words[slot]);
 	enum job_state state = word_state(word);
 
-	if (job_state_over(state) || state == JOB_FILLING || job_pool(job) != pool)
+	/* STORING: not accepted yet, or only a question. */
+	if (job_state_over(state) || state == JOB_FILLING || state == JOB_STORING || job_pool(job) != pool)
 		return false;
 	*ref = (struct job_ref){job->id, slot, word_gen(word)};
 	return true;
 }
 
+/* Jobs that are only in the store, as its clerk has counted them last. */
+static uint64_t count_stored(const struct instance *instance, unsigned pool)
+{
+	const struct table_pool_sh *row = &instance->table->pools[pool];
+
+	return atomic_load(&row->stored_waiting) + atomic_load(&row->stored_delayed);
+}
+
 static uint64_t count_open(const struct instance *instance, unsigned pool)
 {
 	struct job_ref ref;
-	uint64_t n = 0;
+	uint64_t n = count_stored(instance, pool);
 
 	for (uint32_t slot = 0; slot < instance->table->slots; slot++)
 		n += is_open(instance, slot, pool, &ref);
 	return n;
 }
 
-/* 0, 1 when time is up. Jobs may still come to a slot that was passed: a crash in another pool moves them here. */
+/* 0 there is none (any more); 1 when time is up. Jobs may still come to a slot that was passed. */
+static int wait_for_slots(struct outcome *outcome, unsigned pool, bool *found)
+{
+	const struct instance *instance = outcome->instance;
+	struct awaited awaited;
+	struct job_ref ref;
+	struct ym_err err;
+
+	for (uint32_t slot = 0; slot < instance->table->slots; slot++)
+		while (is_open(instance, slot, pool, &ref)) {
+			int result = outcome_wait(outcome, ref, &awaited, &err);
+
+			*found = true;
+			if (result == 0)
+				payload_close(&awaited.result);
+			if (result == 1 || (result < 0 && err.class == YM_ERR_NOT_RUNNING))
+				return result;
+		}
+	return 0;
+}
+
+/* 0, 1 when time is up. A job may come from another pool after a crash there, or from the store. */
 static int wait_empty(struct outcome *outcome, unsigned pool)
 {
 	const struct instance *instance = outcome->instance;
-	struct job_ref ref;
-	struct ym_err err;
-	uint64_t word;
-	bool found;
+	unsigned looks = table_stored(instance->table) ? STORED_LOOKS : 1;
 
-	do {
-		found = false;
-		for (uint32_t slot = 0; slot < instance->table->slots; slot++)
-			while (is_open(instance, slot, pool, &ref)) {
-				int result = outcome_wait(outcome, ref, &word, &err);
+	for (unsigned empty = 0; empty < looks;) {
+		bool found = false;
+		int result = wait_for_slots(outcome, pool, &found);
 
-				found = true;
-				if (result == 1 || (result < 0 && err.class == YM_ERR_NOT_RUNNING))
-					return result;
-			}
-	} while (found);
+		if (result != 0)
+			return result;
+		found |= count_stored(instance, pool) > 0;
+		empty = found ? 0 : empty + 1;
+		if (empty >= looks || !table_stored(instance->table))
+			continue;
+		if (ym_now_ns() >= outcome->deadline)
+			return 1;
+		ym_nap(STORED_LOOK_NS);
+	}
 	return 0;
 }
 

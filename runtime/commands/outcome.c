@@ -46,25 +46,25 @@ static bool stopped_for_good(struct outcome *outcome)
 	return stopped && ym_now_ns() > outcome->stopped + STOPPED_NS;
 }
 
-int outcome_wait(struct outcome *outcome, struct job_ref ref, uint64_t *word, struct ym_err *err)
+int outcome_wait(struct outcome *outcome, struct job_ref ref, struct awaited *found, struct ym_err *err)
 {
-	int result;
+	enum await_end end;
 
 	do {
 		uint64_t look = ym_deadline(LOOK_MS);
 
-		result = dispatch_wait(outcome->instance, ref, look < outcome->deadline ? look : outcome->deadline,
-		                       word, err);
-		if (result == 1 && stopped_for_good(outcome))
+		end =
+		    await_job(outcome->instance, ref, look < outcome->deadline ? look : outcome->deadline, found, err);
+		if (end == AWAIT_LATE && stopped_for_good(outcome))
 			return ym_fail(err, YM_ERR_NOT_RUNNING,
 			               "the instance was stopped; job %llu is kept for its next start",
 			               (unsigned long long)ref.id);
-		if (result == 1)
+		if (end == AWAIT_LATE)
 			client_note_master(outcome->instance,
 			                   "waiting for workers that are still there, or for the next one",
 			                   &outcome->warned);
-	} while (result == 1 && ym_now_ns() < outcome->deadline);
-	return result;
+	} while (end == AWAIT_LATE && ym_now_ns() < outcome->deadline);
+	return end == AWAIT_OVER ? 0 : end == AWAIT_LATE ? 1 : -1;
 }
 
 static int print_bytes(const struct outcome *outcome, struct payload *result, struct ym_err *err)
@@ -88,47 +88,35 @@ static int print_bytes(const struct outcome *outcome, struct payload *result, st
 	return 0;
 }
 
-static int print_result(const struct outcome *outcome, struct job_ref ref, struct ym_err *err)
+int outcome_print(struct outcome *outcome, struct job_ref ref, struct awaited *found)
 {
-	struct instance *instance = outcome->instance;
-	struct payload result;
-	int printed;
-
-	if (outcome->quiet)
-		return 0;
-	printed =
-	    payload_open_result(instance->directory, table_job(instance->table, ref.slot), ref.slot, &result, err);
-	if (printed == 0)
-		printed = print_bytes(outcome, &result, err);
-	payload_close(&result);
-	return printed;
-}
-
-int outcome_print(struct outcome *outcome, struct job_ref ref, uint64_t word)
-{
-	const char *error = table_job(outcome->instance->table, ref.slot)->error;
 	struct ym_err err;
+	int code = 0;
 
-	if (word_state(word) == JOB_DONE) {
-		outcome->unprinted = print_result(outcome, ref, &err) < 0;
-		return outcome->unprinted ? command_fail(&err) : 0;
+	if (found->state == JOB_DONE) {
+		outcome->unprinted = !outcome->quiet && print_bytes(outcome, &found->result, &err) < 0;
+		code = outcome->unprinted ? command_fail(&err) : 0;
+	} else {
+		fprintf(stderr, "yardmaster: job %llu %s%s%.*s\n", (unsigned long long)ref.id,
+		        job_state_word(found->state), found->error[0] ? ": " : "", JOB_ERROR_MAX, found->error);
+		code = ym_err_exit_code(YM_ERR_NO);
 	}
-	fprintf(stderr, "yardmaster: job %llu %s%s%.*s\n", (unsigned long long)ref.id, job_state_word(word_state(word)),
-	        *error ? ": " : "", JOB_ERROR_MAX, error);
-	return ym_err_exit_code(YM_ERR_NO);
+	payload_close(&found->result);
+	return code;
 }
 
 int outcome_of(struct outcome *outcome, struct job_ref ref)
 {
+	struct awaited found;
 	struct ym_err err;
-	uint64_t word = 0;
-	int result = outcome_wait(outcome, ref, &word, &err);
+	int result = outcome_wait(outcome, ref, &found, &err);
 
 	if (result < 0)
 		return command_fail(&err);
 	if (result == 0)
-		return outcome_print(outcome, ref, word);
-	fprintf(stderr, "yardmaster: job %llu is not over yet (%s)\n", (unsigned long long)ref.id,
-	        job_state_word(word_state(word)));
+		return outcome_print(outcome, ref, &found);
+	fprintf(stderr, "yardmaster: job %llu is not over yet%s%s%s\n", (unsigned long long)ref.id,
+	        found.state == JOB_FREE ? "" : " (", found.state == JOB_FREE ? "" : job_state_word(found.state),
+	        found.state == JOB_FREE ? "" : ")");
 	return ym_err_exit_code(YM_ERR_TIMEOUT);
 }

@@ -7,6 +7,7 @@
 #ifndef YM_RUNTIME_COMMANDS_OUTCOME_H
 #define YM_RUNTIME_COMMANDS_OUTCOME_H
 
+#include "../await.h"
 #include "client.h"
 
 struct outcome {
@@ -28,13 +29,13 @@ bool outcome_keep(const struct outcome *outcome, struct job_ref ref);
 void outcome_let_go(const struct outcome *outcome, struct job_ref ref);
 
 /*
- * Wait: 0 it is over, *word is its word; 1 time is up; -1 it is not in the table any more, or the instance
- * was stopped and does not come back.
+ * Wait: 0 it is over, *found says how (its result is to be closed); 1 time is up; -1 nobody knows it any more, or the
+ * instance was stopped and does not come back.
  */
-int outcome_wait(struct outcome *outcome, struct job_ref ref, uint64_t *word, struct ym_err *err);
+int outcome_wait(struct outcome *outcome, struct job_ref ref, struct awaited *found, struct ym_err *err);
 
-/* The job is over: print its result on stdout, or on stderr why there is none. Returns the exit code. */
-int outcome_print(struct outcome *outcome, struct job_ref ref, uint64_t word);
+/* The job is over: print its result on stdout, or on stderr why there is none, and close it. Returns the exit code. */
+int outcome_print(struct outcome *outcome, struct job_ref ref, struct awaited *found);
 
 /* Both, with what there is to say when it is not over. Returns the exit code. */
 int outcome_of(struct outcome *outcome, struct job_ref ref);

@@ -5,13 +5,13 @@
 #include "../../ipc/sys.h"
 #include "outcome.h"
 
-struct awaited {
+struct waited {
 	struct job_ref ref;
 	bool known, ours; /* it is in the table; nobody else keeps its result */
 };
 
 /* The worst exit code of all jobs is the command's. */
-static int wait_all(const struct args *args, struct outcome *outcome, struct awaited *jobs)
+static int wait_all(const struct args *args, struct outcome *outcome, struct waited *jobs)
 {
 	struct ym_err err;
 	int code = 0;
@@ -38,7 +38,7 @@ static int wait_run(const struct args *args)
 {
 	struct instance instance;
 	struct outcome outcome = {.instance = &instance, .quiet = args_flag(args, "quiet"), .several = args->nrest > 1};
-	struct awaited *jobs;
+	struct waited *jobs;
 	struct ym_err err;
 	int64_t timeout;
 	int code;
