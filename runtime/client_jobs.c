@@ -94,6 +94,8 @@ int ym_client_wait(struct ym_client *client, const struct ym_job_ref *job, int64
 
 	if (end == AWAIT_LATE)
 		return 1;
+	if (result)
+		*result = (struct ym_job_result){0};
 	if (end != AWAIT_OVER)
 		return -1;
 	if (result)
