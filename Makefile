@@ -75,7 +75,7 @@ all: program
 
 program: $(BUILD)/yardmaster $(LIBRARY) $(INCLUDES)
 
-$(SQLITE_COPY): Makefile
+$(SQLITE_COPY): Makefile $(SQLITE)
 	@mkdir -p $(@D)
 	$(call say,COPY,$@)
 	$(Q)objcopy $(foreach name,$(SQLITE_MATH),--redefine-sym $(name)=ym_no_$(name)) $(SQLITE) $@

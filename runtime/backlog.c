@@ -403,6 +403,15 @@ static void load_file(struct instance *instance, const char *path, struct backlo
 	}
 }
 
+/* Is it the name of a whole file of jobs? */
+static bool is_backlog(const char *name)
+{
+	size_t length = strlen(name);
+
+	return strncmp(name, BACKLOG_PREFIX, strlen(BACKLOG_PREFIX)) == 0 &&
+	       (length <= 4 || strcmp(name + length - 4, ".new") != 0);
+}
+
 void backlog_load(struct instance *instance, struct backlog_result *result, void (*tell)(const char *text))
 {
 	DIR *directory = opendir(instance->directory);
@@ -412,13 +421,88 @@ void backlog_load(struct instance *instance, struct backlog_result *result, void
 	if (!directory)
 		return;
 	for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
-		size_t length = strlen(entry->d_name);
-
-		if (strncmp(entry->d_name, BACKLOG_PREFIX, strlen(BACKLOG_PREFIX)) != 0 ||
-		    (length > 4 && strcmp(entry->d_name + length - 4, ".new") == 0))
+		if (!is_backlog(entry->d_name))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", instance->directory, entry->d_name);
 		load_file(instance, path, result, tell);
 	}
 	closedir(directory);
+}
+
+/* ---- look ------------------------------------------------------------------------------------ */
+
+static void convert(const struct backlog_job *record, const struct payload_source *payload, struct store_job *job)
+{
+	*job = (struct store_job){
+	    .id = record->id,
+	    .state = record->state == JOB_FAILED || record->state == JOB_BURIED ? (enum job_state)record->state
+	             : record->due_ms > ym_unix_ms()                            ? JOB_DELAYED
+	                                                                        : JOB_READY,
+	    .keep = record->keep,
+	    .level = record->level < INDEX_LEVELS ? (uint8_t)record->level : 0,
+	    .attempt = (uint8_t)record->attempt,
+	    .attempts = (uint8_t)record->attempts,
+	    .crashes = (uint8_t)record->crashes,
+	    .due_ms = record->due_ms,
+	    .timeout_ms = record->timeout_ms,
+	    .reply_type = record->reply_type,
+	    .reply_key = record->reply_key,
+	    .reply_form = (uint8_t)record->reply_form,
+	    .payload = *payload,
+	    .result = {.fd = -1},
+	};
+	text_copy(job->pool, sizeof(job->pool), record->pool);
+	text_copy(job->tag, sizeof(job->tag), record->tag);
+	text_copy(job->unique, sizeof(job->unique), record->unique);
+	text_copy(job->error, sizeof(job->error), record->error);
+}
+
+/* 1: `each` wants no more. */
+static int each_of_file(FILE *file, store_each *each, void *arg)
+{
+	struct backlog_head head;
+
+	if (fread(&head, sizeof(head), 1, file) != 1 || head.magic != BACKLOG_MAGIC)
+		return 0;
+	for (uint64_t i = 0; i < head.jobs; i++) {
+		char buffer[JOB_PAYLOAD_MAX];
+		struct payload_source payload;
+		struct backlog_job record;
+		struct store_job job;
+		off_t next = 0;
+
+		if (!read_job(file, &record, &payload, buffer, &next))
+			return 0;
+		convert(&record, &payload, &job);
+		if (!record.taken && each(arg, &job) != 0)
+			return 1;
+		if (!payload.data && fseeko(file, next, SEEK_SET) < 0)
+			return 0;
+	}
+	return 0;
+}
+
+int backlog_each(const char *directory, store_each *each, void *arg, struct ym_err *err)
+{
+	DIR *files = opendir(directory);
+	int result = 0;
+
+	for (struct dirent *entry = files ? readdir(files) : NULL; entry && result == 0; entry = readdir(files)) {
+		char path[PATH_MAX];
+		FILE *file;
+
+		if (!is_backlog(entry->d_name))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+		file = fopen(path, "re");
+		if (file)
+			result = each_of_file(file, each, arg);
+		else if (errno != ENOENT)
+			result = ym_fail_sys(err, errno, "open(\"%s\") to see the jobs in it", path);
+		if (file)
+			fclose(file);
+	}
+	if (files)
+		closedir(files);
+	return result < 0 ? -1 : 0;
 }

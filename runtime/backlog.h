@@ -13,6 +13,7 @@
 #define YM_RUNTIME_BACKLOG_H
 
 #include "instance.h"
+#include "store.h"
 
 /*
  * Write the unfinished jobs (no file if there are none), and the next job id to DIRECTORY/next-id. Long payloads are
@@ -35,5 +36,11 @@ struct backlog_result {
 	unsigned doubled; /* left because a newer job has their unique key */
 };
 void backlog_load(struct instance *instance, struct backlog_result *result, void (*tell)(const char *text));
+
+/*
+ * The jobs of all files in a directory that are in no table again, as they would be taken in. A damaged file counts up to
+ * the damage. 0, also if there is none; -1 with err: a file cannot be read.
+ */
+int backlog_each(const char *directory, store_each *each, void *arg, struct ym_err *err);
 
 #endif

@@ -100,7 +100,7 @@ static bool add_submit(struct clerk *clerk, const struct clerk_staged *staged)
 		return refuse(clerk, staged, &err);
 	}
 	*item = (struct clerk_item){.slot = staged->slot, .word = staged->word};
-	submit->verdict = STORE_UNTAKEN;
+	*submit = (struct store_submit){.verdict = STORE_UNTAKEN};
 	stored_describe(clerk->instance, &clerk->clock, staged->slot, staged->word, &submit->job);
 	if (stored_payload(clerk->instance, staged->slot, &item->payload, &submit->job.payload, &err) < 0) {
 		payload_close(&item->payload);

@@ -100,10 +100,13 @@ enum store_verdict {
  * A new job, or one of an earlier run (state FAILED or BURIED, attempts made). `job.held`: it stays in our table. One whose
  * id is in the store already was submitted before, and nobody could say so: STORE_OK, and nothing is written but whether we
  * hold it. If it waits, or is held by us, that is as `job.held` asks; else (it is over, or another node's) `job.held` comes
- * back false.
+ * back false. An import brings jobs in every state, not held, with their times, results and stories.
  */
 struct store_submit {
 	struct store_job job;
+	const struct store_attempt *attempts; /* what is told of it, import only; NULL: nothing */
+	size_t nattempts;
+	const char *note, *output; /* likewise */
 	enum store_verdict verdict; /* out: OK, EXISTS */
 	uint64_t existing;          /* out */
 };

@@ -142,7 +142,9 @@ struct store {
 	int wal_pages; /* in the log, as of the last commit */
 	bool wrote;    /* since the last tick */
 	bool pending;  /* there are pages that are not in the database yet */
-	int checkpoint_pages;
+	int wal_done;  /* so many of them, when it was written back last */
+	dev_t dev;     /* of the file */
+	ino_t ino;
 	uint64_t prune; /* id behind which the walk goes on */
 	int64_t prune_ms, checkpoint_ms, wrote_ms;
 };
@@ -278,6 +280,11 @@ int sqlite_write_attempt(struct store *store, uint64_t id, const struct store_at
 int sqlite_list(struct store *store, const struct store_filter *filter, store_each *each, void *arg,
                 struct ym_err *err);
 int sqlite_story(struct store *store, uint64_t id, struct store_story *story, struct ym_err *err);
+
+/* Pages of the log after which a tick writes it back, whatever the time. */
+#define SQLITE_WAL_PAGES 4096
+/* Write it back if there are so many new ones. */
+int sqlite_write_back(struct store *store, int pages, struct ym_err *err);
 
 int sqlite_tick(struct store *store, int64_t now_ms, int64_t *next_ms, struct ym_err *err);
 int sqlite_verify(struct store *store, void (*tell)(void *arg, const char *line), void *arg, struct ym_err *err);

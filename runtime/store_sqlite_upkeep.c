@@ -16,11 +16,10 @@
 #define PRUNE_IDLE_MS 1000
 #define PRUNE_DONE_MS 60000 /* when all have been looked at */
 
-/* The log is written back into the database after this time, or so many pages; and shortened when nothing happens. */
-#define CHECKPOINT_MS    5000
-#define CHECKPOINT_PAGES 4096
+/* The log is written back into the database after this time, or SQLITE_WAL_PAGES; and shortened when nothing happens. */
+#define CHECKPOINT_MS 5000
 /* Readers have kept it from being used again: wait for them. */
-#define CHECKPOINT_LATE 8 * CHECKPOINT_PAGES
+#define CHECKPOINT_LATE (8 * SQLITE_WAL_PAGES)
 #define LATE_BUSY_MS    100
 #define IDLE_MS         10000
 #define WAL_LARGE       (64 << 20)
@@ -225,38 +224,58 @@ static int checkpoint(struct store *store, int mode, int busy_ms, struct ym_err 
 	if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY && (code & 0xff) != SQLITE_LOCKED)
 		return sqlite_fail(store, err, "write the log back (checkpoint)");
 	store->pending = done < pages;
+	store->wal_done = store->wal_pages;
 	return 0;
+}
+
+int sqlite_write_back(struct store *store, int pages, struct ym_err *err)
+{
+	if (!store->pending || store->wal_pages - store->wal_done < pages)
+		return 0;
+	/* Readers have kept the log from beginning anew for long: wait for them, a little. */
+	if (store->wal_pages >= CHECKPOINT_LATE)
+		return checkpoint(store, SQLITE_CHECKPOINT_RESTART, LATE_BUSY_MS, err);
+	return checkpoint(store, SQLITE_CHECKPOINT_PASSIVE, 0, err);
 }
 
 static int tick_log(struct store *store, int64_t now, int64_t *next_ms, struct ym_err *err)
 {
-	bool late = store->wal_pages >= CHECKPOINT_LATE;
 	int result = 0;
 
-	if (store->wrote)
-		store->wrote_ms = now;
-	store->wrote = false;
-	if (store->pending && (store->wal_pages >= store->checkpoint_pages || now >= store->checkpoint_ms)) {
-		result = checkpoint(store, late ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE,
-		                    late ? LATE_BUSY_MS : 0, err);
-		/* If readers have kept it from beginning anew, not after every page from now on. */
-		store->checkpoint_pages = store->wal_pages + CHECKPOINT_PAGES;
-		store->checkpoint_ms = now + CHECKPOINT_MS;
-	} else if (!store->pending && now >= store->wrote_ms + IDLE_MS && bytes_of(store, "-wal") > WAL_LARGE) {
-		result = checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, LATE_BUSY_MS, err);
+	if (store->wrote) {
+		store->wrote = false;
 		store->wrote_ms = now;
 	}
-	if (store->pending)
-		*next_ms = earlier(*next_ms, store->checkpoint_ms > now ? store->checkpoint_ms : now + CHECKPOINT_MS);
-	else
-		*next_ms = earlier(*next_ms, now + IDLE_MS);
+	if (now >= store->checkpoint_ms) {
+		result = sqlite_write_back(store, 0, err);
+		store->checkpoint_ms = now + CHECKPOINT_MS;
+	} else {
+		result = sqlite_write_back(store, SQLITE_WAL_PAGES, err);
+	}
+	if (result == 0 && now >= store->wrote_ms + IDLE_MS && bytes_of(store, "-wal") > WAL_LARGE)
+		result = checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, LATE_BUSY_MS, err);
+	*next_ms = earlier(*next_ms, store->checkpoint_ms);
 	return result;
+}
+
+/* Who deletes the file, or puts another one in its place, goes unnoticed by SQLite: all would be written, and lost. */
+static int check_place(struct store *store, struct ym_err *err)
+{
+	struct stat st;
+
+	if (stat(store->path, &st) == 0 && st.st_dev == store->dev && st.st_ino == store->ino)
+		return 0;
+	return ym_fail(
+	    err, YM_ERR_GONE,
+	    "the store \"%s\" was removed or replaced while it was in use: what is written now would be lost. "
+	    "Stop the master; put the file back, with its -wal, or start without it",
+	    store->path);
 }
 
 int sqlite_tick(struct store *store, int64_t now_ms, int64_t *next_ms, struct ym_err *err)
 {
 	*next_ms = INT64_MAX;
-	if (store->stale && sqlite_load(store, err) < 0)
+	if (check_place(store, err) < 0 || (store->stale && sqlite_load(store, err) < 0))
 		return -1;
 	if (tick_delayed(store, now_ms, next_ms, err) < 0 || tick_history(store, now_ms, next_ms, err) < 0)
 		return -1;
@@ -315,11 +334,11 @@ static const struct {
     {"SELECT DISTINCT job, kind FROM chunk WHERE NOT EXISTS (SELECT 1 FROM job WHERE id = job AND parts & (1 << kind)) "
      "LIMIT 100",
      "there are bytes (kind %2$lld) of job %1$lld, which has none"},
-    {"SELECT id, payload_size FROM job WHERE parts & 1 AND payload_size <> "
-     "(SELECT coalesce(sum(length(data)), 0) FROM chunk WHERE job = id AND kind = 0) LIMIT 100",
+    {"SELECT id, payload_size FROM job WHERE parts & 1 AND (payload_size = 0 OR payload_size <> "
+     "(SELECT coalesce(sum(length(data)), 0) FROM chunk WHERE job = id AND kind = 0)) LIMIT 100",
      "job %lld has not the %lld bytes of its payload"},
-    {"SELECT id, result_size FROM job WHERE parts & 2 AND result_size <> "
-     "(SELECT coalesce(sum(length(data)), 0) FROM chunk WHERE job = id AND kind = 1) LIMIT 100",
+    {"SELECT id, result_size FROM job WHERE parts & 2 AND (result_size = 0 OR result_size <> "
+     "(SELECT coalesce(sum(length(data)), 0) FROM chunk WHERE job = id AND kind = 1)) LIMIT 100",
      "job %lld has not the %lld bytes of its result"},
     {"SELECT id, payload_size FROM job WHERE NOT parts & 1 AND state <> 8 AND payload_size <> "
      "coalesce(length(payload), 0) LIMIT 100",

@@ -387,13 +387,33 @@ static int submit_again(struct store *store, struct store_job *job, struct ym_er
 	return hold_row(store, pool, job->id, err);
 }
 
+/* What is told of a job that comes from another store. */
+static int submit_story(struct store *store, const struct store_submit *submit, struct ym_err *err)
+{
+	sqlite3_stmt *words;
+
+	for (size_t i = 0; i < submit->nattempts; i++)
+		if (sqlite_write_attempt(store, submit->job.id, &submit->attempts[i], err) < 0)
+			return -1;
+	if (submit->nattempts == 0)
+		return 0;
+	words = sqlite_statement(store, SQL_SET_WORDS, err);
+	if (!words)
+		return -1;
+	sqlite3_bind_int64(words, 1, (int64_t)submit->job.id);
+	sqlite_bind_text(words, 2, submit->note);
+	sqlite_bind_text(words, 3, submit->output);
+	return sqlite_run(store, words, err);
+}
+
 static int submit_one(struct store *store, struct store_submit *submit, struct ym_err *err)
 {
 	const struct store_job *job = &submit->job;
 	struct sqlite_pool *pool = sqlite_pool(store, job->pool, err);
 	bool fresh = is_new(job), keyed = job->unique[0] && stays_held(job->state);
 	unsigned parts = (sqlite_is_short(&job->payload) ? 0u : PART_PAYLOAD) |
-	                 (sqlite_is_short(&job->result) ? 0u : PART_RESULT) | (keyed ? PART_KEY : 0u);
+	                 (sqlite_is_short(&job->result) ? 0u : PART_RESULT) | (keyed ? PART_KEY : 0u) |
+	                 (submit->nattempts > 0 ? PART_STORY : 0u);
 	sqlite3_stmt *statement = pool ? sqlite_statement(store, fresh ? SQL_SUBMIT_NEW : SQL_SUBMIT, err) : NULL;
 
 	submit->verdict = STORE_OK;
@@ -420,6 +440,8 @@ static int submit_one(struct store *store, struct store_submit *submit, struct y
 		return 0;
 	if (!job->held)
 		sqlite_count(pool, job->state, 1);
+	if (parts & PART_STORY && submit_story(store, submit, err) < 0)
+		return -1;
 	return parts & (PART_PAYLOAD | PART_RESULT) ? submit_bytes(store, job, err) : 0;
 }
 
@@ -541,6 +563,8 @@ int sqlite_write(struct store *store, struct store_batch *batch, struct ym_err *
 		return -1;
 	if (write_all(store, batch, err) == 0 && sqlite_commit(store, err) == 0) {
 		let_go(store, batch);
+		/* Ticks should have done that; it is no failure of this batch. */
+		sqlite_write_back(store, 2 * SQLITE_WAL_PAGES, NULL);
 		return 0;
 	}
 	forget_looks(batch);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stage.h"
 #include "text.h"
 
 #define TRIES 100
@@ -39,12 +38,13 @@ bool view_read(const struct table_sh *table, uint32_t slot, struct view_job *vie
 	for (int try = 0; try < TRIES; try++) {
 		uint64_t word = atomic_load(&table->words[slot]);
 
-		if (word_state(word) == JOB_FREE || word_state(word) == JOB_FILLING ||
-		    (word_state(word) == JOB_STORING && job->ask != STAGE_SUBMIT))
+		/* STORING: not accepted yet, or only a question. */
+		if (word_state(word) == JOB_FREE || word_state(word) == JOB_FILLING || word_state(word) == JOB_STORING)
 			return false;
 		*view = (struct view_job){
 		    .id = job->id,
 		    .state = word_state(word),
+		    .stored = word_flags(word) & JOB_STORED,
 		    .attempt = word_attempt(word),
 		    .attempts = job->attempts,
 		    .crashes = job->crashes,

@@ -26,6 +26,7 @@ struct view_job {
 	int32_t pid;                  /* of its worker, 0: none */
 	char held_by[TABLE_NAME_MAX]; /* it waits, and its pool waits for this limit, or "rate" */
 	bool paused;                  /* it waits, and its pool is paused */
+	bool stored;                  /* JOB_STORED */
 };
 
 static inline bool view_running(const struct view_job *job)

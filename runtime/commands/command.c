@@ -39,6 +39,15 @@ static void print_summaries(const struct command *const *list, size_t n, const e
 			fprintf(to, "  %-8s %s\n", list[i]->verb, list[i]->summary);
 }
 
+static size_t count_commands(const struct command *const *list)
+{
+	size_t n = 0;
+
+	while (list[n])
+		n++;
+	return n;
+}
+
 static void print_overview(FILE *to)
 {
 	static const char *const headings[] = {
@@ -68,13 +77,9 @@ static void print_usage(const struct command *command, const char *name, FILE *t
 
 static void print_family(const struct command *command, const char *name, FILE *to)
 {
-	size_t n = 0;
-
-	while (command->subcommands[n])
-		n++;
 	print_usage(command, name, to);
 	fprintf(to, "\n%s\n\n", command->summary);
-	print_summaries(command->subcommands, n, NULL, to);
+	print_summaries(command->subcommands, count_commands(command->subcommands), NULL, to);
 	if (command->text)
 		fprintf(to, "\n%s\n", command->text);
 	fprintf(to, "\n  yardmaster %s COMMAND --help     options of a command\n", name);
@@ -96,6 +101,10 @@ static void print_help(const struct command *command, const char *name, FILE *to
 		fprintf(to, "  %-26s %s\n", left, row->help);
 	}
 	fprintf(to, "  %-26s %s\n", "-h, --help", "this text");
+	if (command->subcommands) {
+		fprintf(to, "\ncommands, right behind \"%s\":\n", name);
+		print_summaries(command->subcommands, count_commands(command->subcommands), NULL, to);
+	}
 }
 
 /* ---- options --------------------------------------------------------------------------------- */
@@ -185,26 +194,38 @@ int args_key(const struct args *args, int index, key_t *key, struct ym_err *err)
 	return ym_key_parse(args->rest[index], key, err);
 }
 
-int args_instance(const struct args *args, struct instance *instance, struct ym_err *err)
+int args_config(const struct args *args, struct instance *instance, struct config *config, bool *configured,
+                struct ym_err *err)
 {
 	const char *path = args_value(args, "config"), *name = args_value(args, "instance");
-	struct config config;
 	struct cfg_problems problems;
-	int result;
 
+	*configured = false;
 	if (path && name)
 		return ym_fail(err, YM_ERR_USAGE, "--config and --instance both name an instance: give one of them");
 	if (!path)
 		return instance_locate(instance, name ? name : INSTANCE_NAME_DEFAULT, NULL, err);
-	if (config_load(path, &config, &problems) < 0) {
+	if (config_load(path, config, &problems) < 0) {
 		cfg_problems_print(path, &problems, stderr);
 		cfg_problems_free(&problems);
 		return ym_fail(err, YM_ERR_CONFIG, "%s has errors", path);
 	}
-	result = identity_join(&config.instance, err);
-	if (result == 0)
-		result = instance_configured(instance, &config.instance, err);
-	config_free(&config);
+	*configured = true;
+	if (identity_join(&config->instance, err) == 0 && instance_configured(instance, &config->instance, err) == 0)
+		return 0;
+	config_free(config);
+	*configured = false;
+	return -1;
+}
+
+int args_instance(const struct args *args, struct instance *instance, struct ym_err *err)
+{
+	struct config config;
+	bool configured;
+	int result = args_config(args, instance, &config, &configured, err);
+
+	if (configured)
+		config_free(&config);
 	return result;
 }
 
@@ -329,7 +350,7 @@ static int parse(struct args *args, int argc, char **argv, int *code)
 static int run_command(const struct command *command, const char *name, int argc, char **argv)
 {
 	struct args args = {.command = command, .name = name};
-	char text[128];
+	char text[192];
 	int code;
 
 	if (parse(&args, argc, argv, &code) < 0)
@@ -337,7 +358,8 @@ static int run_command(const struct command *command, const char *name, int argc
 	if (args.nrest < command->least)
 		return usage_error(command, name, "something is missing");
 	if (command->most >= 0 && args.nrest > command->most) {
-		snprintf(text, sizeof(text), "too many arguments: \"%.80s\"", args.rest[command->most]);
+		snprintf(text, sizeof(text), "too many arguments: \"%.80s\"%s", args.rest[command->most],
+		         command->subcommands ? " (a command has to stand first, before any option)" : "");
 		return usage_error(command, name, text);
 	}
 	return command->run(&args);
@@ -368,18 +390,17 @@ static int run_subcommand(const struct command *command, int argc, char **argv)
 {
 	char name[COMMAND_NAME_MAX], of[COMMAND_NAME_MAX];
 	const struct command *sub;
-	size_t n = 0;
 
+	if (command->run && (argc < 2 || argv[1][0] == '-'))
+		return run_command(command, command->verb, argc, argv);
 	if (argc < 2 || asks_for_help(argv[1])) {
-		print_family(command, command->verb, argc < 2 ? stderr : stdout);
+		(command->run ? print_help : print_family)(command, command->verb, argc < 2 ? stderr : stdout);
 		return argc < 2 ? EXIT_USAGE : 0;
 	}
 	if (argv[1][0] == '-')
 		return unknown_option(command, command->verb, argv[1]);
-	while (command->subcommands[n])
-		n++;
 	snprintf(of, sizeof(of), " %s", command->verb);
-	sub = find_command(command->subcommands, n, of, argv[1]);
+	sub = find_command(command->subcommands, count_commands(command->subcommands), of, argv[1]);
 	if (!sub)
 		return EXIT_USAGE;
 	snprintf(name, sizeof(name), "%s %s", command->verb, sub->verb);

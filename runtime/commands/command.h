@@ -3,7 +3,7 @@
  *
  * One list of commands (COMMAND_MAP); one table of options in each command's file, from which parsing, --help and the
  * check of the arguments come. A command with `subcommands` does nothing by itself: `yardmaster sem stat KEY` runs the
- * command "stat" in the table of command_sem.
+ * command "stat" in the table of command_sem. One that has `run`, too, is run when no subcommand stands behind it.
  *
  * Options may stand anywhere, "--" ends them. An argument of '-' and a digit is a number, never an option.
  */
@@ -31,7 +31,9 @@
 	X(cancel)                                                                                                      \
 	X(bury)                                                                                                        \
 	X(kick)                                                                                                        \
+	X(retry)                                                                                                       \
 	X(delete)                                                                                                      \
+	X(store)                                                                                                       \
 	X(pause)                                                                                                       \
 	X(resume)                                                                                                      \
 	X(drain)                                                                                                       \
@@ -92,8 +94,9 @@ struct command {
 	int verbatim;                        /* argument number (from 1) from which on nothing is an option; 0: none */
 	int (*run)(const struct args *args); /* returns the exit code */
 	bool hidden;
-	enum command_group group;                 /* not of a subcommand */
-	const struct command *const *subcommands; /* ends with NULL; then options, least, most and run are not used */
+	enum command_group group; /* not of a subcommand */
+	const struct command *const
+	    *subcommands; /* ends with NULL; without `run`, options, least and most are not used */
 };
 
 #define X(name) extern const struct command command_##name;
@@ -131,6 +134,9 @@ int args_key(const struct args *args, int index, key_t *key, struct ym_err *err)
 
 /* Find the instance that --config or --instance mean. */
 int args_instance(const struct args *args, struct instance *instance, struct ym_err *err);
+/* The same; *configured: --config is given, and `config` is to be freed. */
+int args_config(const struct args *args, struct instance *instance, struct config *config, bool *configured,
+                struct ym_err *err);
 
 /* Print an error on stderr and return its exit code. */
 int command_fail(const struct ym_err *err);

@@ -3,23 +3,22 @@
 #define YM_RUNTIME_COMMANDS_DESCRIBE_H
 
 #include "../json.h"
-#include "../view.h"
+#include "listed.h"
 
 #define DESCRIBE_MAX (JOB_ERROR_MAX + TABLE_NAME_MAX + 64)
 
 /* Why it is where it is: what it waits for, its last error; "" if there is nothing to say. Returns `out`. */
-const char *describe_why(const struct view_job *job, char out[DESCRIBE_MAX]);
+const char *describe_why(const struct listed *job, char out[DESCRIBE_MAX]);
 
-/* From when to when it waited and ran, in nanoseconds: from its submission to its end, or to now. */
-uint64_t describe_age(const struct view_job *job);
+/* How long it waited and ran, in ms: from its submission to its end, or to now. */
+int64_t describe_age(const struct listed *job);
 
-/* Of its last attempt, so far; 0: there was none. */
-uint64_t describe_run(const struct view_job *job);
-
-/* When it will be started at the earliest, unix time in ms; 0: it is not delayed. */
-int64_t describe_due(const struct view_job *job);
+/* Of its last attempt, so far, in ms; -1: there was none. */
+int64_t describe_run(const struct listed *job);
 
 /* Its members, into an object that is open. */
-void describe_json(struct json *json, const struct view_job *job);
+void describe_json(struct json *json, const struct listed *job);
+/* "story", "last_note" and "stderr". */
+void describe_json_story(struct json *json, const struct store_story *story);
 
 #endif

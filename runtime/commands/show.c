@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "../../config/values.h"
 #include "../../ipc/sys.h"
@@ -10,6 +11,7 @@
 #include "../wall.h"
 #include "client.h"
 #include "describe.h"
+#include "stock.h"
 
 /* ---- for people ------------------------------------------------------------------------------ */
 
@@ -35,12 +37,17 @@ static void text_row(const char *name, const char *text)
 	row(name, "%s", clean);
 }
 
-static void moment_row(const char *name, uint64_t moment)
+/* Of a span in ms. */
+static const char *span_text(int64_t ms, char out[TEXT_MAX])
+{
+	return text_duration(ms > 0 ? (uint64_t)ms * 1000000u : 0, out);
+}
+
+static void moment_row(const char *name, int64_t unix_ms)
 {
 	char wall[WALL_MAX], ago[TEXT_MAX];
-	uint64_t now = ym_now_ns();
 
-	row(name, "%s (%s ago)", wall_text(wall_of(moment), wall), text_duration(now > moment ? now - moment : 0, ago));
+	row(name, "%s (%s ago)", wall_text(unix_ms, wall), span_text(ym_unix_ms() - unix_ms, ago));
 }
 
 static void bytes_row(const char *name, uint64_t bytes)
@@ -64,25 +71,27 @@ static const char *progress_text(uint64_t done, uint64_t total, const char *unit
 	return out;
 }
 
-static void print_times(const struct view_job *job)
+static void print_times(const struct listed *listed)
 {
+	const struct view_job *job = &listed->job;
 	char wall[WALL_MAX], text[TEXT_MAX];
 
-	moment_row("submitted", job->submitted);
-	if (job->started && (view_running(job) || job_state_over(job->state)))
-		moment_row("started", job->started);
+	moment_row("submitted", listed->submitted_ms);
+	if (listed->started_ms && (view_running(job) || job_state_over(job->state)))
+		moment_row("started", listed->started_ms);
 	if (job_state_over(job->state))
-		moment_row("finished", job->finished);
-	if (describe_run(job))
-		row("ran", "%s", text_duration(describe_run(job), text));
-	if (describe_due(job))
-		row("not before", "%s", wall_text(describe_due(job), wall));
+		moment_row("finished", listed->finished_ms);
+	if (describe_run(listed) >= 0)
+		row("ran", "%s", span_text(describe_run(listed), text));
+	if (listed->due_ms)
+		row("not before", "%s", wall_text(listed->due_ms, wall));
 	if (job->timeout_ms)
-		row("time limit", "%s an attempt", text_duration((uint64_t)job->timeout_ms * 1000000u, text));
+		row("time limit", "%s an attempt", span_text(job->timeout_ms, text));
 }
 
-static void print_job(const struct view_job *job)
+static void print_job(const struct listed *listed)
 {
+	const struct view_job *job = &listed->job;
 	char progress[2 * TEXT_MAX], crashes[64] = "";
 
 	printf("job %llu: %s\n", (unsigned long long)job->id, job_state_word(job->state));
@@ -93,7 +102,7 @@ static void print_job(const struct view_job *job)
 	bytes_row("payload", job->payload_size);
 	if (job->state == JOB_DONE)
 		bytes_row("result", job->result_size);
-	print_times(job);
+	print_times(listed);
 	if (job->crashes)
 		snprintf(crashes, sizeof(crashes), "; %u killed the worker or the command", job->crashes);
 	row("attempts", "%u of %u%s", job->attempt, job->attempts, crashes);
@@ -107,9 +116,12 @@ static void print_job(const struct view_job *job)
 		row("progress", "%s", progress_text(job->done, job->total, job->unit, progress));
 	text_row("note", job->note);
 	text_row("error", job->error);
+	text_row("node", listed->node);
+	if (listed->in_store)
+		row("kept", "%s", job_state_over(job->state) ? "in the store" : "in the store, not in the job table");
 }
 
-static void print_process(const struct story_attempt *attempt)
+static void print_process(const struct store_attempt *attempt)
 {
 	char rss[TEXT_MAX] = "", status[96] = "";
 
@@ -123,19 +135,17 @@ static void print_process(const struct story_attempt *attempt)
 		    attempt->system_ms / 1e3, text_amount(attempt->rss_kib * 1024.0, true, rss));
 }
 
-static void print_attempt(const struct story_attempt *attempt)
+static void print_attempt(const struct store_attempt *attempt)
 {
-	char wall[WALL_MAX], took[TEXT_MAX], progress[2 * TEXT_MAX], name[24], unit[sizeof(attempt->unit) + 1] = "";
-	char error[STORY_ERROR_MAX + 1] = "";
+	char wall[WALL_MAX], took[TEXT_MAX], progress[2 * TEXT_MAX], name[24];
 
-	memcpy(unit, attempt->unit, sizeof(attempt->unit));
-	memcpy(error, attempt->error, sizeof(attempt->error));
-	snprintf(name, sizeof(name), "attempt %u", attempt->attempt);
-	row(name, "%s after %s, at %s%s%s", story_end_word(attempt->end),
-	    text_duration(attempt->ended > attempt->started ? attempt->ended - attempt->started : 0, took),
-	    wall_text(wall_of(attempt->ended), wall), attempt->done || attempt->total ? ", progress " : "",
-	    progress_text(attempt->done, attempt->total, unit, progress));
-	text_row("", error);
+	snprintf(name, sizeof(name), "attempt %u", attempt->number);
+	row(name, "%s after %s, at %s%s%s%s%s", story_end_word(attempt->end),
+	    span_text(attempt->ended_ms - attempt->started_ms, took), wall_text(attempt->ended_ms, wall),
+	    attempt->done || attempt->total ? ", progress " : "",
+	    progress_text(attempt->done, attempt->total, attempt->unit, progress), attempt->node[0] ? ", on " : "",
+	    attempt->node);
+	text_row("", attempt->error);
 	print_process(attempt);
 }
 
@@ -154,14 +164,14 @@ static void print_output(const char *output)
 	}
 }
 
-static void print_story(const struct view_job *job, const struct view_story *story, unsigned attempts, bool another)
+static void print_story(const struct listed *job, const struct store_story *story, bool another)
 {
 	if (another)
 		printf("\n");
 	print_job(job);
-	for (unsigned i = 0; i < attempts; i++)
+	for (size_t i = 0; i < story->nattempts; i++)
 		print_attempt(&story->attempts[i]);
-	if (attempts > 0) {
+	if (story->nattempts > 0) {
 		text_row("last note", story->note);
 		print_output(story->output);
 	}
@@ -169,96 +179,86 @@ static void print_story(const struct view_job *job, const struct view_story *sto
 
 /* ---- for programs ---------------------------------------------------------------------------- */
 
-static void json_attempt(struct json *json, const struct story_attempt *attempt)
-{
-	char unit[sizeof(attempt->unit) + 1] = "", error[STORY_ERROR_MAX + 1] = "";
-
-	memcpy(unit, attempt->unit, sizeof(attempt->unit));
-	memcpy(error, attempt->error, sizeof(attempt->error));
-	json_open(json, NULL, '{');
-	json_put_uint(json, "number", attempt->attempt);
-	json_put_string(json, "end", story_end_word(attempt->end));
-	json_put_real(json, "started", (double)wall_of(attempt->started) / 1e3);
-	json_put_real(json, "ended", (double)wall_of(attempt->ended) / 1e3);
-	json_put_int(json, "pid", attempt->pid);
-	if (attempt->status >= 0 && WIFSIGNALED(attempt->status))
-		json_put_int(json, "signal", WTERMSIG(attempt->status));
-	if (attempt->status >= 0 && WIFEXITED(attempt->status))
-		json_put_int(json, "exit_code", WEXITSTATUS(attempt->status));
-	json_put_real(json, "user_seconds", attempt->user_ms / 1e3);
-	json_put_real(json, "system_seconds", attempt->system_ms / 1e3);
-	json_put_uint(json, "memory_bytes", (uint64_t)attempt->rss_kib * 1024);
-	json_put_uint(json, "done", attempt->done);
-	json_put_uint(json, "total", attempt->total);
-	json_put_string(json, "unit", unit);
-	json_put_string(json, "error", error);
-	json_close(json, '}');
-}
-
-static void print_json(const struct view_job *job, const struct view_story *story, unsigned attempts)
+static void print_json(const struct listed *job, const struct store_story *story)
 {
 	struct json json = {.to = stdout};
 
 	json_open(&json, NULL, '{');
 	describe_json(&json, job);
-	json_open(&json, "story", '[');
-	for (unsigned i = 0; i < attempts; i++)
-		json_attempt(&json, &story->attempts[i]);
-	json_close(&json, ']');
-	json_put_string(&json, "last_note", attempts ? story->note : "");
-	json_put_string(&json, "stderr", attempts ? story->output : "");
+	describe_json_story(&json, story);
 	json_close(&json, '}');
 	printf("\n");
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-static int show_one(const struct args *args, const struct instance *instance, const char *text, bool *printed)
+static int print_one(const struct args *args, struct stock *stock, const struct listed *job, bool another,
+                     struct ym_err *err)
 {
-	struct view_story story;
-	struct view_job job;
+	struct store_story story = {0};
+	int result = 0;
+
+	if (args_flag(args, "payload"))
+		return stock_write(stock, job, STOCK_PAYLOAD, STDOUT_FILENO, err);
+	if (args_flag(args, "result") && job->job.state != JOB_DONE)
+		return ym_fail(err, YM_ERR_NO, "job %llu is %s: it has no result", (unsigned long long)job->job.id,
+		               job_state_word(job->job.state));
+	if (args_flag(args, "result"))
+		return stock_write(stock, job, STOCK_RESULT, STDOUT_FILENO, err);
+	result = stock_story(stock, job, &story, err);
+	if (result == 0 && args_flag(args, "json"))
+		print_json(job, &story);
+	else if (result == 0)
+		print_story(job, &story, another);
+	store_story_free(&story);
+	return result;
+}
+
+static int show_one(const struct args *args, struct stock *stock, const char *text, bool *printed)
+{
+	struct listed job;
 	struct ym_err err;
-	unsigned attempts;
 	uint64_t id;
 	int found;
 
 	if (client_id(text, &id, &err) < 0)
 		return command_fail(&err);
-	found = view_job(instance, id, &job, &err);
+	found = stock_find(stock, id, &job, &err);
 	if (found == 1)
-		found = client_no_job(instance, id, &err);
-	if (found < 0)
+		found = stock_no_job(stock, id, &err);
+	if (found < 0 || print_one(args, stock, &job, *printed, &err) < 0)
 		return command_fail(&err);
-	attempts = view_story(instance, &job, &story);
-	if (args_flag(args, "json"))
-		print_json(&job, &story, attempts);
-	else
-		print_story(&job, &story, attempts, *printed);
 	*printed = true;
 	return 0;
 }
 
 static int show(const struct args *args)
 {
-	struct instance instance;
+	bool bytes = args_flag(args, "payload") || args_flag(args, "result"), printed = false;
+	struct stock stock = {0};
 	struct ym_err err;
-	bool printed = false;
 	int code = 0;
 
-	if (args_instance(args, &instance, &err) < 0 || instance_view(&instance, &err) < 0)
+	if (args_flag(args, "payload") + args_flag(args, "result") + args_flag(args, "json") > 1 ||
+	    (bytes && args->nrest > 1)) {
+		ym_fail(&err, YM_ERR_USAGE, "--payload and --result print the bytes of one job, and nothing else");
 		return command_fail(&err);
+	}
+	if (stock_open(&stock, args, &err) < 0)
+		return stock_close(&stock, command_fail(&err));
 	for (int i = 0; i < args->nrest; i++) {
-		int one = show_one(args, &instance, args->rest[i], &printed);
+		int one = show_one(args, &stock, args->rest[i], &printed);
 
 		code = one > code ? one : code;
 	}
-	instance_unview(&instance);
-	return code;
+	return stock_close(&stock, code);
 }
 
 static const struct option_row options[] = {
     INSTANCE_OPTIONS,
     {"json", 0, NULL, "one JSON object a line; moments as unix time, times in seconds"},
+    {"payload", 0, NULL, "print its payload, as it is, instead"},
+    {"result", 0, NULL, "print its result, as it is, instead"},
     {0},
 };
 
@@ -266,7 +266,8 @@ const struct command command_show = {
     .verb = "show",
     .usage = "JOB ... [OPTIONS]",
     .summary = "everything about a job, with the story of its attempts",
-    .text = "A job that was done in the first attempt has no story; of many attempts the last 5 are kept.",
+    .text = "A job that was done in the first attempt has no story. A store keeps all attempts of a job, the job\n"
+	    "table alone the last 5.",
     .options = options,
     .least = 1,
     .most = -1,

@@ -32,6 +32,16 @@ int tracker_add(struct tracker *tracker, uint64_t id, struct ym_err *err)
 	return 0;
 }
 
+static bool wanted(const struct tracker *tracker, const struct view_job *job)
+{
+	struct listed listed;
+
+	if (!tracker->all || job_state_over(job->state))
+		return false;
+	listed_view(&listed, job);
+	return filter_wants(&tracker->filter, &listed);
+}
+
 static void measure(struct tracked *tracked, const struct view_job *now)
 {
 	uint64_t at = ym_now_ns();
@@ -71,8 +81,7 @@ int tracker_look(struct tracker *tracker, const struct instance *instance, struc
 	for (size_t i = 0; i < count; i++) {
 		struct tracked *tracked = find(tracker, jobs[i].id);
 
-		if (!tracked && tracker->all && !job_state_over(jobs[i].state) &&
-		    filter_wants(&tracker->filter, &jobs[i])) {
+		if (!tracked && wanted(tracker, &jobs[i])) {
 			if (tracker_add(tracker, jobs[i].id, err) < 0)
 				break;
 			tracked = &tracker->list[tracker->count - 1];

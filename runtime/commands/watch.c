@@ -70,7 +70,9 @@ static void state_text(const struct view_job *job, char *out, size_t max)
 {
 	char took[TEXT_MAX], amount[TEXT_MAX], why[DESCRIBE_MAX];
 	bool unit = job->done && job->unit[0] && !in_bytes(job);
+	struct listed listed;
 
+	listed_view(&listed, job);
 	switch (job->state) {
 	case JOB_DONE:
 		snprintf(out, max, "done in %s%s%s%s%s", text_duration(job->finished - job->started, took),
@@ -83,10 +85,10 @@ static void state_text(const struct view_job *job, char *out, size_t max)
 		snprintf(out, max, "%s%s%s", job_state_word(job->state), job->error[0] ? ": " : "", job->error);
 		break;
 	case JOB_DELAYED:
-		snprintf(out, max, "%s", describe_why(job, why));
+		snprintf(out, max, "%s", describe_why(&listed, why));
 		break;
 	case JOB_READY:
-		describe_why(job, why);
+		describe_why(&listed, why);
 		snprintf(out, max, "waiting%s%s", why[0] ? ": " : "", why);
 		break;
 	case JOB_FREE:

@@ -110,7 +110,7 @@ write_ini() {
 ym() { # COMMAND ARGUMENTS...
 	local command=("$1")
 	# A command of two words.
-	[[ $1 != ipc ]] || command+=("$2")
+	[[ $1 != ipc && $1 != store && ($1 != jobs || ${2:--} == -*) ]] || command+=("$2")
 	"$YARDMASTER" "${command[@]}" -c "$INI" "${@:${#command[@]}+1}"
 }
 

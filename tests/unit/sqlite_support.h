@@ -176,6 +176,40 @@ static inline void assert_clean(void)
 	ASSERT_OK(store_sqlite.verify(store, complain, NULL, &err));
 }
 
+static inline int64_t tick_at(int64_t now)
+{
+	int64_t next;
+
+	ASSERT_OK(store_sqlite.tick(store, now, &next, &err));
+	ck_assert_int_gt(next, 0);
+	return next;
+}
+
+struct listed {
+	uint64_t ids[5000];
+	size_t n, stop;
+	bool bytes;
+};
+
+static inline int list_one(void *arg, const struct store_job *job)
+{
+	struct listed *listed = arg;
+
+	listed->ids[listed->n++] = job->id;
+	ck_assert_int_eq(job->payload.data != NULL, listed->bytes);
+	return listed->n == listed->stop;
+}
+
+static inline struct listed list(struct store_filter filter)
+{
+	struct listed listed = {.bytes = filter.bytes};
+
+	ASSERT_OK(store_sqlite.list(store, &filter, list_one, &listed, &err));
+	for (size_t i = 1; i < listed.n; i++)
+		ck_assert(filter.newest ? listed.ids[i - 1] > listed.ids[i] : listed.ids[i - 1] < listed.ids[i]);
+	return listed;
+}
+
 /* One number out of the database, by a connection of its own. */
 static inline int64_t ask_number(const char *sql)
 {

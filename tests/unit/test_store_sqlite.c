@@ -78,6 +78,12 @@ START_TEST(a_key_is_there_once_among_the_live)
 	ck_assert_int_eq(request(STORE_KICK, 1, NULL), STORE_EXISTS);
 	ck_assert_int_eq(request(STORE_DELETE, 2, NULL), STORE_OK);
 	ck_assert_int_eq(request(STORE_KICK, 1, NULL), STORE_OK);
+	/* What is cancelled or buried gives it free. */
+	ck_assert_int_eq(request(STORE_BURY, 1, NULL), STORE_OK);
+	assert_clean();
+	ck_assert_int_eq(submit_to(store, &second, NULL), STORE_OK);
+	ck_assert_int_eq(request(STORE_CANCEL, 2, NULL), STORE_OK);
+	ck_assert_int_eq(request(STORE_KICK, 1, NULL), STORE_OK);
 	assert_clean();
 }
 END_TEST
