@@ -1,9 +1,8 @@
 /* mailbox.c - questions to the clerk. */
 #include "mailbox.h"
 
-#include <string.h>
-
 #include "../ipc/sys.h"
+#include "slot.h"
 #include "stage.h"
 
 /* Asked together; the clerk answers them in one transaction. */
@@ -19,30 +18,21 @@ bool mailbox_there(const struct instance *instance)
 	return table_stored(instance->table);
 }
 
-static bool put(struct instance *instance, enum store_ask ask, uint64_t id, struct question *question,
-                struct ym_err *err)
+/* Only the first one waits for room: who holds slots while he waits could hold up whom he waits for. */
+static bool put(struct instance *instance, enum store_ask ask, uint64_t id, uint64_t deadline,
+                struct question *question, struct ym_err *err)
 {
-	struct table_sh *table = instance->table;
-	int64_t slot = table_take(table, instance->group.slot, &question->word);
+	int64_t slot = slot_take(instance, deadline, &question->word, err);
 	struct job_sh *job;
 
-	if (slot < 0) {
-		ym_fail(err, YM_ERR_FULL, "the job table is full (%u jobs): no room to ask the store", table->slots);
+	if (slot < 0)
 		return false;
-	}
 	question->slot = (uint32_t)slot;
-	job = table_job(table, question->slot);
-	if (index_has_key(instance, question->slot)) {
-		index_lock(instance);
-		index_drop_key(instance, question->slot);
-		index_unlock(instance);
-	}
-	if (job->files)
-		payload_discard(instance->directory, job, question->slot);
-	memset(job, 0, offsetof(struct job_sh, payload));
+	slot_clear(instance, question->slot);
+	job = table_job(instance->table, question->slot);
 	job->id = id;
 	job->ask = (uint8_t)(STAGE_ASK + ask);
-	return stage_put(table, question->slot, &question->word, 0, 0);
+	return stage_put(instance->table, question->slot, &question->word, 0, 0);
 }
 
 /* True: answered, and to be freed. */
@@ -75,15 +65,16 @@ static enum store_verdict verdict_of(const struct job_sh *job)
 	return job->verdict < STAGE_REFUSED ? verdicts[job->verdict] : STORE_UNTAKEN;
 }
 
-/* Up to TOGETHER. */
+/* As many as there is room for, up to TOGETHER. False in *go_on: one was not answered. */
 static size_t ask_some(struct instance *instance, enum store_ask ask, const uint64_t *ids, size_t n, uint64_t deadline,
-                       enum store_verdict *verdicts, struct ym_err *err)
+                       enum store_verdict *verdicts, bool *go_on, struct ym_err *err)
 {
 	struct question questions[TOGETHER];
 	size_t asked = 0, answered = 0;
 	bool good = true;
 
-	while (asked < n && asked < TOGETHER && put(instance, ask, ids[asked], &questions[asked], err))
+	while (asked < n && asked < TOGETHER &&
+	       put(instance, ask, ids[asked], asked ? 0 : deadline, &questions[asked], err))
 		asked++;
 	stage_ring(instance->table, true);
 	for (size_t i = 0; i < asked; i++) {
@@ -96,20 +87,19 @@ static size_t ask_some(struct instance *instance, enum store_ask ask, const uint
 			verdicts[answered++] = verdict_of(table_job(instance->table, questions[i].slot));
 		dispatch_free(instance, questions[i].slot, questions[i].word);
 	}
+	*go_on = good && answered > 0;
 	return answered;
 }
 
 size_t mailbox_ask(struct instance *instance, enum store_ask ask, const uint64_t *ids, size_t n, uint64_t deadline,
                    enum store_verdict *verdicts, struct ym_err *err)
 {
-	size_t done = 0, some;
+	size_t done = 0;
 
 	for (size_t i = 0; i < n; i++)
 		verdicts[i] = STORE_UNTAKEN;
-	do {
-		some = ask_some(instance, ask, ids + done, n - done, deadline, verdicts + done, err);
-		done += some;
-	} while (some == TOGETHER && done < n);
+	for (bool go_on = true; go_on && done < n;)
+		done += ask_some(instance, ask, ids + done, n - done, deadline, verdicts + done, &go_on, err);
 	return done;
 }
 
@@ -121,7 +111,7 @@ int mailbox_look(struct instance *instance, uint64_t id, uint64_t deadline, stru
 	int result = 0;
 
 	*look = (struct mailbox_look){.result.fd = -1};
-	if (!put(instance, STORE_LOOK, id, &question, err))
+	if (!put(instance, STORE_LOOK, id, deadline, &question, err))
 		return -1;
 	stage_ring(instance->table, true);
 	if (!await(instance, &question, deadline, err))

@@ -5,6 +5,7 @@
 
 #include "../config/values.h"
 #include "../ipc/sys.h"
+#include "slot.h"
 #include "text.h"
 
 struct stored_clock stored_clock_now(void)
@@ -173,20 +174,6 @@ static void fill_fields(const struct stored_clock *clock, struct job_sh *to, con
 	text_copy(to->error, to->told ? sizeof(to->error) : 1, to->told ? job->error : "");
 }
 
-static void clear(struct instance *instance, uint32_t slot)
-{
-	struct job_sh *job = table_job(instance->table, slot);
-
-	if (index_has_key(instance, slot)) {
-		index_lock(instance);
-		index_drop_key(instance, slot);
-		index_unlock(instance);
-	}
-	if (job->files)
-		payload_discard(instance->directory, job, slot);
-	memset(job, 0, offsetof(struct job_sh, payload));
-}
-
 int stored_fill(struct instance *instance, const struct stored_clock *clock, uint32_t slot, uint64_t word,
                 unsigned pool, const struct store_job *job, uint64_t *next, struct ym_err *err)
 {
@@ -196,7 +183,7 @@ int stored_fill(struct instance *instance, const struct stored_clock *clock, uin
 	bool delayed = job->due_ms > clock->unix_ms;
 	unsigned flags = JOB_STORED | (job->keep ? JOB_KEEP : 0u) | (job->reply_key ? JOB_REPLY : 0u);
 
-	clear(instance, slot);
+	slot_clear(instance, slot);
 	if (payload_store(instance->directory, to, slot, word_gen(word), &job->payload, PAYLOAD_TO_END, err) < 0)
 		return -1;
 	fill_fields(clock, to, job);

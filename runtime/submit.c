@@ -5,6 +5,7 @@
 
 #include "../ipc/sys.h"
 #include "bell.h"
+#include "slot.h"
 #include "stage.h"
 #include "submit_self.h"
 #include "text.h"
@@ -82,29 +83,6 @@ static int check_request(const struct instance *instance, const struct job_reque
 
 /* ---- fill ------------------------------------------------------------------------------------ */
 
-static int64_t take_slot(struct instance *instance, uint64_t deadline, uint64_t *word, struct ym_err *err)
-{
-	struct table_sh *table = instance->table;
-	int64_t slot = table_take(table, instance->group.slot, word);
-
-	while (slot < 0 && ym_now_ns() < deadline) {
-		/* At most a second at once: a waker may have been killed between giving the slot and waking. */
-		uint64_t nap = ym_deadline(1000);
-
-		if (instance_gone(instance, err))
-			return -1;
-		table_want_space(table);
-		slot = table_take(table, instance->group.slot, word);
-		if (slot < 0)
-			table_sleep_for_space(table, nap < deadline ? nap : deadline);
-	}
-	if (slot < 0)
-		ym_fail(err, YM_ERR_FULL,
-		        "the job table is full (%u jobs): wait, or raise `jobs` in [yardmaster] and start anew",
-		        table->slots);
-	return slot;
-}
-
 static void describe(struct table_sh *table, struct job_sh *job, const struct job_request *request, uint64_t now)
 {
 	const struct table_pool_sh *pool = &table->pools[request->pool];
@@ -153,20 +131,13 @@ static int64_t fill(struct instance *instance, const struct job_request *request
 	struct table_sh *table = instance->table;
 	int64_t slot = check_request(instance, request, err) < 0 || await_loading(instance, request, deadline, err) < 0
 	                   ? -1
-	                   : take_slot(instance, deadline, word, err);
+	                   : slot_take(instance, deadline, word, err);
 	struct job_sh *job;
 
 	if (slot < 0)
 		return -1;
 	job = table_job(table, (uint32_t)slot);
-	if (index_has_key(instance, (uint32_t)slot)) {
-		index_lock(instance);
-		index_drop_key(instance, (uint32_t)slot);
-		index_unlock(instance);
-	}
-	if (job->files)
-		payload_discard(instance->directory, job, (uint32_t)slot);
-	memset(job, 0, offsetof(struct job_sh, payload));
+	slot_clear(instance, (uint32_t)slot);
 	if (payload_store(instance->directory, job, (uint32_t)slot, word_gen(*word), &request->payload,
 	                  payload_max(instance, request), err) < 0) {
 		dispatch_free(instance, (uint32_t)slot, *word);

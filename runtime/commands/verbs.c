@@ -89,15 +89,6 @@ static void fail(struct doing *doing, const struct ym_err *err)
 	doing->code = code > doing->code ? code : doing->code;
 }
 
-/* The store is changed by the master alone. */
-static void explain_silence(const struct instance *instance, struct ym_err *err)
-{
-	if (err->class != YM_ERR_TIMEOUT || view_master(instance))
-		return;
-	ym_fail(err, YM_ERR_NOT_RUNNING,
-	        "instance %s has no master right now: jobs that wait in its store stay as they are", instance->name);
-}
-
 static void complain(struct doing *doing, uint64_t id)
 {
 	struct listed job;
@@ -149,7 +140,6 @@ static void tell(struct doing *doing, uint64_t id, enum reach_end end, struct ym
 	case REACH_FAILED:
 		/* It is the same with all others. */
 		if (!doing->broken) {
-			explain_silence(doing->stock->instance, err);
 			ym_err_prefix(err, "job %llu", (unsigned long long)id);
 			fail(doing, err);
 		}
