@@ -27,7 +27,8 @@ SQLITE_COPY := $(BUILD)/libsqlite3.a
 SQLITE_MATH := acos acosh asin asinh atan atan2 atanh cos cosh exp fmod log log10 log2 pow sin sinh sqrt tan tanh trunc
 comma := ,
 LIBS := $(call archive,libuv_a.a,-luv) $(call archive,libinih.a,-linih) $(call archive,libjansson.a,-ljansson) \
-        $(if $(SQLITE),$(SQLITE_COPY) $(SQLITE_MATH:%=-Wl$(comma)--defsym=ym_no_%=ym_no_mathematics),-lsqlite3) $(call archive,libz.a,-lz) \
+        $(if $(SQLITE),$(SQLITE_COPY) $(SQLITE_MATH:%=-Wl$(comma)--defsym=ym_no_%=ym_no_mathematics),-lsqlite3) \
+        $(call archive,libz.a,-lz) \
         -Wl,--as-needed -lc -lm -ldl
 
 ROOMS   := ipc config runtime runtime/commands workers
@@ -40,8 +41,8 @@ HEADERS := $(foreach room,$(ROOMS),$(wildcard $(room)/*.h))
 # installed as <yardmaster/client.h>, <yardmaster/ipc.h> and <yardmaster/ipc/...>.
 SONAME      := libyardmaster.so.0
 LIBRARY     := $(BUILD)/$(SONAME)
-LIB_RUNTIME := await backlog bell board client client_jobs dispatch index instance lock mailbox payload ready reach share slot stage story submit submit_stored table text \
-               transfer view
+LIB_RUNTIME := await backlog bell board client client_jobs dispatch index instance lock mailbox payload ready reach share \
+               slot stage story submit submit_stored table text transfer view
 LIB_OBJECTS := $(filter $(BUILD)/obj/ipc/%,$(OBJECTS)) $(LIB_RUNTIME:%=$(BUILD)/obj/runtime/%.o)
 IPC_HEADERS := $(shell sed -n 's|^\#include "ipc/\(.*\)"$$|\1|p' ipc/ipc.h) api.h
 PUBLIC      := client.h plugin.h ipc.h $(addprefix ipc/,$(IPC_HEADERS))
@@ -56,10 +57,10 @@ EXAMPLES      := $(BUILD)/examples/ftp_upload.so $(BUILD)/examples/hello.so $(LI
 ALL_C         := $(SOURCES) $(HEADERS) $(wildcard tests/*/*.c tests/*/*.h examples/*/*.[ch])
 
 # What the project needs of Debian, by purpose.
-PACKAGES_BUILD := gcc make pkgconf libc6-dev libuv1-dev libinih-dev libjansson-dev zlib1g-dev libsqlite3-dev
+PACKAGES_BUILD := gcc make pkgconf libc6-dev libuv1-dev libinih-dev libjansson-dev zlib1g-dev libsqlite3-dev libpq-dev
 PACKAGES_DEMO  := libcurl4-openssl-dev vsftpd
 PACKAGES_TEST  := check clang libclang-rt-14-dev mandoc procps util-linux perl php-cli python3 python3-sysv-ipc spin \
-                  sqlite3 tzdata
+                  sqlite3 postgresql-15 tzdata
 PACKAGES_BENCH := php-cli supervisor s6 runit
 PACKAGES_LINT  := clang-format clang-tidy cppcheck
 

@@ -62,8 +62,14 @@ static void answer_submit(struct clerk *clerk, size_t i)
 	clerk_leave(clerk, item->slot);
 	if (submit->verdict == STORE_OK && submit->job.state == JOB_READY && submit->job.rank < clerk->first_rank[pool])
 		clerk->first_rank[pool] = submit->job.rank;
-	job->verdict = submit->verdict == STORE_OK ? STAGE_OK : STAGE_EXISTS;
+	job->verdict = submit->verdict == STORE_OK       ? STAGE_OK
+	               : submit->verdict == STORE_EXISTS ? STAGE_EXISTS
+	                                                 : STAGE_REFUSED;
 	job->other = submit->existing;
+	if (job->verdict == STAGE_REFUSED) {
+		job->refusal = YM_ERR_FULL;
+		text_copy(job->error, sizeof(job->error), "its number is another job's in the store: try again");
+	}
 	stage_answer(clerk->instance, item->slot, item->word);
 }
 

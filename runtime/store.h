@@ -91,7 +91,7 @@ enum store_verdict {
 	STORE_OK,
 	STORE_EXISTS,  /* a live job of the pool has its unique key: `existing` */
 	STORE_NONE,    /* there is no such job */
-	STORE_HELD,    /* it is in the table of a node: ask there */
+	STORE_HELD,    /* it is in the table of a node, ours or (LOOK: job.node) another: ask there */
 	STORE_CANNOT,  /* it is in no state for that */
 	STORE_UNTAKEN, /* (not a driver's) not tried yet */
 };
@@ -107,7 +107,7 @@ struct store_submit {
 	const struct store_attempt *attempts; /* what is told of it, import only; NULL: nothing */
 	size_t nattempts;
 	const char *note, *output; /* likewise */
-	enum store_verdict verdict; /* out: OK, EXISTS */
+	enum store_verdict verdict; /* out: OK, EXISTS; CANNOT: its id is that of a quite different job */
 	uint64_t existing;          /* out */
 };
 
@@ -128,7 +128,7 @@ struct store_save {
 /* What people ask for. */
 #define STORE_ASK_MAP(X)                                                                                               \
 	X(LOOK, "look")     /* OK: `job` is filled, to be freed with store_job_free(). Held ones, too */               \
-	X(CANCEL, "cancel") /* waiting, delayed */                                                                     \
+	X(CANCEL, "cancel") /* waiting, delayed. Held by another node: OK, options.cancel() is called there */         \
 	X(BURY, "bury")     /* waiting, delayed */                                                                     \
 	X(KICK,                                                                                                        \
 	  "kick") /* buried, failed, cancelled: waits anew with all its attempts, payload kept; delayed: waits */      \
@@ -152,8 +152,9 @@ struct store_request {
 struct store_want {
 	char pool[TABLE_NAME_MAX];
 	unsigned n;
-	unsigned taken;     /* out */
-	int64_t first_rank; /* out: of the first one that was left in the store, INT64_MAX if there is none */
+	unsigned taken; /* out */
+	/* out: of the first one that was left in the store, INT64_MAX if there is none. Shared: at least that */
+	int64_t first_rank;
 };
 
 /*
@@ -340,7 +341,8 @@ int store_driver_of(const char *uri, const struct store_driver **driver, struct 
 
 /*
  * DIRECTORY/store: the URI, as the master that runs there uses it, for commands that are not told a configuration. Readable by
- * its user only. `uri` NULL: there is none any more. store_noted(): *uri is allocated; NULL: there is none, the jobs are in the table.
+ * its user only. `uri` NULL: there is none any more. store_noted(): *uri is allocated; NULL: there is none, the jobs are in
+ * the table.
  */
 int store_note(const char *directory, const char *uri, struct ym_err *err);
 int store_noted(const char *directory, char **uri, struct ym_err *err);
