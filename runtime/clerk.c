@@ -128,9 +128,19 @@ static void be_well(struct clerk *clerk)
 	show_state(clerk, BOARD_STORE_WORKING);
 }
 
+/* True when it is news. */
+static bool show_tally(struct table_pool_sh *row, const struct store_tally *tally)
+{
+	bool changed = atomic_exchange(&row->stored_waiting, tally->waiting) != tally->waiting;
+
+	changed |= atomic_exchange(&row->stored_delayed, tally->delayed) != tally->delayed;
+	return (atomic_exchange(&row->stored_buried, tally->buried) != tally->buried) | changed;
+}
+
 static void count(struct clerk *clerk)
 {
 	struct table_sh *table = clerk->instance->table;
+	bool changed = false;
 
 	clerk_size_windows(clerk);
 	for (unsigned i = 0; i < TABLE_POOLS && clerk->store; i++) {
@@ -139,9 +149,12 @@ static void count(struct clerk *clerk)
 		if (!atomic_load(&table->pools[i].used) ||
 		    clerk->driver->tally(clerk->store, table->pools[i].name, &tally, NULL) < 0)
 			continue;
-		atomic_store(&table->pools[i].stored_waiting, tally.waiting);
-		atomic_store(&table->pools[i].stored_delayed, tally.delayed);
-		atomic_store(&table->pools[i].stored_buried, tally.buried);
+		changed |= show_tally(&table->pools[i], &tally);
+	}
+	/* The board shows it after the next round of the master. */
+	if (changed) {
+		atomic_store(&clerk->ring, true);
+		uv_async_send(&clerk->async);
 	}
 	clerk->look = ym_now_ns() + LOOK_NS;
 	clerk->active = false;
@@ -443,6 +456,7 @@ static void finish(struct clerk *clerk)
 	while (clean && clerk_gather(clerk))
 		clean = write_turn(clerk);
 	clerk->clean = clean;
+	count(clerk);
 	if (clerk->hand_over)
 		clerk->driver->abandon(clerk->store);
 	else

@@ -403,13 +403,30 @@ static void clear(struct master *master)
 	master->ground = false;
 }
 
+/* In the table at the last sweep; or, when the clerk has ended, all in the store. */
+static uint64_t count_unfinished(const struct master *master)
+{
+	const struct table_sh *table = master->instance.table;
+	uint64_t n = 0;
+
+	if (!table || !table_stored(table))
+		return master->sweep.live;
+	for (unsigned i = 0; i < TABLE_POOLS; i++)
+		if (atomic_load(&table->pools[i].used))
+			n += atomic_load(&table->pools[i].stored_waiting) +
+			     atomic_load(&table->pools[i].stored_delayed) + atomic_load(&table->pools[i].stored_buried);
+	return n;
+}
+
 int ground_leave(struct master *master, int code)
 {
 	struct ym_err err;
+	uint64_t unfinished;
 	bool last = false;
 
 	master->guard.off = true;
 	clear(master);
+	unfinished = count_unfinished(master);
 	if (master->instance.group.semid < 0)
 		return code;
 	if (code == 0 && master->instance.board) {
@@ -424,7 +441,7 @@ int ground_leave(struct master *master, int code)
 	if (code == 0)
 		log_line(LOG_INFO, "stopped: %s; unfinished jobs kept for the next start: %llu",
 		         last ? "no IPC object is left" : "other participants still use the IPC objects",
-		         (unsigned long long)master->sweep.live);
+		         (unsigned long long)unfinished);
 	return code;
 }
 
