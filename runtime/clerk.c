@@ -20,8 +20,11 @@
 #define LINGER_HUNGRY_NS UINT64_C(200000)
 /* How often windows are sized and jobs counted while there is work. */
 #define LOOK_NS UINT64_C(100000000)
-/* Other nodes and users put jobs into a shared store: look at least so often. */
-#define SHARED_NS UINT64_C(1000000000)
+/*
+ * Look at least so often: other nodes and users put jobs into a shared store, and whoever was about to wake us may have
+ * been killed.
+ */
+#define IDLE_NS UINT64_C(1000000000)
 /* From a failure to the next try. */
 #define RETRY_NS UINT64_C(500000000)
 /* So many ids left: reserve more. */
@@ -219,10 +222,10 @@ static int reserve(struct clerk *clerk, struct ym_err *err)
 	clerk->ranges[1] = clerk->ranges[0];
 	clerk->ranges[0] = range;
 	next = atomic_load(&table->next_id);
-	/* Ids of this table from before are still on their way. */
+	/* Ids of this table from before are still on their way; if it was given none, those in it are others'. */
 	if (range.end == UINT64_MAX)
 		clerk->ranges[0].start = 1;
-	else if (clerk->ranges[1].end == 0)
+	else if (clerk->ranges[1].end == 0 && atomic_load(&table->id_end) != UINT64_MAX)
 		clerk->ranges[1] = (struct clerk_range){atomic_load(&table->id_start), atomic_load(&table->id_end)};
 	while ((range.end == UINT64_MAX ? next < range.start : next < range.start || next >= range.end) &&
 	       !atomic_compare_exchange_weak(&table->next_id, &next, range.start))
@@ -247,6 +250,11 @@ static int configure(struct clerk *clerk, struct ym_err *err)
 	if (!pools)
 		return 0;
 	result = clerk->driver->configure(clerk->store, pools, n, err);
+	/* Of a pool that is new here jobs may wait there. */
+	if (result == 0) {
+		clerk_size_windows(clerk);
+		atomic_store(&clerk->refetch, true);
+	}
 	pthread_mutex_lock(&clerk->mutex);
 	if (result < 0 && !clerk->pools) {
 		clerk->pools = pools;
@@ -341,7 +349,7 @@ static bool write_turn(struct clerk *clerk)
 static void tick(struct clerk *clerk)
 {
 	struct table_sh *table = clerk->instance->table;
-	int64_t now_ms = ym_unix_ms(), next_ms = INT64_MAX;
+	int64_t now_ms = ym_unix_ms(), next_ms = INT64_MAX, unasked = INT64_MAX;
 	uint64_t end = clerk->ranges[0].end;
 	struct ym_err err;
 
@@ -354,8 +362,7 @@ static void tick(struct clerk *clerk)
 	} else if (clerk->troubled && clerk->driver->shared) {
 		be_well(clerk);
 	}
-	if (next_ms < clerk->tick_ms)
-		clerk->tick_ms = next_ms;
+	atomic_compare_exchange_strong(&clerk->tick_ms, &unasked, next_ms);
 }
 
 /* ---- the thread -------------------------------------------------------------------------------- */
@@ -373,12 +380,10 @@ static bool is_to_stop(struct clerk *clerk)
 /* When there is something to do even if nobody rings. */
 static uint64_t next_look(const struct clerk *clerk)
 {
-	uint64_t now = ym_now_ns(), at = YM_NEVER;
+	uint64_t now = ym_now_ns(), at = now + IDLE_NS;
 	int64_t left = clerk->tick_ms - ym_unix_ms();
 
-	if (clerk->driver->shared)
-		at = now + SHARED_NS;
-	if (clerk->store && left < INT64_C(3600000))
+	if (clerk->store && left < (int64_t)(IDLE_NS / 1000000u))
 		at = now + (uint64_t)(left > 0 ? left : 0) * 1000000u;
 	if (clerk->active && clerk->look < at)
 		at = clerk->look;
@@ -441,20 +446,36 @@ static bool work(struct clerk *clerk, bool somebody_waits)
 	return clerk_gather(clerk) && write_turn(clerk);
 }
 
+/* What is there. Those who go on submitting, or ending jobs, do not hold us up: that is for the next clerk. */
+static bool write_all(struct clerk *clerk)
+{
+	bool clean = true;
+
+	for (uint32_t turns = clerk->instance->table->slots / CLERK_SAVES + 2; turns > 0 && clean; turns--) {
+		if (!clerk_gather(clerk))
+			break;
+		clean = write_turn(clerk);
+	}
+	return clean;
+}
+
 /* The end, in order: everything that has happened is written, and what waits goes back to the store. */
 static void finish(struct clerk *clerk)
 {
-	bool clean = clerk->store != NULL;
+	bool clean;
 
 	if (!clerk->store)
 		return;
 	if (!clerk->hand_over) {
 		memset(clerk->window, 0, sizeof(clerk->window));
 		clerk->closing = true;
-		clerk_evict_all(clerk);
 	}
-	while (clean && clerk_gather(clerk))
-		clean = write_turn(clerk);
+	clean = write_all(clerk);
+	if (!clerk->hand_over && clean) {
+		/* Not before: the store would have them as they were when it was told last. */
+		clerk_evict_all(clerk);
+		clean = write_all(clerk);
+	}
 	clerk->clean = clean;
 	count(clerk);
 	if (clerk->hand_over)
@@ -476,7 +497,7 @@ static void *run(void *arg)
 		bool more = work(clerk, urgent != heard) && clerk->turn->more;
 
 		heard = urgent;
-		if (!more && !atomic_load(&clerk->refetch))
+		if (!more && (clerk->troubled || !atomic_load(&clerk->refetch)))
 			sleep_deep(clerk, bell, urgent);
 	}
 	finish(clerk);
@@ -633,7 +654,8 @@ int clerk_open(struct clerk **clerk, const struct clerk_options *options, bool l
 	char shown[STORE_SHOWN_MAX];
 
 	*clerk = NULL;
-	if (store_driver_of(uri, &driver, err) < 0 ||
+	driver = options->driver;
+	if ((!driver && store_driver_of(uri, &driver, err) < 0) ||
 	    store_note(options->instance->directory, driver ? uri : NULL, err) < 0)
 		return -1;
 	atomic_store(&board->state, driver ? BOARD_STORE_OPENING : BOARD_STORE_NONE);

@@ -29,6 +29,7 @@ struct clerk_options {
 	struct instance *instance;
 	uv_loop_t *loop;
 	const struct config *config;
+	const struct store_driver *driver; /* NULL: as the configuration says */
 	/* In the loop: something that this process submitted (submit_begin()) was answered. */
 	void (*answered)(void *arg);
 	/* Likewise: the sweep has something to look at. */

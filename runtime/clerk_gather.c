@@ -87,7 +87,11 @@ static bool refuse(struct clerk *clerk, const struct clerk_staged *staged, const
 	return false;
 }
 
-static bool add_submit(struct clerk *clerk, const struct clerk_staged *staged)
+/*
+ * `again`: an earlier turn, perhaps of a clerk that was killed, has tried, and what came of it is not known. So that it is
+ * the same whether it is in the store already or not, it waits there.
+ */
+static bool add_submit(struct clerk *clerk, const struct clerk_staged *staged, bool again)
 {
 	struct clerk_turn *turn = clerk->turn;
 	struct store_submit *submit = &turn->submits[turn->nsubmits];
@@ -106,7 +110,9 @@ static bool add_submit(struct clerk *clerk, const struct clerk_staged *staged)
 		payload_close(&item->payload);
 		return refuse(clerk, staged, &err);
 	}
-	submit->job.held = stays(clerk, pool, &submit->job);
+	submit->job.held = !again && stays(clerk, pool, &submit->job);
+	if (again)
+		clerk_release(clerk, staged->id);
 	if (submit->job.held)
 		clerk_enter(clerk, staged->slot,
 		            word_make(word_gen(staged->word), submit->job.state, 0, word_attempt(staged->word), 0),
@@ -256,22 +262,47 @@ static size_t sort_out(struct clerk *clerk, struct clerk_staged *staged)
 	return n;
 }
 
+/* Participants of whom one was refused. */
+struct refused {
+	uint64_t owners[(JOB_NOBODY + 64) / 64];
+};
+
+/*
+ * Of jobs that are submitted together those after a refused one must not be stored: `refused` says no to all that its
+ * submitter has handed over since.
+ */
+static void take_submit(struct clerk *clerk, const struct clerk_staged *staged, bool again, struct refused *refused)
+{
+	unsigned owner = word_owner(staged->word);
+	uint64_t *owners = &refused->owners[owner / 64], bit = UINT64_C(1) << owner % 64;
+	struct ym_err err;
+
+	if (owner != JOB_NOBODY && (*owners & bit)) {
+		ym_fail(&err, YM_ERR_FULL, "a job that was submitted just before it could not be stored: try again");
+		refuse(clerk, staged, &err);
+	} else if (!add_submit(clerk, staged, again)) {
+		*owners |= bit;
+	}
+}
+
 static void add_staged(struct clerk *clerk, struct clerk_staged *staged, size_t n)
 {
 	struct table_sh *table = clerk->instance->table;
 	struct clerk_turn *turn = clerk->turn;
+	struct refused refused = {{0}};
 
 	/* Those of one submitter in the order in which he has given them. */
 	qsort(staged, n, sizeof(*staged), by_id);
 	for (size_t i = 0; i < n; i++) {
 		bool asks = table_job(table, staged[i].slot)->ask != STAGE_SUBMIT;
+		bool again = word_flags(staged[i].word) & JOB_TAKEN;
 
 		if (asks ? turn->nrequests == CLERK_REQUESTS : turn->nsubmits == CLERK_SUBMITS) {
 			turn->more = true;
 			continue;
 		}
 		/* A store that cannot be reached takes no more: they may be taken back. */
-		if (clerk->troubled && clerk->driver->shared && !(word_flags(staged[i].word) & JOB_TAKEN))
+		if (clerk->troubled && clerk->driver->shared && !again)
 			continue;
 		drop_todo(clerk, staged[i].slot);
 		if (!seize(table, staged[i].slot, &staged[i].word))
@@ -279,7 +310,7 @@ static void add_staged(struct clerk *clerk, struct clerk_staged *staged, size_t 
 		if (asks)
 			add_request(clerk, &staged[i]);
 		else
-			add_submit(clerk, &staged[i]);
+			take_submit(clerk, &staged[i], again, &refused);
 	}
 }
 
@@ -290,7 +321,7 @@ bool clerk_gather(struct clerk *clerk)
 
 	turn->nsubmits = turn->nsaves = turn->nrequests = turn->nwants = turn->nfetched = 0;
 	turn->durable = turn->more = false;
-	clerk->clock = stored_clock_now();
+	clerk->clock = stored_clock_now(&clerk->clock);
 	if (take_marks(clerk)) {
 		n = sort_out(clerk, clerk->staged);
 		add_staged(clerk, clerk->staged, n);

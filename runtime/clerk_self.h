@@ -145,6 +145,8 @@ bool clerk_is_hungry(const struct clerk *clerk);
 void clerk_want(struct clerk *clerk);
 /* As store_batch.take. */
 int clerk_take(void *arg, const struct store_want *want, const struct store_job *job);
+/* The store may call this job held, and it is not in the table: tell it with the next turn. */
+bool clerk_release(struct clerk *clerk, uint64_t id);
 /* Take a waiting job out of the table: it goes back to the store with the next turn. False: it waits no longer. */
 bool clerk_evict(struct clerk *clerk, uint32_t slot, uint64_t word);
 /* All that wait. */

@@ -7,9 +7,10 @@
 #include "reply.h"
 #include "text.h"
 
-/* Where the slots of one turn that have become ready are woken for. */
+/* By pool: jobs of this turn that have become ready, to wake workers for; and whether it was fetched from. */
 struct wake {
 	unsigned ready[TABLE_POOLS];
+	bool fetched[TABLE_POOLS];
 };
 
 static void close_payloads(struct clerk_turn *turn)
@@ -51,7 +52,7 @@ static void make_ready(struct clerk *clerk, struct clerk_item *item, enum job_st
 	}
 }
 
-static void answer_submit(struct clerk *clerk, size_t i)
+static void answer_submit(struct clerk *clerk, size_t i, const struct wake *wake)
 {
 	struct clerk_turn *turn = clerk->turn;
 	const struct store_submit *submit = &turn->submits[i];
@@ -60,7 +61,9 @@ static void answer_submit(struct clerk *clerk, size_t i)
 	unsigned pool = job_pool(job);
 
 	clerk_leave(clerk, item->slot);
-	if (submit->verdict == STORE_OK && submit->job.state == JOB_READY && submit->job.rank < clerk->first_rank[pool])
+	/* What was left in the store by a fetch of this turn is known already. */
+	if (submit->verdict == STORE_OK && submit->job.state == JOB_READY && !wake->fetched[pool] &&
+	    submit->job.rank < clerk->first_rank[pool])
 		clerk->first_rank[pool] = submit->job.rank;
 	job->verdict = submit->verdict == STORE_OK       ? STAGE_OK
 	               : submit->verdict == STORE_EXISTS ? STAGE_EXISTS
@@ -93,7 +96,7 @@ static void settle_submits(struct clerk *clerk, struct wake *wake)
 
 		note_answer(clerk, item->word);
 		if (submit->verdict != STORE_OK || !submit->job.held) {
-			answer_submit(clerk, i);
+			answer_submit(clerk, i, wake);
 			continue;
 		}
 		bell |= submit->job.state == JOB_DELAYED || submit->job.timeout_ms > 0;
@@ -264,8 +267,10 @@ static void settle_fetched(struct clerk *clerk, struct wake *wake)
 	for (size_t i = 0; i < turn->nwants; i++) {
 		int pool = table_pool(instance->table, turn->wants[i].pool);
 
-		if (pool >= 0)
-			clerk->first_rank[pool] = turn->wants[i].first_rank;
+		if (pool < 0)
+			continue;
+		clerk->first_rank[pool] = turn->wants[i].first_rank;
+		wake->fetched[pool] = true;
 	}
 	atomic_fetch_add(&instance->board->store.fetched, turn->nfetched);
 }
@@ -275,16 +280,17 @@ static void settle_fetched(struct clerk *clerk, struct wake *wake)
 void clerk_settle(struct clerk *clerk)
 {
 	struct clerk_turn *turn = clerk->turn;
-	struct wake wake = {{0}};
+	struct wake wake = {.ready = {0}};
 
 	/* Releases that came since the turn was put together stay. */
-	memmove(clerk->releases, clerk->releases + turn->nreleases,
-	        (clerk->nreleases - turn->nreleases) * sizeof(*clerk->releases));
+	if (turn->nreleases > 0)
+		memmove(clerk->releases, clerk->releases + turn->nreleases,
+		        (clerk->nreleases - turn->nreleases) * sizeof(*clerk->releases));
 	clerk->nreleases -= turn->nreleases;
 	settle_saves(clerk);
-	settle_submits(clerk, &wake);
-	/* The store was asked for them behind those: its word about what is left is the last one. */
+	/* Before the submissions: where nothing was fetched, a rank of theirs may be the first one. */
 	settle_fetched(clerk, &wake);
+	settle_submits(clerk, &wake);
 	for (size_t i = 0; i < turn->nrequests; i++)
 		settle_request(clerk, &turn->requests[i], &turn->request_items[i]);
 	for (unsigned pool = 0; pool < TABLE_POOLS; pool++)
@@ -309,8 +315,14 @@ void clerk_undo(struct clerk *clerk)
 {
 	struct clerk_turn *turn = clerk->turn;
 
-	for (size_t i = 0; i < turn->nfetched; i++)
+	/* If it was written after all, the store calls them held. */
+	for (size_t i = 0; i < turn->nfetched; i++) {
+		clerk_release(clerk, table_job(clerk->instance->table, turn->fetched[i].slot)->id);
 		dispatch_free(clerk->instance, turn->fetched[i].slot, turn->fetched[i].word);
+	}
+	/* What will be released with the next turn is to be fetched with it. */
+	if (turn->nfetched > 0 || turn->nreleases > 0)
+		atomic_store(&clerk->refetch, true);
 	for (size_t i = 0; i < turn->nsubmits; i++) {
 		clerk_leave(clerk, turn->submit_items[i].slot);
 		stage_mark(clerk->instance->table, turn->submit_items[i].slot);

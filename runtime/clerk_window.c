@@ -8,6 +8,8 @@
 
 /* A window is never smaller than this, however many pools there are. */
 #define WINDOW_MIN 16u
+/* So many come in even if others, that do not move, have taken all the room. */
+#define WINDOW_LEAST 4u
 
 static bool is_used(const struct table_sh *table, unsigned pool)
 {
@@ -53,7 +55,8 @@ void clerk_size_windows(struct clerk *clerk)
 
 bool clerk_has_room(const struct clerk *clerk, unsigned pool)
 {
-	return clerk->resident[pool] < clerk->window[pool] && clerk->residents < clerk->instance->table->slots / 2;
+	return clerk->resident[pool] < clerk->window[pool] &&
+	       (clerk->residents < clerk->instance->table->slots / 2 || clerk->resident[pool] < WINDOW_LEAST);
 }
 
 void clerk_enter(struct clerk *clerk, uint32_t slot, uint64_t word, unsigned pool)
@@ -98,18 +101,20 @@ void clerk_want(struct clerk *clerk)
 			clerk->first_rank[i] = INT64_MIN;
 	turn->nwants = turn->nfetched = 0;
 	left = clerk->residents < left ? left - clerk->residents : 0;
-	for (unsigned i = 0; i < TABLE_POOLS && left > 0 && room > 0; i++) {
+	for (unsigned i = 0; i < TABLE_POOLS && room > 0; i++) {
 		unsigned n = clerk->window[i] > clerk->resident[i] ? clerk->window[i] - clerk->resident[i] : 0;
+		unsigned least = clerk->resident[i] < WINDOW_LEAST ? WINDOW_LEAST - clerk->resident[i] : 0;
+		unsigned most = left > least ? left : least;
 		struct store_want *want = &turn->wants[turn->nwants];
 
+		n = n < most ? n : most;
 		if (clerk->first_rank[i] == INT64_MAX || n == 0 || clerk->resident[i] > clerk->window[i] / 2)
 			continue;
-		n = n < left ? n : left;
 		n = n < room ? n : room;
 		*want = (struct store_want){.n = n, .first_rank = INT64_MAX};
 		memcpy(want->pool, clerk->instance->table->pools[i].name, sizeof(want->pool) - 1);
 		turn->nwants++;
-		left -= n;
+		left -= n < left ? n : left;
 		room -= n;
 	}
 }
@@ -144,7 +149,7 @@ int clerk_take(void *arg, const struct store_want *want, const struct store_job 
 /* ---- out --------------------------------------------------------------------------------------- */
 
 /* Ids of jobs that are no longer in the table wait here until the store has been told. */
-static bool note_release(struct clerk *clerk, uint64_t id)
+bool clerk_release(struct clerk *clerk, uint64_t id)
 {
 	if (clerk->nreleases == clerk->releases_room) {
 		size_t room = clerk->releases_room ? 2 * clerk->releases_room : 256;
@@ -167,7 +172,7 @@ bool clerk_evict(struct clerk *clerk, uint32_t slot, uint64_t word)
 	if (word_state(word) != JOB_READY && word_state(word) != JOB_DELAYED)
 		return false;
 	/* If we are killed from here on, the store still calls it held, and the next clerk finds it nowhere: it waits. */
-	if (!note_release(clerk, id))
+	if (!clerk_release(clerk, id))
 		return false;
 	if (!dispatch_free(clerk->instance, slot, word)) {
 		clerk->nreleases--;

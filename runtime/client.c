@@ -216,7 +216,8 @@ int client_job(const struct ym_client *client, const struct ym_job_ref *job, str
 
 	if (client_check(client, err) < 0)
 		return -1;
-	if (job->slot >= table->slots || job->id == 0)
+	/* A store knows jobs of tables that were larger. */
+	if (job->id == 0 || (job->slot >= table->slots && !table_stored(table)))
 		return ym_fail(err, YM_ERR_USAGE, "this names no job: id %llu, slot %u", (unsigned long long)job->id,
 		               job->slot);
 	/* A name from an earlier generation of the instance may be that of another job by chance, but for the id. */

@@ -38,6 +38,11 @@
  * that says so. Close the client then and open it again. What waited and ran comes back with the next master as jobs of the
  * same ids, found with ym_client_find(); a submission that fails so may or may not have been taken in (a unique key
  * lets it be repeated safely).
+ *
+ * Store. With a store behind the table (`store =` sqlite or postgresql) "accepted" means that the job is on the disk: a
+ * submission sleeps until then, for 10 s at least if there is trouble, or no master. Jobs may be in the store only. The id of a
+ * job names it then; slot and generation are where it was last. Calls about such a job ask the master, for as long
+ * as 10 s: YM_ERR_TIMEOUT or YM_ERR_NOT_RUNNING without an answer, YM_ERR_FULL, ... if the store cannot be read.
  */
 #ifndef YARDMASTER_CLIENT_H
 #define YARDMASTER_CLIENT_H
@@ -86,7 +91,8 @@ YM_API int ym_client_master(struct ym_client *client, pid_t *pid, struct ym_err 
 
 /*
  * Names a job for good: no other job ever matches it. Keep it, copy it, hand it to other processes; only `id` means
- * something to people. Valid in every client of the same instance until the instance ends.
+ * something to people. Valid in every client of the same instance until the instance ends; with a store as long as that
+ * knows the job, and with zeroes for slot and gen, too.
  */
 struct ym_job_ref {
 	uint64_t id;
@@ -105,8 +111,12 @@ struct ym_submit {
 	int64_t delay_ms;    /* not before this has passed */
 	int64_t at_ms;       /* not before this unix time; 0: none */
 	int64_t timeout_ms;  /* of an attempt; 0: none, -1: as the pool says */
-	int64_t patience_ms; /* how long to wait for room when the job table is full; 0: not at all, -1: for ever */
-	bool keep;           /* keep the result for `result_ttl`: for who waits, or asks later (ym_client_forget) */
+	/*
+	 * How long to wait for room when the job table is full; 0: not at all, -1: for ever. With a store also how long to wait
+	 * for its answer, but 10 s at least.
+	 */
+	int64_t patience_ms;
+	bool keep; /* keep the result for `result_ttl`: for who waits, or asks later (ym_client_forget) */
 };
 #define YM_SUBMIT_INIT                                                                                                 \
 	{                                                                                                              \
@@ -121,16 +131,18 @@ struct ym_submitted {
 /*
  * Submit a job. 0: accepted, it will be run at least once, whatever dies. 1: not taken in, *submitted names the job that
  * has its unique key. -1, nothing was submitted: YM_ERR_USAGE (no such pool, more than payload_max, tag too long, ...),
- * YM_ERR_FULL (no room within its patience, or no disk space for a long payload), YM_ERR_NO (the pool is being
- * drained), ...; or YM_ERR_GONE, see above.
+ * YM_ERR_FULL (no room within its patience, or no disk space), YM_ERR_NO (the pool is being drained),
+ * YM_ERR_NOT_RUNNING (a store, and no master), ...; or it is not known: YM_ERR_GONE, see above, and YM_ERR_TIMEOUT, no
+ * answer from the store in time.
  */
 YM_API int ym_client_submit(struct ym_client *client, const struct ym_submit *job, struct ym_submitted *submitted,
                             struct ym_err *err);
 
 /*
  * Submit `n` jobs in this order; far cheaper than one by one. Returns how many were taken in or existed, from the first on,
- * with submitted[i] for each; with fewer than `n`, err says why the next one was not. 0 with YM_ERR_GONE: it is not
- * known how many.
+ * with submitted[i] for each; with fewer than `n`, err says why the next one was not, and those behind it were not
+ * submitted either. 0 with YM_ERR_GONE: it is not known how many. With YM_ERR_TIMEOUT (of a store): it is not known how many
+ * more.
  */
 YM_API size_t ym_client_submit_many(struct ym_client *client, const struct ym_submit *jobs, size_t n,
                                     struct ym_submitted *submitted, struct ym_err *err);
@@ -190,7 +202,10 @@ YM_API int ym_client_wait_all(struct ym_client *client, const struct ym_job_ref 
 YM_API int ym_client_wait_any(struct ym_client *client, const struct ym_job_ref *jobs, size_t n, int64_t timeout_ms,
                               size_t *which, struct ym_err *err);
 
-/* The result is not needed any more: its place is free for another job before `result_ttl` has passed. */
+/*
+ * The result is not needed any more: its place is free for another job before `result_ttl` has passed. A store remembers it
+ * for `history` all the same.
+ */
 YM_API int ym_client_forget(struct ym_client *client, const struct ym_job_ref *job, struct ym_err *err);
 
 /* ---- look ------------------------------------------------------------------------------------ */
@@ -223,7 +238,8 @@ struct ym_job_info {
 
 /*
  * Progress of a job: no system call and no search, call it as often as you like. 0, -1 YM_ERR_GONE: not known any more.
- * It does not notice when the instance is gone.
+ * It does not notice when the instance is gone. Of a job that is not in the table (any more) the store is asked, if there
+ * is one: that takes a transaction, so do not call it in a loop then.
  */
 YM_API int ym_client_progress(struct ym_client *client, const struct ym_job_ref *job, struct ym_job_progress *progress,
                               struct ym_err *err);
@@ -232,7 +248,10 @@ YM_API int ym_client_progress(struct ym_client *client, const struct ym_job_ref 
 YM_API int ym_client_look(struct ym_client *client, const struct ym_job_ref *job, struct ym_job_info *info,
                           struct ym_err *err);
 
-/* The job of this id: 0 with *job, 1 it is not in the table (any more), -1. Looks at each slot of the table: O(jobs). */
+/*
+ * The job of this id: 0 with *job, 1 it is not in the table (any more), nor in the store, -1. Looks at each slot of the table:
+ * O(jobs).
+ */
 YM_API int ym_client_find(struct ym_client *client, uint64_t id, struct ym_job_ref *job, struct ym_err *err);
 
 /* A pool; the counts are those of the master's last look, up to two seconds old while there is one. */

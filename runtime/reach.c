@@ -72,7 +72,7 @@ static bool is_of_table(const struct instance *instance, enum store_ask ask, uin
 		return true;
 	if (job_state_over(state))
 		return false;
-	return ask != STORE_DELETE && (ask != STORE_KICK || state == JOB_DELAYED);
+	return ask != STORE_DELETE || (state != JOB_READY && state != JOB_DELAYED);
 }
 
 /* False: ask the store. */

@@ -57,36 +57,44 @@ static bool take_back(struct table_sh *table, uint32_t slot, uint64_t *word, enu
 	return false;
 }
 
-enum stage_end stage_await(struct instance *instance, uint32_t slot, uint64_t *word, uint64_t deadline)
+bool stage_watch(struct instance *instance, uint32_t slot, uint64_t *word, uint64_t deadline, enum stage_end *end)
 {
 	struct table_sh *table = instance->table;
-	uint64_t seen = *word;
-	enum stage_end end;
 
 	for (;;) {
-		uint64_t look = ym_deadline(LOOK_MS);
+		uint64_t look = ym_deadline(LOOK_MS), seen = atomic_load(&table->words[slot]);
 
-		seen = atomic_load(&table->words[slot]);
+		*end = STAGE_LEFT;
 		if (word_gen(seen) != word_gen(*word))
-			return STAGE_LEFT;
+			return true;
 		if (word_state(seen) == JOB_FILLING) {
 			*word = seen;
-			return STAGE_ANSWERED;
+			*end = STAGE_ANSWERED;
 		}
 		if (word_state(seen) != JOB_STORING)
-			return STAGE_LEFT;
+			return true;
 		if (!(word_flags(seen) & JOB_WAITED)) {
 			if (!table_cas(table, slot, &seen, seen | JOB_WAITED))
 				continue;
 			seen |= JOB_WAITED;
 		}
 		*word = seen;
-		if (ym_now_ns() >= deadline && take_back(table, slot, word, &end))
-			return end;
+		if (ym_now_ns() >= deadline)
+			return false;
 		table_sleep(table, slot, seen, look < deadline ? look : deadline);
+		*end = STAGE_LOST;
 		if (instance_gone(instance, NULL))
-			return STAGE_LOST;
+			return true;
 	}
+}
+
+enum stage_end stage_await(struct instance *instance, uint32_t slot, uint64_t *word, uint64_t deadline)
+{
+	enum stage_end end;
+
+	while (!stage_watch(instance, slot, word, deadline, &end) && !take_back(instance->table, slot, word, &end))
+		;
+	return end;
 }
 
 int stage_fail(const struct instance *instance, enum stage_end end, struct ym_err *err)

@@ -62,7 +62,9 @@ enum stage_end {
 	STAGE_ABANDONED, /* the deadline passed; the clerk is about it, or was when it was killed */
 	STAGE_LOST,      /* the instance is gone */
 };
-/* Wait for what comes of it. *word is its last word. */
+/* Wait for what comes of it, and do not touch it. False: the deadline has passed. */
+bool stage_watch(struct instance *instance, uint32_t slot, uint64_t *word, uint64_t deadline, enum stage_end *end);
+/* Wait, or take it back. *word is its last word. */
 enum stage_end stage_await(struct instance *instance, uint32_t slot, uint64_t *word, uint64_t deadline);
 
 /* err for a wait that ended without an answer. */

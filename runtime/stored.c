@@ -2,35 +2,46 @@
 #include "stored.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "../config/values.h"
 #include "../ipc/sys.h"
 #include "slot.h"
 #include "text.h"
 
-struct stored_clock stored_clock_now(void)
+/* The clocks are not read in one step: less than this is no news of them. */
+#define STEP_NS INT64_C(50000000)
+
+/* As far as a moment may be away: nanoseconds of 280 years are as many as there are. */
+#define FAR_MS (INT64_C(280) * 365 * 86400 * 1000)
+
+struct stored_clock stored_clock_now(const struct stored_clock *last)
 {
-	return (struct stored_clock){.now = ym_now_ns(), .unix_ms = ym_unix_ms()};
+	int64_t now = (int64_t)ym_now_ns(), apart, step;
+	struct timespec wall;
+
+	/* In this order: what was written just now is not in the future when it comes back. */
+	clock_gettime(CLOCK_REALTIME, &wall);
+	apart = (int64_t)wall.tv_sec * 1000000000 + wall.tv_nsec - now;
+	step = apart - last->apart_ns;
+	if (last->now && step > -STEP_NS && step < STEP_NS)
+		apart = last->apart_ns;
+	return (struct stored_clock){.now = (uint64_t)now, .unix_ms = (now + apart) / 1000000, .apart_ns = apart};
 }
 
 int64_t stored_to_unix(const struct stored_clock *clock, uint64_t moment)
 {
-	if (moment == 0)
-		return 0;
-	return moment > clock->now ? clock->unix_ms + (int64_t)((moment - clock->now) / 1000000u)
-	                           : clock->unix_ms - (int64_t)((clock->now - moment) / 1000000u);
+	return moment == 0 ? 0 : ((int64_t)moment + clock->apart_ns) / 1000000;
 }
 
 uint64_t stored_from_unix(const struct stored_clock *clock, int64_t unix_ms)
 {
-	uint64_t ago;
+	int64_t moment;
 
-	if (unix_ms == 0)
-		return 0;
-	if (unix_ms >= clock->unix_ms)
-		return clock->now + (uint64_t)(unix_ms - clock->unix_ms) * 1000000u;
-	ago = (uint64_t)(clock->unix_ms - unix_ms);
-	return ago < clock->now / 1000000u ? clock->now - ago * 1000000u : 1;
+	if (unix_ms <= 0)
+		return unix_ms != 0;
+	moment = (unix_ms < FAR_MS ? unix_ms : FAR_MS) * 1000000 - clock->apart_ns;
+	return moment > 0 ? (uint64_t)moment : 1;
 }
 
 /* Moments of the job that the word makes sense of. */
@@ -180,7 +191,7 @@ int stored_fill(struct instance *instance, const struct stored_clock *clock, uin
 	const struct table_pool_sh *row = &instance->table->pools[pool];
 	struct job_sh *to = table_job(instance->table, slot);
 	int64_t ageing_ms = (int64_t)(atomic_load(&row->ageing_ns) / 1000000u);
-	bool delayed = job->due_ms > clock->unix_ms;
+	bool delayed = job->state == JOB_DELAYED && job->due_ms > clock->unix_ms;
 	unsigned flags = JOB_STORED | (job->keep ? JOB_KEEP : 0u) | (job->reply_key ? JOB_REPLY : 0u);
 
 	slot_clear(instance, slot);

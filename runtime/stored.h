@@ -1,7 +1,8 @@
 /*
  * stored.h - a job on its way between the table and a store: what stands in a slot as a struct store_job, and back.
  *
- * The table counts on ym_now_ns(), a store in unix time. Each turn of the clerk takes both clocks once.
+ * The table counts on ym_now_ns(), a store in unix time. Each turn of the clerk takes both clocks once; how far they are apart
+ * is kept from turn to turn, so that jobs which come one after the other stand in the store in that order.
  */
 #ifndef YM_RUNTIME_STORED_H
 #define YM_RUNTIME_STORED_H
@@ -12,8 +13,10 @@
 struct stored_clock {
 	uint64_t now;
 	int64_t unix_ms;
+	int64_t apart_ns; /* unix time less ours */
 };
-struct stored_clock stored_clock_now(void);
+/* `last`: of the turn before, all zeroes if there was none. */
+struct stored_clock stored_clock_now(const struct stored_clock *last);
 /* A moment of the table as unix time, and back; 0 stays 0. One before the machine was started becomes its start. */
 int64_t stored_to_unix(const struct stored_clock *clock, uint64_t moment);
 uint64_t stored_from_unix(const struct stored_clock *clock, int64_t unix_ms);

@@ -43,10 +43,9 @@ static void read_answer(struct instance *instance, struct submit_filled *one, st
 	dispatch_free(instance, one->slot, one->word);
 }
 
-static void await_one(struct instance *instance, struct submit_filled *one, uint64_t deadline, struct ym_err *err)
+/* How its wait has ended. */
+static void settle(struct instance *instance, struct submit_filled *one, enum stage_end end, struct ym_err *err)
 {
-	enum stage_end end = stage_await(instance, one->slot, &one->word, deadline);
-
 	switch (end) {
 	case STAGE_LEFT:
 		one->verdict = SUBMIT_ACCEPTED;
@@ -64,28 +63,43 @@ static void await_one(struct instance *instance, struct submit_filled *one, uint
 	stage_fail(instance, end, err);
 }
 
+static void await_one(struct instance *instance, struct submit_filled *one, uint64_t deadline, struct ym_err *err)
+{
+	settle(instance, one, stage_await(instance, one->slot, &one->word, deadline), err);
+}
+
 void submit_await(struct instance *instance, struct submit_filled *filled, size_t n, uint64_t deadline,
                   struct ym_err *err)
 {
 	struct ym_err later;
-	bool failed = false;
+	enum stage_end end;
+	size_t good = 0;
 
 	if (n > 0)
 		stage_ring(instance->table, true);
-	for (size_t i = 0; i < n; i++) {
-		await_one(instance, &filled[i], deadline, failed ? &later : err);
-		failed |= filled[i].verdict == SUBMIT_FAILED;
-		/* Others in the same queue for the clerk wait for the same reason: not as long again. */
-		if (failed)
-			deadline = ym_now_ns();
+	for (; good < n; good++) {
+		struct submit_filled *one = &filled[good];
+
+		if (!stage_watch(instance, one->slot, &one->word, deadline, &end))
+			break;
+		settle(instance, one, end, err);
+		if (one->verdict == SUBMIT_FAILED)
+			break;
 	}
+	/*
+	 * Others wait for the same reason: not as long again. The last one is taken back first, and the clerk takes the first
+	 * one first: so none is stored behind one that is not.
+	 */
+	for (size_t i = n; i-- > good;)
+		if (filled[i].verdict != SUBMIT_FAILED)
+			await_one(instance, &filled[i], 0, i == good ? err : &later);
 }
 
 int submit_begin(struct instance *instance, const struct job_request *request, struct submit_pending *pending,
                  struct ym_err *err)
 {
 	struct submit_filled one;
-	struct job_ref ref;
+	struct job_ref ref = {0};
 	int result;
 
 	*pending = (struct submit_pending){0};

@@ -21,7 +21,7 @@ START_TEST(sizes_are_checked)
 {
 	size_t size = board_size(2);
 
-	ck_assert_uint_eq(size, 430400 + 2 * 640);
+	ck_assert_uint_eq(size, 430912 + 2 * 640);
 	ASSERT_OK(board_check(board, size, &err));
 	ASSERT_ERR(board_check(board, size - 1, &err), YM_ERR_CORRUPT);
 	board->instance.rows = 3;
@@ -37,6 +37,21 @@ START_TEST(states_have_words)
 	ck_assert_str_eq(board_master_word(99), "?");
 	ck_assert_str_eq(board_worker_word(BOARD_WORKER_BUSY), "busy");
 	ck_assert_str_eq(board_worker_word(BOARD_WORKER_STATES), "?");
+}
+END_TEST
+
+START_TEST(trouble_is_read_while_there_is_any)
+{
+	char text[BOARD_REASON_MAX];
+
+	ck_assert_str_eq(board_store_word(BOARD_STORE_TROUBLE), "in trouble");
+	ck_assert_str_eq(board_store_word(99), "?");
+	ck_assert_str_eq(board_trouble(board, text), "");
+	board_reason_write(board->store.trouble, &board->store.trouble_version, "no disk");
+	atomic_store(&board->store.state, BOARD_STORE_WORKING);
+	ck_assert_str_eq(board_trouble(board, text), "");
+	atomic_store(&board->store.state, BOARD_STORE_TROUBLE);
+	ck_assert_str_eq(board_trouble(board, text), "no disk");
 }
 END_TEST
 
@@ -155,6 +170,7 @@ int main(void)
 	suite_add_tcase(suite, tcase);
 	tcase_add_test(tcase, sizes_are_checked);
 	tcase_add_test(tcase, states_have_words);
+	tcase_add_test(tcase, trouble_is_read_while_there_is_any);
 	tcase_add_test(tcase, what_was_published_is_read);
 	tcase_add_test(tcase, no_torn_record_from_a_fast_writer);
 	tcase_add_test(tcase, a_killed_writer_leaves_a_whole_record);

@@ -80,14 +80,14 @@ START_TEST(sticky_flags_outlive_a_change)
 	ck_assert_uint_eq(word_flags(next), JOB_STORED | JOB_WAITED | JOB_KEEP | JOB_REPLY | JOB_TIMED_OUT);
 	/* Who is asked to stop stays asked while somebody works on the job. */
 	next = word_next(word, JOB_FIXING, 9, 4, 0);
-	ck_assert_uint_eq(word_flags(next), JOB_STORED | JOB_WAITED | JOB_KEEP | JOB_REPLY | JOB_CANCEL |
-	                                        JOB_TIMED_OUT | JOB_KICKED);
+	ck_assert_uint_eq(word_flags(next),
+	                  JOB_STORED | JOB_WAITED | JOB_KEEP | JOB_REPLY | JOB_CANCEL | JOB_TIMED_OUT | JOB_KICKED);
 }
 END_TEST
 
 START_TEST(states_have_words)
 {
-	static const bool over[] = {true, false, false, false, false, false, true, false, true, true, true};
+	static const bool over[] = {true, false, false, false, false, false, true, false, true, true, true, false};
 
 	ck_assert_uint_eq(COUNT(over), JOB_STATES);
 	for (unsigned state = 0; state < JOB_STATES; state++) {
@@ -109,10 +109,13 @@ START_TEST(sizes_are_checked)
 	ck_assert_uint_eq(table->next_id, 17);
 	ck_assert_uint_eq(table_size(0), 0);
 	ck_assert_uint_eq(table_size(TABLE_SLOTS_MAX + 1), 0);
-	/* 38272 bytes of rows and index, then 32 a slot: up to the next multiple of 64. */
+	/* 38272 bytes of rows and index, 32 a slot, a word of marks for 64 slots; up to the next multiple of 64. */
 	ck_assert_uint_eq(table_size(1), 38336 + 1152 + 1024);
-	ck_assert_uint_eq(table_size(16), 38784 + 16 * (1152 + 1024));
-	ck_assert_uint_eq(table_size(TABLE_SLOTS_MAX), 38272 + (size_t)TABLE_SLOTS_MAX * (32 + 1152 + 1024));
+	ck_assert_uint_eq(table_size(16), 38848 + 16 * (1152 + 1024));
+	ck_assert_uint_eq(table_size(64), 40384 + 64 * (1152 + 1024));
+	ck_assert_uint_eq(table_size(65), 40384 + 65 * (1152 + 1024));
+	ck_assert_uint_eq(table_size(TABLE_SLOTS_MAX),
+	                  38272 + TABLE_SLOTS_MAX / 8 + (size_t)TABLE_SLOTS_MAX * (32 + 1152 + 1024));
 	ASSERT_OK(table_check(table, size, &err));
 	ASSERT_ERR(table_check(table, size - 1, &err), YM_ERR_CORRUPT);
 	table->slots = SLOTS + 1;
@@ -131,9 +134,13 @@ START_TEST(parts_lie_one_behind_the_other)
 	ck_assert_ptr_eq(table->words, start + 38272);
 	ck_assert_ptr_eq(table_links(table), start + 38272 + 8 * SLOTS);
 	ck_assert_ptr_eq(table_buckets(table), start + 38272 + 28 * SLOTS);
-	ck_assert_ptr_eq(table_job(table, 0), start + 38528);
-	ck_assert_ptr_eq(table_job_const(table, 3), start + 38528 + 3 * 1152);
-	ck_assert_ptr_eq(table_story(table, 0), start + 38528 + SLOTS * 1152);
+	ck_assert_ptr_eq(table_marks(table), start + 38272 + 32 * SLOTS);
+	ck_assert_uint_eq(table_mark_words(SLOTS), 1);
+	ck_assert_uint_eq(table_mark_words(64), 1);
+	ck_assert_uint_eq(table_mark_words(65), 2);
+	ck_assert_ptr_eq(table_job(table, 0), start + 38592);
+	ck_assert_ptr_eq(table_job_const(table, 3), start + 38592 + 3 * 1152);
+	ck_assert_ptr_eq(table_story(table, 0), start + 38592 + SLOTS * 1152);
 	ck_assert_ptr_eq(table_story(table, SLOTS), start + table_size(SLOTS));
 }
 END_TEST
@@ -209,6 +216,21 @@ START_TEST(only_jobs_that_are_over_make_room)
 }
 END_TEST
 
+/* With a store that knows of it, a buried one does; not before. */
+START_TEST(stored_jobs_make_room_when_the_store_knows)
+{
+	table->store = 1;
+	for (int i = 0; i < SLOTS; i++)
+		ck_assert_int_eq(take(), i);
+	for (unsigned state = 0; state < JOB_STATES; state++) {
+		become(4, (enum job_state)state, JOB_STORED);
+		ck_assert_int_eq(take(), -1);
+		become(4, (enum job_state)state, 0);
+		ck_assert_int_eq(take(), job_state_over((enum job_state)state) ? 4 : -1);
+	}
+}
+END_TEST
+
 START_TEST(the_generation_wraps_around)
 {
 	atomic_store(&table->words[0], word_make(UINT32_MAX, JOB_DONE, 1, 1, 0));
@@ -257,6 +279,29 @@ START_TEST(jobs_are_found_by_id)
 	become(3, JOB_FREE, 0);
 	ck_assert_int_eq(table_find(table, 103, &word), -1);
 	ck_assert_int_eq(table_find(table, 99, &word), -1);
+}
+END_TEST
+
+/* A question about a job is not the job, and of two copies the one that lives counts. */
+START_TEST(the_live_copy_is_found)
+{
+	uint64_t word;
+
+	table->store = 1;
+	for (int64_t i = 0; i < SLOTS; i++) {
+		take();
+		table_job(table, (uint32_t)i)->id = 100;
+		become(i, JOB_STORING, 0);
+	}
+	ck_assert_int_eq(table_find(table, 100, &word), -1);
+	become(1, JOB_FAILED, 0);
+	ck_assert_int_eq(table_find(table, 100, &word), 1);
+	become(5, JOB_READY, JOB_STORED);
+	ck_assert_int_eq(table_find(table, 100, &word), 5);
+	ck_assert_uint_eq(word, word_at(5));
+	become(5, JOB_DONE, JOB_STORED);
+	become(6, JOB_DONE, 0);
+	ck_assert_int_eq(table_find(table, 100, &word), 5);
 }
 END_TEST
 
@@ -446,6 +491,8 @@ int main(void)
 	tcase_add_test(tcase, rows_are_found_by_name);
 	tcase_add_test(tcase, slots_are_used_as_a_ring);
 	tcase_add_test(tcase, only_jobs_that_are_over_make_room);
+	tcase_add_test(tcase, stored_jobs_make_room_when_the_store_knows);
+	tcase_add_test(tcase, the_live_copy_is_found);
 	tcase_add_test(tcase, the_generation_wraps_around);
 	tcase_add_test(tcase, kept_results_are_kept);
 	tcase_add_test(tcase, jobs_are_found_by_id);
