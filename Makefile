@@ -159,12 +159,14 @@ FUZZ_SECONDS ?= 600
 fuzz: need-test
 	@unshare --ipc tests/fuzz/run.sh $(BUILD) $(FUZZ_SECONDS)
 
-# Longer than in `make check`, and with the statistics; CHAOS_SEED makes the same choices again.
+# Longer than in `make check`, and with the statistics; CHAOS_STORE is memory, sqlite or both, and CHAOS_SEED makes the same
+# choices again.
 CHAOS_SECONDS ?= 600
+CHAOS_STORE   ?= both
 CHAOS_SEED    ?=
 chaos: need-test
 	@$(MAKE) --no-print-directory -j2 program $(BUILD)/tests/chaos $(BUILD)/tests/plugins/chaos.so
-	@tests/chaos/run.sh $(BUILD) $(CHAOS_SECONDS) $(CHAOS_SEED)
+	@tests/chaos/run.sh $(BUILD) $(CHAOS_SECONDS) $(CHAOS_STORE) $(CHAOS_SEED)
 
 # Each figure beside the raw system calls, measured in the same run. BENCH_WAITING: jobs that wait in a store.
 BENCH_WAITING ?= 10000000

@@ -48,12 +48,11 @@ struct backlog_job {
 
 /* ---- save ------------------------------------------------------------------------------------ */
 
-static bool unfinished(uint64_t word, const struct job_sh *job, unsigned arg)
+static bool unfinished(uint64_t word, const struct job_sh *job, unsigned stored)
 {
 	(void)job;
-	(void)arg;
-	/* The store has those, or nobody was told that they are accepted. */
-	if ((word_flags(word) & JOB_STORED) || word_state(word) == JOB_STORING)
+	/* A store has all of them: what it was told of a buried one is here as a copy, too. */
+	if (stored)
 		return false;
 	if (word_state(word) == JOB_BURIED)
 		return true;
@@ -212,7 +211,7 @@ int backlog_save(struct table_sh *table, const char *directory, unsigned *lost, 
 	if (!found)
 		return ym_fail(err, YM_ERR_LIMIT, "out of memory to keep the unfinished jobs");
 	save_next_id(table, directory);
-	n = table_collect(table, unfinished, 0, found);
+	n = table_collect(table, unfinished, table_stored(table), found);
 	if (n == 0) {
 		free(found);
 		return 0;

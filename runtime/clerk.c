@@ -331,9 +331,9 @@ static bool write_turn(struct clerk *clerk)
 	};
 
 	if (clerk->driver->write(clerk->store, &batch, &err) < 0) {
-		clerk_undo(clerk);
+		clerk_undo(clerk, is_outage(clerk, &err));
 		have_trouble(clerk, &err);
-		clerk->unsure = clerk->driver->shared;
+		clerk->doubtful = clerk->driver->shared;
 		return false;
 	}
 	be_well(clerk);
@@ -425,7 +425,7 @@ static bool be_sure(struct clerk *clerk)
 		have_trouble(clerk, &err);
 		return false;
 	}
-	clerk->unsure = false;
+	clerk->doubtful = false;
 	return true;
 }
 
@@ -441,7 +441,7 @@ static bool work(struct clerk *clerk, bool somebody_waits)
 	/* A full disk may have room again when the next one asks; a server that is away is asked by tick(). */
 	if (clerk->troubled && (clerk->driver->shared || (!somebody_waits && ym_now_ns() < clerk->retry)))
 		return false;
-	if (clerk->unsure && !be_sure(clerk))
+	if (clerk->doubtful && !be_sure(clerk))
 		return false;
 	return clerk_gather(clerk) && write_turn(clerk);
 }
@@ -492,6 +492,7 @@ static void *run(void *arg)
 	uint32_t heard = atomic_load(&table->urgent);
 
 	pthread_setname_np(pthread_self(), "clerk");
+	clerk_doubt(clerk);
 	while (!is_to_stop(clerk)) {
 		uint32_t bell = atomic_load(&table->bell), urgent = atomic_load(&table->urgent);
 		bool more = work(clerk, urgent != heard) && clerk->turn->more;
@@ -588,6 +589,7 @@ static void free_clerk(struct clerk *clerk)
 	free(clerk->known);
 	free(clerk->todo);
 	free(clerk->staged);
+	free(clerk->unsure);
 	free(clerk->releases);
 	free(clerk);
 }
@@ -622,7 +624,8 @@ static struct clerk *new_clerk(const struct clerk_options *options, const struct
 	clerk->known = calloc(slots, sizeof(*clerk->known));
 	clerk->todo = calloc(table_mark_words(slots), sizeof(*clerk->todo));
 	clerk->staged = calloc(slots, sizeof(*clerk->staged));
-	if (clerk->store_options.uri && clerk->turn && clerk->known && clerk->todo && clerk->staged)
+	clerk->unsure = calloc(table_mark_words(slots), sizeof(*clerk->unsure));
+	if (clerk->store_options.uri && clerk->turn && clerk->known && clerk->todo && clerk->staged && clerk->unsure)
 		return clerk;
 	free_clerk(clerk);
 	return NULL;

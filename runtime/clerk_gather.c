@@ -43,12 +43,14 @@ static int by_id(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* From now on the submitter cannot take it back. */
+/* From now on the submitter cannot take it back. False: he has done so; what may stand there by now is marked anew. */
 static bool seize(struct table_sh *table, uint32_t slot, uint64_t *word)
 {
-	while (word_state(*word) == JOB_STORING)
-		if ((word_flags(*word) & JOB_TAKEN) || table_cas(table, slot, word, *word | JOB_TAKEN)) {
-			*word |= JOB_TAKEN;
+	uint64_t seen = *word;
+
+	while (word_state(seen) == JOB_STORING && word_gen(seen) == word_gen(*word))
+		if ((word_flags(seen) & JOB_TAKEN) || table_cas(table, slot, &seen, seen | JOB_TAKEN)) {
+			*word = seen | JOB_TAKEN;
 			return true;
 		}
 	return false;
@@ -119,34 +121,6 @@ static bool add_submit(struct clerk *clerk, const struct clerk_staged *staged, b
 		            pool);
 	turn->durable |= !atomic_load(&clerk->instance->table->pools[pool].unsynced);
 	turn->nsubmits++;
-	return true;
-}
-
-/* ---- questions --------------------------------------------------------------------------------- */
-
-/* Where a job of ours is that waits, to be given to the store before it is deleted there. */
-static void let_go(struct clerk *clerk, uint64_t id)
-{
-	uint64_t word;
-	int64_t slot = table_find(clerk->instance->table, id, &word);
-
-	if (slot >= 0 && (word_flags(word) & JOB_STORED))
-		clerk_evict(clerk, (uint32_t)slot, word);
-}
-
-static bool add_request(struct clerk *clerk, const struct clerk_staged *staged)
-{
-	struct clerk_turn *turn = clerk->turn;
-	struct store_request *request = &turn->requests[turn->nrequests];
-	const struct job_sh *job = table_job(clerk->instance->table, staged->slot);
-
-	*request = (struct store_request){
-	    .ask = (enum store_ask)(job->ask - STAGE_ASK), .id = staged->id, .verdict = STORE_UNTAKEN};
-	turn->request_items[turn->nrequests] = (struct clerk_item){.slot = staged->slot, .word = staged->word};
-	if (request->ask == STORE_DELETE)
-		let_go(clerk, staged->id);
-	turn->durable |= request->ask != STORE_LOOK;
-	turn->nrequests++;
 	return true;
 }
 
@@ -230,6 +204,39 @@ static bool is_far(const struct clerk *clerk, uint32_t slot, uint64_t word)
 	        job->at_ms > clerk->clock.unix_ms + 2 * HORIZON_MS);
 }
 
+/* ---- questions --------------------------------------------------------------------------------- */
+
+/* Where a job of ours is that waits, to be given to the store before it is deleted there. */
+static void let_go(struct clerk *clerk, uint64_t id)
+{
+	uint64_t word;
+	int64_t slot = table_find(clerk->instance->table, id, &word);
+
+	if (slot < 0 || !(word_flags(word) & JOB_STORED))
+		return;
+	/* What is to be saved of it is saved first: who asks is told that it is held, and asks again. */
+	if (is_news(clerk, (uint32_t)slot, word))
+		stage_mark(clerk->instance->table, (uint32_t)slot);
+	else
+		clerk_evict(clerk, (uint32_t)slot, word);
+}
+
+static bool add_request(struct clerk *clerk, const struct clerk_staged *staged)
+{
+	struct clerk_turn *turn = clerk->turn;
+	struct store_request *request = &turn->requests[turn->nrequests];
+	const struct job_sh *job = table_job(clerk->instance->table, staged->slot);
+
+	*request = (struct store_request){
+	    .ask = (enum store_ask)(job->ask - STAGE_ASK), .id = staged->id, .verdict = STORE_UNTAKEN};
+	turn->request_items[turn->nrequests] = (struct clerk_item){.slot = staged->slot, .word = staged->word};
+	if (request->ask == STORE_DELETE)
+		let_go(clerk, staged->id);
+	turn->durable |= request->ask != STORE_LOOK;
+	turn->nrequests++;
+	return true;
+}
+
 /* ---- a turn ------------------------------------------------------------------------------------ */
 
 /* Sort the slots of the todo list into staged ones, and jobs of ours that go into this turn. */
@@ -297,7 +304,8 @@ static void add_staged(struct clerk *clerk, struct clerk_staged *staged, size_t 
 		bool asks = table_job(table, staged[i].slot)->ask != STAGE_SUBMIT;
 		bool again = word_flags(staged[i].word) & JOB_TAKEN;
 
-		if (asks ? turn->nrequests == CLERK_REQUESTS : turn->nsubmits == CLERK_SUBMITS) {
+		/* What is asked for may be about what is still to be adopted. */
+		if (asks ? turn->nrequests == CLERK_REQUESTS || clerk->adopting : turn->nsubmits == CLERK_SUBMITS) {
 			turn->more = true;
 			continue;
 		}
@@ -325,10 +333,32 @@ bool clerk_gather(struct clerk *clerk)
 	if (take_marks(clerk)) {
 		n = sort_out(clerk, clerk->staged);
 		add_staged(clerk, clerk->staged, n);
+		if (clerk->adopting && turn->nsubmits + turn->nsaves == 0) {
+			clerk->adopting = false;
+			add_staged(clerk, clerk->staged, n);
+		}
+	} else {
+		clerk->adopting = false;
 	}
-	clerk_want(clerk);
+	/* A job that is in the store already, and staged here, is fetched only when that is known. */
+	if (clerk->adopting)
+		turn->more = true;
+	else
+		clerk_want(clerk);
 	turn->nreleases = clerk->nreleases;
 	return turn->nsubmits + turn->nsaves + turn->nrequests + turn->nwants + turn->nreleases > 0;
+}
+
+void clerk_doubt(struct clerk *clerk)
+{
+	struct table_sh *table = clerk->instance->table;
+
+	for (uint32_t slot = 0; slot < table->slots; slot++) {
+		uint64_t word = atomic_load(&table->words[slot]);
+
+		if (word_state(word) == JOB_STORING && (word_flags(word) & JOB_TAKEN))
+			clerk_set_unsure(clerk, slot, true);
+	}
 }
 
 /*
@@ -350,6 +380,7 @@ static void answer_fetched(struct clerk *clerk)
 		if (copy < 0 || !(word_flags(other) & JOB_STORED))
 			continue;
 		table_job(table, slot)->verdict = STAGE_OK;
+		clerk_set_unsure(clerk, slot, false);
 		stage_answer(clerk->instance, slot, word);
 	}
 }
@@ -361,6 +392,7 @@ void clerk_adopt(struct clerk *clerk)
 	memset(clerk->known, 0, table->slots * sizeof(*clerk->known));
 	memset(clerk->resident, 0, sizeof(clerk->resident));
 	clerk->residents = 0;
+	clerk->adopting = true;
 	answer_fetched(clerk);
 	for (uint32_t slot = 0; slot < table->slots; slot++) {
 		uint64_t word = atomic_load(&table->words[slot]);

@@ -97,6 +97,7 @@ struct clerk {
 	struct clerk_known *known;   /* by slot */
 	uint64_t *todo;              /* bits by slot: to be looked at */
 	struct clerk_staged *staged; /* room for all slots */
+	uint64_t *unsure;            /* bits by slot: a turn that did not come to its end may have written it */
 	unsigned resident[TABLE_POOLS], window[TABLE_POOLS], ended[TABLE_POOLS];
 	unsigned residents;              /* of all pools */
 	int64_t first_rank[TABLE_POOLS]; /* of what waits in the store; INT64_MIN: not known, INT64_MAX: nothing */
@@ -106,8 +107,9 @@ struct clerk {
 	_Atomic int64_t tick_ms;      /* when the driver wants to be called again */
 	uint64_t look;                /* when to count again */
 	bool active;                  /* something was written since we counted */
+	bool adopting;                /* what an earlier clerk has left is not all written yet */
 	bool closing;                 /* nothing stays in the table any more */
-	bool unsure;                  /* what we know of the last turn is not all: recover() first */
+	bool doubtful;                /* what we know of the last turn is not all: recover() first */
 	bool troubled;
 	uint64_t retry; /* not before, while in trouble */
 };
@@ -121,14 +123,26 @@ void clerk_say(struct clerk *clerk, enum log_level level, const char *fmt, ...) 
 
 /* Put together what is to be written. False: there is nothing. */
 bool clerk_gather(struct clerk *clerk);
+/* Note what an earlier clerk may have written, and could not say so. */
+void clerk_doubt(struct clerk *clerk);
 /* Everything of ours has to be looked at: after an opening. */
 void clerk_adopt(struct clerk *clerk);
+static inline bool clerk_is_unsure(const struct clerk *clerk, uint32_t slot)
+{
+	return clerk->unsure[slot / 64] >> slot % 64 & 1;
+}
+static inline void clerk_set_unsure(struct clerk *clerk, uint32_t slot, bool unsure)
+{
+	uint64_t bit = UINT64_C(1) << slot % 64;
+
+	clerk->unsure[slot / 64] = unsure ? clerk->unsure[slot / 64] | bit : clerk->unsure[slot / 64] & ~bit;
+}
 
 /* ---- clerk_settle.c */
 
-/* It is written / it is not. */
+/* It is written / it is not (`unsure`: or perhaps it is). */
 void clerk_settle(struct clerk *clerk);
-void clerk_undo(struct clerk *clerk);
+void clerk_undo(struct clerk *clerk, bool unsure);
 /* Refuse everything that is staged. */
 void clerk_refuse_all(struct clerk *clerk, const struct ym_err *err);
 

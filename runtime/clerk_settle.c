@@ -94,6 +94,7 @@ static void settle_submits(struct clerk *clerk, struct wake *wake)
 		const struct store_submit *submit = &turn->submits[i];
 		const struct clerk_item *item = &turn->submit_items[i];
 
+		clerk_set_unsure(clerk, item->slot, false);
 		note_answer(clerk, item->word);
 		if (submit->verdict != STORE_OK || !submit->job.held) {
 			answer_submit(clerk, i, wake);
@@ -161,8 +162,8 @@ static void settle_saves(struct clerk *clerk)
 			clerk_say(clerk, LOG_WARN,
 			          "job %llu moved to pool %s, where another job has its unique key: it has none now",
 			          (unsigned long long)save->job.id, save->job.pool);
+		/* The clerk before us has written its end, and could not say so. */
 		if (save->lost && !clerk->driver->shared && job_state_over(save->job.state)) {
-			/* A clerk before us was killed between writing it and saying so. */
 			forget(clerk, item->slot, item->word);
 		} else if (save->lost) {
 			clerk_say(clerk, LOG_WARN,
@@ -237,6 +238,7 @@ static void settle_request(struct clerk *clerk, struct store_request *request, c
 			atomic_store(&clerk->refetch, true);
 	}
 	store_job_free(&request->job);
+	clerk_set_unsure(clerk, item->slot, false);
 	note_answer(clerk, item->word);
 	stage_answer(clerk->instance, item->slot, item->word);
 }
@@ -297,6 +299,7 @@ void clerk_settle(struct clerk *clerk)
 		if (wake.ready[pool])
 			ready_wake(clerk->instance, pool, wake.ready[pool]);
 	close_payloads(turn);
+	clerk->adopting &= turn->nsaves == CLERK_SAVES || turn->nsubmits == CLERK_SUBMITS;
 }
 
 static void refuse(struct clerk *clerk, uint32_t slot, uint64_t word, const struct ym_err *err)
@@ -311,10 +314,11 @@ static void refuse(struct clerk *clerk, uint32_t slot, uint64_t word, const stru
 	atomic_fetch_add(&clerk->instance->board->store.refused, 1);
 }
 
-void clerk_undo(struct clerk *clerk)
+void clerk_undo(struct clerk *clerk, bool unsure)
 {
 	struct clerk_turn *turn = clerk->turn;
 
+	clerk->adopting |= unsure;
 	/* If it was written after all, the store calls them held. */
 	for (size_t i = 0; i < turn->nfetched; i++) {
 		clerk_release(clerk, table_job(clerk->instance->table, turn->fetched[i].slot)->id);
@@ -325,6 +329,8 @@ void clerk_undo(struct clerk *clerk)
 		atomic_store(&clerk->refetch, true);
 	for (size_t i = 0; i < turn->nsubmits; i++) {
 		clerk_leave(clerk, turn->submit_items[i].slot);
+		if (unsure)
+			clerk_set_unsure(clerk, turn->submit_items[i].slot, true);
 		stage_mark(clerk->instance->table, turn->submit_items[i].slot);
 	}
 	for (size_t i = 0; i < turn->nrequests; i++) {
@@ -343,6 +349,9 @@ void clerk_refuse_all(struct clerk *clerk, const struct ym_err *err)
 	for (uint32_t slot = 0; slot < table->slots; slot++) {
 		uint64_t word = atomic_load(&table->words[slot]);
 
+		/* It may be stored: that is known when the store can be written to again. */
+		if (clerk_is_unsure(clerk, slot))
+			continue;
 		while (word_state(word) == JOB_STORING && !table_cas(table, slot, &word, word | JOB_TAKEN))
 			;
 		if (word_state(word) == JOB_STORING)

@@ -15,6 +15,7 @@
 
 #define STARTING_PATIENCE_MS 2000
 #define STARTING_LOOK_NS     2000000
+#define INHERITED_MS         5000
 
 static void notice(void *arg, const char *text)
 {
@@ -347,9 +348,25 @@ static int check_store(const struct master *master, struct ym_err *err)
 	               master->instance.name);
 }
 
+/*
+ * The first pass of the sweep takes what stands under our number for a dead owner's, if we have inherited it: no pass
+ * for that when the clerk works under it, too.
+ */
+static int clear_up_inherited(struct master *master, struct ym_err *err)
+{
+	uint64_t deadline = ym_deadline(INHERITED_MS);
+
+	while (master->instance.group.inherited && sweep_run(&master->instance, &master->sweep, err) < 0)
+		/* A stopped process has the lock of the lists. */
+		if (err->class != YM_ERR_TIMEOUT || ym_now_ns() >= deadline)
+			return -1;
+	return 0;
+}
+
 static int stand(struct master *master, bool lenient, struct ym_err *err)
 {
-	if (check_store(master, err) < 0 || enter(master, err) < 0 || ground_open_store(master, lenient, err) < 0)
+	if (check_store(master, err) < 0 || enter(master, err) < 0 || clear_up_inherited(master, err) < 0 ||
+	    ground_open_store(master, lenient, err) < 0)
 		return -1;
 	ground_load_backlog(master);
 	for (size_t i = 0; i < master->npools; i++)

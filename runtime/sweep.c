@@ -371,6 +371,9 @@ static void check_storing(struct pass *pass, uint32_t slot, uint64_t word)
 		if (table_cas(pass->instance->table, slot, &word,
 		              word_make(word_gen(word), JOB_STORING, JOB_NOBODY, word_attempt(word), word_flags(word))))
 			break;
+	/* Just now the clerk has given it back, to the dead. */
+	if (word_state(word) == JOB_FILLING && word_gen(word) == gen && is_dead(pass, word_owner(word)))
+		recover(pass, slot, word);
 	tell_clerk(pass, slot, true);
 }
 

@@ -3,7 +3,7 @@
 #
 # Every test gets System V objects, processes and a directory of its own (unshare), and fails if it leaves anything
 # behind. Names: warnings/COMPILER, unit/FILE, system/FILE/FUNCTION, interop/FILE/FUNCTION, interop/codec, models, fuzz,
-# chaos, chaos_group; with asan/ in front: the same with the sanitizers of gcc. A system or interop test runs there, too,
+# chaos/STORE, chaos_group; with asan/ in front: the same with the sanitizers of gcc. A system or interop test runs there, too,
 # if it is marked with `# sanitized`.
 set -u
 export LC_ALL=C
@@ -219,9 +219,11 @@ if [[ -x $BUILD/tests/chaos ]]; then
 	start chaos_group count_one isolated $((CHAOS_GROUP_SECONDS + SECONDS_MAX)) "$BUILD/tests/chaos_group" \
 		"$CHAOS_GROUP_SECONDS"
 	wait
-	start chaos count_one isolated $((CHAOS_SECONDS + SECONDS_MAX)) "$BUILD/tests/chaos" "$CHAOS_SECONDS" \
-		"$BUILD/yardmaster" "$BUILD/tests/plugins/chaos.so"
-	wait
+	for store in memory sqlite; do
+		start "chaos/$store" count_one isolated $((CHAOS_SECONDS + SECONDS_MAX)) "$BUILD/tests/chaos" \
+			"$CHAOS_SECONDS" "$BUILD/yardmaster" "$BUILD/tests/plugins/chaos.so" "$store"
+		wait
+	done
 fi
 
 read -r passed failed skipped < <(awk '{p += $1; f += $2; s += $3} END {print p + 0, f + 0, s + 0}' "$TMP/counts")

@@ -1,21 +1,24 @@
 /*
  * chaos.c - kill everything at random for a while, then look whether every accepted job was done.
  *
- *     chaos SECONDS YARDMASTER PLUGIN [SEED]
+ *     chaos SECONDS YARDMASTER PLUGIN STORE [SEED]
  *
  * Clients submit numbered jobs, one by one and in batches, with priorities, delays, timeouts and unique keys, wait for
  * results, cancel, bury, kick, delete and pause; scripts hold units of the limits. Everybody writes into a ledger what
  * he does. Meanwhile all of them, workers, commands, the master and the guardian are killed, or stopped for a while; the
  * instance is stopped in order, and sometimes everything is killed at once; pools are scaled, restarted, reloaded with other
  * sizes and options, taken out and put back, and the master is upgraded; in some rounds all IPC objects are removed now and
- * then (then jobs may run again, but none is lost). Then all that ends, and
+ * then (then jobs may run again, but none is lost). STORE says whether the jobs are only in the table, in a store behind it,
+ * or that in every other round. A store is read by others, its disk is full now and then, and sometimes it is all that
+ * is left (then what was in the table only may happen again). Then all that ends, and
  *   - every job is over within a time, and every accepted one was done, or somebody was told why not;
  *   - a job was started again only if its worker or command was killed by us, or it asked for that;
  *   - a job that kills its workers is buried when it has killed as many as it may;
  *   - no limit, rate or unique key was ever overrun, all units are free;
  *   - who waited for a result got that of his job;
  *   - of a supervised program there was never more than one process;
- *   - no IPC object and no file of a job is left.
+ *   - no IPC object, no slot and no file of a job is left;
+ *   - in a store, all accepted jobs are over, none twice, nothing is held, and `store verify` finds nothing.
  * Long runs are divided into rounds, each with a new instance. Run it in its own IPC and PID namespaces.
  */
 #include <signal.h>
@@ -24,6 +27,7 @@
 #include <string.h>
 
 #include "../../ipc/sys.h"
+#include "depot.h"
 #include "order.h"
 #include "reckoning.h"
 #include "single.h"
@@ -55,12 +59,12 @@ static void kill_for(int64_t ms)
 	strike_end_crowd();
 }
 
-static bool one_round(int64_t ms, struct reckoning *sums)
+static bool one_round(int64_t ms, bool stored, struct reckoning *sums)
 {
 	struct events events = {0};
 	struct settled settled = {0};
 
-	site_make();
+	site_make(stored);
 	kill_for(ms);
 	events_read(&events, strike_next_job());
 	settle(&settled, &events);
@@ -71,6 +75,8 @@ static bool one_round(int64_t ms, struct reckoning *sums)
 	events_free(&events);
 	if (site.problems) {
 		printf("%u problems; kept: %s\n", site.problems, site.dir);
+		if (stored)
+			depot_remove(true);
 		return false;
 	}
 	site_remove();
@@ -87,25 +93,28 @@ static void find_programs(char **argv)
 
 int main(int argc, char **argv)
 {
-	unsigned seed = argc > 4 ? (unsigned)strtoul(argv[4], NULL, 10) : (unsigned)ym_now_ns();
+	unsigned seed = argc > 5 ? (unsigned)strtoul(argv[5], NULL, 10) : (unsigned)ym_now_ns();
 	struct reckoning sums = {0};
-	bool good = true;
+	bool good = true, stored;
 	int64_t left;
 
 	if (argc == 4 && strcmp(argv[1], "task") == 0)
 		return task_main(argv[2], argv[3]);
 	if (argc == 4 && strcmp(argv[1], "single") == 0)
 		return single_main(argv[2], argv[3]);
-	if (argc < 4 || argc > 5) {
-		fprintf(stderr, "usage: chaos SECONDS YARDMASTER PLUGIN [SEED]\n");
+	if (argc < 5 || argc > 6) {
+		fprintf(stderr, "usage: chaos SECONDS YARDMASTER PLUGIN memory|sqlite|both [SEED]\n");
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	srandom(seed);
 	find_programs(argv);
 	printf("seed %u\n", seed);
-	for (left = 1000 * strtol(argv[1], NULL, 10); left > 0 && good; left -= ROUND_MS)
-		good = one_round(left < ROUND_MS ? left : ROUND_MS, &sums);
+	stored = strcmp(argv[4], "memory") != 0;
+	for (left = 1000 * strtol(argv[1], NULL, 10); left > 0 && good; left -= ROUND_MS) {
+		good = one_round(left < ROUND_MS ? left : ROUND_MS, stored, &sums);
+		stored ^= strcmp(argv[4], "both") == 0;
+	}
 	strike_print();
 	reckoning_print(&sums);
 	printf("%s\n", good ? "good" : "FAILED");

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "../../ipc/sys.h"
+#include "../../runtime/reach.h"
 #include "../../runtime/submit.h"
 #include "order.h"
 #include "site.h"
@@ -17,6 +18,7 @@
 #define JOB_MS_MAX   12
 #define JOB_MS_LONG  150 /* longer than stopwaitsecs: given back at an orderly stop */
 #define WAIT_MS      1500
+#define ASK_MS       5
 #define CRASH_ALWAYS 1000
 #define SUBMIT_MS    200
 #define PAUSE_MS_MAX 60
@@ -33,7 +35,8 @@ struct client {
 	struct instance instance;
 	struct one *ones; /* BATCH_MAX */
 	struct job_request requests[BATCH_MAX];
-	struct job_ref refs[BATCH_MAX];
+	struct job_ref refs[BATCH_MAX]; /* gen 0: the job of somebody else */
+	bool existed[BATCH_MAX];
 };
 
 static int64_t unix_ms(void)
@@ -124,6 +127,12 @@ static void ask(struct job_request *request, struct one *one, int pool, bool kee
 		request->timeout_ms = ORDER_TIMEOUT_MS;
 }
 
+/* Was the submitter told that nothing was done? Of what has no answer, it is not known. */
+static bool is_certain(const struct ym_err *err)
+{
+	return (err->class != YM_ERR_TIMEOUT && err->class != YM_ERR_GONE) || strstr(err->text, "nothing was done");
+}
+
 /* Returns how many were taken in. */
 static size_t submit(struct client *client, unsigned from, size_t n, bool keep)
 {
@@ -144,85 +153,134 @@ static size_t submit(struct client *client, unsigned from, size_t n, bool keep)
 		site_note(LEDGER_SUBMIT, one->order.number, 0,
 		          LEDGER_VALUE(site_pools[one->pool][0], one->order.kind, one->key));
 	}
-	taken = submit_jobs(&client->instance, client->requests, n, client->refs, NULL, &err);
+	taken = submit_jobs(&client->instance, client->requests, n, client->refs, client->existed, &err);
 	for (size_t i = 0; i < taken; i++) {
-		/* One of the same key has another tag. */
-		const struct job_sh *job = table_job(client->instance.table, client->refs[i].slot);
-		bool ours = !client->ones[i].key || strcmp(job->tag, client->ones[i].tag) == 0;
+		bool other = client->existed[i];
 
-		site_note(ours ? LEDGER_ACCEPTED : LEDGER_EXISTED, from + (unsigned)i, 0, client->refs[i].id);
-		if (!ours)
+		site_note(other ? LEDGER_EXISTED : LEDGER_ACCEPTED, from + (unsigned)i, 0, client->refs[i].id);
+		if (other)
 			client->refs[i].gen = 0;
 	}
 	if (taken < n)
-		site_note(LEDGER_FULL, from + (unsigned)taken, 0, err.class);
+		site_note(is_certain(&err) ? LEDGER_REFUSED : LEDGER_FULL, from + (unsigned)taken, 0, err.class);
 	return taken;
 }
 
 /* ---- wait ------------------------------------------------------------------------------------ */
 
-static enum ledger_kind compare(struct client *client, const struct one *one, struct job_ref ref)
+static enum ledger_kind compare(const struct one *one, const struct payload *result)
 {
 	static char expected[ORDER_SIZE_MAX];
 	size_t size = order_result(expected, &one->order);
-	struct payload result;
-	enum ledger_kind kind = LEDGER_LOST;
 
-	if (payload_open_result(client->instance.directory, table_job(client->instance.table, ref.slot), ref.slot,
-	                        &result, NULL) == 0)
-		kind = result.size == size && memcmp(result.data, expected, size) == 0 ? LEDGER_DONE : LEDGER_WRONG;
-	payload_close(&result);
+	return result->size == size && memcmp(result->data, expected, size) == 0 ? LEDGER_DONE : LEDGER_WRONG;
+}
+
+/* Its kind of end; LEDGER_KINDS: it did not come, or is none that is noted. */
+static enum ledger_kind wait_in_table(struct client *client, const struct one *one, struct job_ref ref,
+                                      uint64_t deadline)
+{
+	enum ledger_kind kind = LEDGER_KINDS;
+	struct payload bytes;
+	uint64_t word;
+	int result = dispatch_wait(&client->instance, ref, deadline, &word, NULL);
+
+	if (result < 0)
+		return LEDGER_LOST;
+	if (result == 0 && word_state(word) == JOB_DONE) {
+		kind = payload_open_result(client->instance.directory, table_job(client->instance.table, ref.slot),
+		                           ref.slot, &bytes, NULL) == 0
+		           ? compare(one, &bytes)
+		           : LEDGER_LOST;
+		payload_close(&bytes);
+	}
+	if (result == 0)
+		dispatch_forget(&client->instance, ref);
 	return kind;
+}
+
+/* The store has the last word: what the table says of a job that is over may be gone by now. */
+static enum ledger_kind wait_for_store(struct client *client, const struct one *one, struct job_ref ref,
+                                       uint64_t deadline)
+{
+	do {
+		struct mailbox_look look;
+		enum ledger_kind kind = LEDGER_KINDS;
+		bool over = mailbox_look(&client->instance, ref.id, deadline, &look, NULL) == 0 &&
+		            (look.verdict == STORE_NONE || job_state_over(look.state));
+
+		if (over && look.verdict == STORE_NONE)
+			kind = LEDGER_LOST;
+		else if (over && look.state == JOB_DONE)
+			kind = compare(one, &look.result);
+		payload_close(&look.result);
+		if (over)
+			return kind;
+		site_nap(ASK_MS);
+	} while (ym_now_ns() < deadline);
+	return LEDGER_KINDS;
 }
 
 static void wait_for(struct client *client, size_t n)
 {
-	uint64_t deadline = ym_deadline(WAIT_MS), word;
+	uint64_t deadline = ym_deadline(WAIT_MS);
 
 	for (size_t i = 0; i < n; i++) {
 		struct job_ref ref = client->refs[i];
-		unsigned number = client->ones[i].order.number;
-		int result;
+		const struct one *one = &client->ones[i];
+		enum ledger_kind kind;
 
 		if (ref.gen == 0)
 			continue;
-		result = dispatch_wait(&client->instance, ref, deadline, &word, NULL);
-		if (result < 0)
-			site_note(LEDGER_LOST, number, 0, ref.id);
-		else if (result == 0 && word_state(word) == JOB_DONE)
-			site_note(compare(client, &client->ones[i], ref), number, 0, ref.id);
-		if (result == 0)
-			dispatch_forget(&client->instance, ref);
+		kind = (site.stored ? wait_for_store : wait_in_table)(client, one, ref, deadline);
+		if (kind != LEDGER_KINDS)
+			site_note(kind, one->order.number, 0, ref.id);
 	}
 }
 
 /* ---- control --------------------------------------------------------------------------------- */
 
+static enum reach_end reach(struct client *client, enum store_ask ask, struct job_ref ref)
+{
+	enum reach_end end;
+
+	reach_jobs(&client->instance, ask, &ref.id, 1, ym_deadline(WAIT_MS), &end, NULL);
+	return end;
+}
+
 static void cancel(struct client *client, struct job_ref ref, unsigned number)
 {
+	enum job_state state = JOB_CANCELLED;
+	enum reach_end end;
 	uint64_t word;
 
 	site_note(LEDGER_CANCEL, number, 0, ref.id);
-	if (dispatch_cancel(&client->instance, ref, NULL) != 0)
+	end = reach(client, STORE_CANCEL, ref);
+	if (end != REACH_DONE && end != REACH_ASKED)
 		return;
 	word = atomic_load(&client->instance.table->words[ref.slot]);
-	site_note(LEDGER_CANCELLED, number, 0, word_gen(word) == ref.gen ? word_state(word) : JOB_CANCELLED);
+	/* It may have left the table before. */
+	if (word_gen(word) == ref.gen && word_state(word) != JOB_FREE && word_state(word) != JOB_FILLING)
+		state = word_state(word);
+	else if (end == REACH_ASKED)
+		state = JOB_CLAIMED;
+	site_note(LEDGER_CANCELLED, number, 0, state);
 }
 
 static void delete (struct client *client, struct job_ref ref, unsigned number)
 {
 	site_note(LEDGER_DELETE, number, 0, ref.id);
-	if (dispatch_delete(&client->instance, ref, NULL) == 0)
+	if (reach(client, STORE_DELETE, ref) == REACH_DONE)
 		site_note(LEDGER_DELETED, number, 0, ref.id);
 }
 
 static void bury_and_kick(struct client *client, struct job_ref ref, unsigned number)
 {
 	site_note(LEDGER_BURY, number, 0, ref.id);
-	dispatch_bury(&client->instance, ref, NULL);
+	reach(client, STORE_BURY, ref);
 	site_nap(site_pick(20));
 	site_note(LEDGER_KICK, number, 0, ref.id);
-	dispatch_kick(&client->instance, ref, NULL);
+	reach(client, STORE_KICK, ref);
 }
 
 static void pause_pool(struct client *client)

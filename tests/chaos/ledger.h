@@ -43,8 +43,12 @@
 	X(MASTER, "master hit") /* before */                                                                           \
 	X(SINGLE, "is the program")                                                                                    \
 	X(DOUBLED, "is the program, beside another")                                                                   \
-	X(REMOVAL, "all IPC objects were removed") /* before */                                                        \
-	X(FULL, "not submitted")                   /* value: class of the error */
+	X(REMOVAL, "all IPC objects were removed")                    /* before */                                     \
+	X(RESET, "everything was killed, and only the store is left") /* before */                                     \
+	X(SPACE, "the disk of the store was made full")               /* before; value: for so many ms */              \
+	X(TORN, "found the store damaged")                            /* by a reader */                                \
+	X(REFUSED, "was refused for certain")                                                                          \
+	X(FULL, "not submitted") /* value: class of the error */
 
 enum ledger_kind {
 #define X(name, word) LEDGER_##name,

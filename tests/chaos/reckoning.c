@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "depot.h"
 #include "order.h"
 #include "shares.h"
 #include "site.h"
@@ -11,15 +12,18 @@
 /* A worker is noted as killed before it is; a job may start in between. */
 #define STRIKE_EARLY_NS UINT64_C(1000000000)
 
+/* From the end of a job until the store has it for certain, also if there is no master for a while. */
+#define RECORDED_NS UINT64_C(5000000000)
+
 struct tale {
 	const struct events *events;
 	unsigned job;
 	char pool, kind;
-	bool accepted, excused, kicked, cancelled, deleted;
+	bool accepted, excused, kicked, cancelled, deleted, refused;
 	const struct ledger_event *start; /* of the last run; NULL: none */
 	const struct ledger_event *end;   /* of that run; NULL: none */
 	unsigned runs, done, claimed, after_cancel, crashes, killed;
-	uint64_t submitted, first; /* first: start of the first run */
+	uint64_t submitted, first, cancelled_at; /* first: start of the first run */
 	const struct ledger_event *waited;
 };
 
@@ -48,6 +52,10 @@ static void check_again(struct tale *tale, const struct ledger_event *next)
 
 	if (events_any(tale->events, LEDGER_REMOVAL, tale->submitted, next->ns))
 		return;
+	/* The end of a job is in the store soon after it; then it stays over whatever happens. */
+	if (events_any(tale->events, LEDGER_RESET, tale->start->ns - STRIKE_EARLY_NS,
+	               end == LEDGER_END ? tale->end->ns + RECORDED_NS : next->ns))
+		return;
 	if (end == LEDGER_BACK || end == LEDGER_RETRY || end == LEDGER_CRASH || end == LEDGER_FORGOTTEN)
 		return;
 	if (was_killed(tale, next->ns)) {
@@ -70,10 +78,17 @@ static void see_start(struct tale *tale, const struct ledger_event *event)
 	tale->runs++;
 	tale->start = event;
 	tale->end = NULL;
+	/* What was said in the table only goes with it. */
+	if (tale->cancelled && site.stored &&
+	    (events_any(tale->events, LEDGER_RESET, tale->cancelled_at, event->ns) ||
+	     events_any(tale->events, LEDGER_REMOVAL, tale->cancelled_at, event->ns)))
+		tale->cancelled = false;
 	if (tale->cancelled && ++tale->after_cancel > tale->claimed)
 		complain(tale, "runs although it was cancelled");
 	if (tale->deleted)
 		complain(tale, "runs although it was deleted");
+	if (tale->refused)
+		complain(tale, "runs although its submitter was told that it was refused");
 }
 
 static void see_end(struct tale *tale, const struct ledger_event *event)
@@ -104,6 +119,7 @@ static void see(struct tale *tale, const struct ledger_event *event)
 		break;
 	case LEDGER_CANCELLED:
 		tale->cancelled = true;
+		tale->cancelled_at = event->ns;
 		/* A run may have been about to write its first line. */
 		tale->claimed = event->value != JOB_CANCELLED;
 		if (event->value == JOB_READY || event->value == JOB_DELAYED)
@@ -111,6 +127,9 @@ static void see(struct tale *tale, const struct ledger_event *event)
 		break;
 	case LEDGER_DELETED:
 		tale->deleted = true;
+		break;
+	case LEDGER_REFUSED:
+		tale->refused = true;
 		break;
 	case LEDGER_KICK:
 		tale->kicked = true;
@@ -157,7 +176,8 @@ static void check_crashes(const struct tale *tale, const struct settled *settled
 		return;
 	if (!tale->end && was_killed(tale, last->ns + 60000000000u))
 		killed++;
-	if (events_any(tale->events, LEDGER_REMOVAL, tale->submitted, last->ns))
+	if (events_any(tale->events, LEDGER_REMOVAL, tale->submitted, last->ns) ||
+	    events_any(tale->events, LEDGER_RESET, tale->submitted, last->ns))
 		return;
 	/* A death of the master may leave a crash uncounted, and a backlog counts those whom everybody's end has hit. */
 	if (events_master_hit(tale->events, tale->first - STRIKE_EARLY_NS, last->ns + STRIKE_EARLY_NS))
@@ -210,6 +230,10 @@ void reckon(const struct events *events, const struct settled *settled, struct r
 	for (size_t i = 0; i < events->count; i++)
 		if (events->all[i].kind == LEDGER_DOUBLED)
 			site_problem("process %d of the program was started beside another", (int)events->all[i].pid);
+	if (events_any(events, LEDGER_TORN, 0, UINT64_MAX))
+		site_problem("a reader found the store damaged");
+	if (site.stored)
+		depot_check(events, settled->crashes);
 	/* Limits and keys were made anew while jobs ran on. */
 	if (!events_any(events, LEDGER_REMOVAL, 0, UINT64_MAX))
 		shares_check(events);

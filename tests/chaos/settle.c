@@ -10,7 +10,8 @@
 
 #include "../../ipc/sem.h"
 #include "../../ipc/sys.h"
-#include "../../runtime/view.h"
+#include "../../runtime/reach.h"
+#include "depot.h"
 #include "operator.h"
 #include "site.h"
 
@@ -18,6 +19,8 @@
 #define UNITS_MS   5000
 #define OBJECTS_MS 5000
 #define LOOK_MS    20
+#define REACH_MS   2000
+#define SLOTS_MS   5000
 
 static unsigned number_of(const struct view_job *job)
 {
@@ -50,7 +53,7 @@ static bool look_at_buried(struct instance *instance, struct settled *settled, c
                            const struct view_job *job)
 {
 	unsigned number = number_of(job);
-	struct job_ref ref = {job->id, job->slot, job->gen};
+	enum reach_end end;
 
 	if (strcmp(job->pool, site_pools[SITE_fragile]) == 0 && job->crashes >= SITE_CRASHES) {
 		if (number < settled->jobs)
@@ -65,17 +68,25 @@ static bool look_at_buried(struct instance *instance, struct settled *settled, c
 		return false;
 	}
 	site_note(LEDGER_KICK, number, 0, job->id);
-	dispatch_kick(instance, ref, NULL);
+	reach_jobs(instance, STORE_KICK, &job->id, 1, ym_deadline(REACH_MS), &end, NULL);
 	return true;
+}
+
+/* All that are not over, and others, too. */
+static struct view_job *all_jobs(const struct instance *instance, size_t *count)
+{
+	return site.stored ? depot_jobs(count) : view_jobs(instance, count, NULL);
 }
 
 /* How many are not over. `last`: say which. */
 static size_t look_at_all(struct instance *instance, struct settled *settled, const struct events *events, bool last)
 {
 	size_t count, open = 0;
-	struct view_job *jobs = view_jobs(instance, &count, NULL);
+	struct view_job *jobs = all_jobs(instance, &count);
 
-	for (size_t i = 0; jobs && i < count; i++) {
+	if (!jobs)
+		return 1;
+	for (size_t i = 0; i < count; i++) {
 		bool unfinished = !job_state_over(jobs[i].state);
 
 		if (jobs[i].state == JOB_BURIED)
@@ -117,15 +128,59 @@ static void await_jobs(struct instance *instance, struct settled *settled, struc
 static void delete_buried(struct instance *instance)
 {
 	size_t count;
-	struct view_job *jobs = view_jobs(instance, &count, NULL);
+	struct view_job *jobs = all_jobs(instance, &count);
 
 	for (size_t i = 0; jobs && i < count; i++) {
-		struct job_ref ref = {jobs[i].id, jobs[i].slot, jobs[i].gen};
+		enum reach_end end;
+		struct ym_err err = {0};
 
-		if (jobs[i].state == JOB_BURIED && dispatch_delete(instance, ref, NULL) != 0)
-			site_problem("buried job %u cannot be deleted", number_of(&jobs[i]));
+		if (jobs[i].state != JOB_BURIED)
+			continue;
+		reach_jobs(instance, STORE_DELETE, &jobs[i].id, 1, ym_deadline(REACH_MS), &end, &err);
+		if (end != REACH_DONE)
+			site_problem("buried job %u cannot be deleted (%d): %s", number_of(&jobs[i]), (int)end,
+			             err.text);
 	}
 	free(jobs);
+}
+
+/* ---- slots ----------------------------------------------------------------------------------- */
+
+/* A slot that nobody could use again, or one whose end the store was never told. */
+static bool is_leaked(const struct instance *instance, uint32_t slot)
+{
+	uint64_t word = atomic_load(&instance->table->words[slot]);
+
+	return !job_state_over(word_state(word)) || (word_flags(word) & JOB_STORED);
+}
+
+/* Pools of which the table says that jobs wait in the store. */
+static bool is_miscounted(const struct instance *instance, unsigned pool)
+{
+	const struct table_pool_sh *row = &instance->table->pools[pool];
+
+	return atomic_load(&row->stored_waiting) + atomic_load(&row->stored_delayed) > 0;
+}
+
+static void check_slots(const struct instance *instance)
+{
+	uint64_t deadline = ym_deadline(SLOTS_MS);
+
+	for (uint32_t slot = 0; slot < instance->table->slots; slot++) {
+		while (is_leaked(instance, slot) && ym_now_ns() < deadline)
+			site_nap(LOOK_MS);
+		if (is_leaked(instance, slot))
+			site_problem("slot %u is lost: word %#llx, job id %llu", slot,
+			             (unsigned long long)atomic_load(&instance->table->words[slot]),
+			             (unsigned long long)table_job_const(instance->table, slot)->id);
+	}
+	for (unsigned pool = 0; pool < TABLE_POOLS; pool++) {
+		while (is_miscounted(instance, pool) && ym_now_ns() < deadline)
+			site_nap(LOOK_MS);
+		if (is_miscounted(instance, pool))
+			site_problem("jobs of pool %s are said to wait in the store, and all are over",
+			             instance->table->pools[pool].name);
+	}
 }
 
 /* ---- limits ---------------------------------------------------------------------------------- */
@@ -172,6 +227,7 @@ void settle(struct settled *settled, struct events *events)
 	await_jobs(&instance, settled, events);
 	check_limits();
 	delete_buried(&instance);
+	check_slots(&instance);
 	instance_leave(&instance, NULL, NULL);
 }
 

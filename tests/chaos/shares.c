@@ -212,7 +212,8 @@ static void check_keys(const struct events *events)
 
 	for (unsigned job = 1; job < events->jobs; job++)
 		add_lives(&spans, events, job);
-	qsort(spans.all, spans.count, sizeof(*spans.all), by_time);
+	if (spans.count > 0)
+		qsort(spans.all, spans.count, sizeof(*spans.all), by_time);
 	for (size_t i = 1; i < spans.count; i++) {
 		const struct span *a = &spans.all[i - 1], *b = &spans.all[i];
 

@@ -1,6 +1,7 @@
 /* site.c - configuration, start and stop, looks at the board. */
 #include "site.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 
 #include "../../ipc/sys.h"
 #include "../../runtime/view.h"
+#include "depot.h"
 
 #define MASTER_UP_MS   20000
 #define PROBLEMS_SHOWN 12
@@ -120,9 +122,14 @@ void site_write_ini(const struct site_shape *shape)
 	if (!ini)
 		site_die(path);
 	fprintf(ini,
-	        "[yardmaster]\ninstance = chaos\ndirectory = %s\njobs = 1024\nclients = 64\nresult_ttl = 4s\n"
+	        "[yardmaster]\ninstance = chaos\ndirectory = %s\nclients = 64\nresult_ttl = 4s\n"
 	        "payload_max = 1mb\nworkers_room = 100\n",
 	        site.instance);
+	/* With a store, most jobs are to be there only. */
+	if (site.stored)
+		fprintf(ini, "jobs = 256\nstore = %s\n", depot_uri());
+	else
+		fprintf(ini, "jobs = 1024\n");
 #define X(name, loaded, workers, text) write_pool(ini, shape, SITE_##name, loaded, workers, text);
 	SITE_POOL_MAP(X)
 #undef X
@@ -136,7 +143,7 @@ void site_write_ini(const struct site_shape *shape)
 		site_die(site.ini);
 }
 
-void site_make(void)
+void site_make(bool stored)
 {
 	snprintf(site.dir, sizeof(site.dir), "%s/chaos-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	if (!mkdtemp(site.dir))
@@ -147,6 +154,9 @@ void site_make(void)
 	snprintf(site.log, sizeof(site.log), "%s/log", site.dir);
 	snprintf(site.lock, sizeof(site.lock), "%s/lock", site.dir);
 	site.removals = site_pick(4) == 0;
+	site.stored = stored;
+	if (stored)
+		depot_make();
 	site.fd = ledger_open(site.ledger);
 	if (site.fd < 0)
 		site_die(site.ledger);
@@ -158,7 +168,18 @@ void site_remove(void)
 	char command[PATH_MAX + 16];
 
 	close(site.fd);
+	if (site.stored)
+		depot_remove(false);
 	snprintf(command, sizeof(command), "rm -rf '%s'", site.dir);
+	if (system(command) != 0)
+		site_die(command);
+}
+
+void site_clear(void)
+{
+	char command[PATH_MAX + 32];
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", site.instance);
 	if (system(command) != 0)
 		site_die(command);
 }
@@ -274,6 +295,31 @@ pid_t site_single(void)
 	}
 	instance_unview(&instance);
 	return pid;
+}
+
+unsigned site_others(void (*each)(pid_t pid))
+{
+	DIR *proc = opendir("/proc");
+	unsigned n = 0;
+
+	for (struct dirent *entry = proc ? readdir(proc) : NULL; entry; entry = readdir(proc)) {
+		char path[PATH_MAX], exe[PATH_MAX];
+		pid_t pid = atoi(entry->d_name);
+		ssize_t size;
+
+		snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+		size = pid > 1 && pid != getpid() ? readlink(path, exe, sizeof(exe) - 1) : -1;
+		if (size < 0)
+			continue;
+		exe[size] = '\0';
+		if (strcmp(exe, site.program) != 0 && strcmp(exe, site.self) != 0)
+			continue;
+		each(pid);
+		n++;
+	}
+	if (proc)
+		closedir(proc);
+	return n;
 }
 
 pid_t site_guardian(void)

@@ -54,6 +54,7 @@ struct site {
 	int fd; /* of the ledger, here */
 	pid_t master;
 	unsigned problems;
+	bool stored;             /* in this round, there is a store behind the table */
 	bool removals;           /* in this round, all IPC objects are removed now and then */
 	void (*meanwhile)(void); /* called again and again by whatever waits here */
 };
@@ -93,9 +94,11 @@ struct site_shape {
 /* At once, or not at all. */
 void site_write_ini(const struct site_shape *shape);
 
-/* A fresh directory with everything a master needs. */
-void site_make(void);
+/* A fresh directory with everything a master needs; with a store or without. */
+void site_make(bool stored);
 void site_remove(void);
+/* The directory of the instance, as after a reset. */
+void site_clear(void);
 
 void site_locate(struct instance *instance);
 /* Join as a client. False when there is nothing to join. */
@@ -114,6 +117,9 @@ struct site_worker {
 };
 /* The living workers that are on the board; returns how many, at most `max`. */
 unsigned site_workers(struct site_worker *found, unsigned max);
+
+/* Hands over all other processes of this test, and of the program; returns how many. */
+unsigned site_others(void (*each)(pid_t pid));
 
 pid_t site_guardian(void);
 /* The process of the program, 0: it is not running. */

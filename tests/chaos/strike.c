@@ -8,13 +8,17 @@
 
 #include "../../ipc/sys.h"
 #include "client.h"
+#include "depot.h"
 #include "operator.h"
 #include "site.h"
 
 #define CLIENTS         3
 #define HOLDERS         2
-#define CROWD           (CLIENTS + HOLDERS)
+#define READERS         1
+#define CROWD           (CLIENTS + HOLDERS + READERS)
 #define HOLD_MS_MAX     80
+#define FULL_MS_MAX     400
+#define READS_MAX       20
 #define FROZEN_MS_MAX   150
 #define FROZEN_MAX      64
 #define WORKERS_MAX     256
@@ -64,6 +68,8 @@ static void start_one(unsigned place)
 		srandom(seed);
 		if (place < CLIENTS)
 			client_run(from, count);
+		if (place >= CLIENTS + HOLDERS)
+			depot_read(site_pick(READS_MAX));
 		client_hold(site_pick(HOLD_MS_MAX));
 	}
 	strikes.crowd[place] = pid;
@@ -71,7 +77,7 @@ static void start_one(unsigned place)
 
 void strike_tend(void)
 {
-	for (unsigned i = 0; i < CROWD; i++)
+	for (unsigned i = 0; i < (site.stored ? CROWD : CROWD - READERS); i++)
 		if (strikes.crowd[i] <= 0 || waitpid(strikes.crowd[i], NULL, WNOHANG) == strikes.crowd[i])
 			start_one(i);
 	operator_tend();
@@ -136,6 +142,7 @@ void strike_thaw(bool all)
 {
 	uint64_t now = ym_now_ns();
 
+	depot_tend(all);
 	for (unsigned i = 0; i < strikes.nfrozen;) {
 		if (all || now >= strikes.frozen[i].until) {
 			thaw(&strikes.frozen[i]);
@@ -178,6 +185,9 @@ static void strike_all_workers(void)
 
 static void strike_all(void)
 {
+	/* When nobody is left, the table goes; what had not been written by then is as it was. */
+	if (site.stored)
+		site_note(LEDGER_RESET, 0, 0, 0);
 	if (site_pick(2))
 		strike_dead(site_guardian());
 	site_note(LEDGER_MASTER, 0, site.master, SIGKILL);
@@ -192,12 +202,10 @@ static void strike_all(void)
 }
 
 /* As somebody does it who means well, or logind when a user logs out. */
-static void remove_objects(void)
+static bool remove_objects(void)
 {
-	if (!site.removals || ym_now_ns() < strikes.removed) {
-		strikes.hits[REMOVAL]--;
-		return;
-	}
+	if (!site.removals || ym_now_ns() < strikes.removed)
+		return false;
 	strikes.removed = ym_deadline(STRIKE_REMOVAL_MS);
 	/* From here on the jobs are only in memory that lives as long as the processes do: a master keeps them, if it lives. */
 	site_await_master();
@@ -205,6 +213,25 @@ static void remove_objects(void)
 	if (system("ipcrm -a") != 0)
 		site_die("ipcrm -a");
 	site_await_master();
+	return true;
+}
+
+/*
+ * A machine that loses its power: nothing is left but what is on the disk, and of that only the store is taken along.
+ * Everybody must be gone before the objects go, or two instances would work side by side.
+ */
+static bool reset(void)
+{
+	if (!site.stored || ym_now_ns() < strikes.removed)
+		return false;
+	strikes.removed = ym_deadline(STRIKE_REMOVAL_MS);
+	strike_all();
+	while (site_others(strike_dead) > 0)
+		site_nap(1);
+	if (system("ipcrm -a") != 0)
+		site_die("ipcrm -a");
+	site_clear();
+	return true;
 }
 
 static enum victim choose(void)
@@ -224,7 +251,8 @@ static enum victim choose(void)
 	return WORKER;
 }
 
-static void hit(enum victim victim)
+/* False: not now, or not in this round. */
+static bool hit(enum victim victim)
 {
 	switch (victim) {
 	case WORKER:
@@ -256,6 +284,9 @@ static void hit(enum victim victim)
 		site_pick(2) ? strike_dead(site_guardian()) : freeze(site_guardian(), site_pick(2));
 		break;
 	case STOP:
+		/* The end of the instance does not wait for room. */
+		if (site.stored && depot_is_behind())
+			site_note(LEDGER_RESET, 0, 0, 0);
 		site_end_master(SIGTERM);
 		break;
 	case SINGLE:
@@ -273,21 +304,29 @@ static void hit(enum victim victim)
 	case UPGRADE:
 		operator_upgrade();
 		break;
+	case READER:
+		freeze(strikes.crowd[CLIENTS + HOLDERS], site_pick(2));
+		return site.stored;
 	case REMOVAL:
-		remove_objects();
-		break;
+		return remove_objects();
+	case SPACE:
+		return site.stored && depot_fill(site_pick(FULL_MS_MAX));
+	case RESET:
+		return reset();
 	default:
 		strike_all();
 	}
+	return true;
 }
 
 void strike(void)
 {
 	enum victim victim = choose();
 
+	if (!hit(victim))
+		return;
 	strikes.hits[victim]++;
-	hit(victim);
-	if (victim != MASTER && victim != STOP && victim != ALL)
+	if (victim != MASTER && victim != STOP && victim != ALL && victim != RESET)
 		return;
 	site_start_master();
 	if (site_pick(3))

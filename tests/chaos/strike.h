@@ -10,7 +10,7 @@
 
 /* Who, words for the statistics, how often of a hundred. */
 #define STRIKE_MAP(X)                                                                                                  \
-	X(WORKER, "workers", 29)                                                                                       \
+	X(WORKER, "workers", 24)                                                                                       \
 	X(FROZEN_WORKER, "workers stopped first", 8)                                                                   \
 	X(COMMAND, "commands", 5)                                                                                      \
 	X(CLIENT, "clients", 11)                                                                                       \
@@ -26,9 +26,12 @@
 	X(RELOAD, "reloads", 4)                                                                                        \
 	X(RESTART, "restarts", 2)                                                                                      \
 	X(UPGRADE, "upgrades", 4)                                                                                      \
-	X(REMOVAL, "removals of all IPC objects", 1)
+	X(READER, "readers of the store stopped first", 1)                                                             \
+	X(REMOVAL, "removals of all IPC objects", 1)                                                                   \
+	X(SPACE, "times a full disk", 3)                                                                               \
+	X(RESET, "resets to what is in the store", 1)
 
-/* Removals only in rounds in which site.removals is set, and at least so long after the last one. */
+/* Removals only in rounds in which site.removals is set, and at least so long after the last one; likewise resets. */
 #define STRIKE_REMOVAL_MS 4000
 
 /* Start clients and holders for those that have ended; numbers of jobs go on from round to round. */

@@ -100,6 +100,22 @@ table() {
 		small limits stuck MAXKILL=0 RETIRES=1 BUG_TOKEN_KEPT
 		small limits assertion MAXKILL=0 BUG_UNITS_KEPT
 		small limits assertion MAXKILL=0 PAUSES=1 BUG_PAUSED_BEFORE
+		small store holds SLOTS=1 MAXKILL=1 EVICTS=1
+		small store holds SLOTS=1 MAXKILL=1 FAILS=1
+		small store holds SLOTS=1 MAXKILL=1 MASTERS=1
+		small store holds SLOTS=1 MAXKILL=0 RESETS=1
+		small store holds SLOTS=2 MAXKILL=0
+		small store live SLOTS=1 MAXKILL=1 PROMPT
+		small store assertion SLOTS=1 BUG_TAKE_BACK
+		small store assertion SLOTS=1 BUG_NOT_TAKEN
+		small store assertion SLOTS=1 BUG_ANSWERED_DEAD
+		small store assertion SLOTS=1 MASTERS=1 BUG_CLERK_FIRST
+		small store assertion SLOTS=1 BUG_NO_RECOVER
+		small store assertion SLOTS=2 BUG_RECOVER_ALL
+		small store assertion SLOTS=1 BUG_AGAIN_HELD
+		small store assertion SLOTS=2 BUG_ADOPT_LATE
+		small store assertion SLOTS=1 FAILS=1 BUG_REFUSE_STORED
+		small store cycle SLOTS=1 PROMPT BUG_NO_MARK
 		full lifecycle holds N=3 MAXKILL=3
 		full lifecycle holds N=3 MAXKILL=2 MAXFAIL=1
 		full lifecycle holds N=3 MAXKILL=2 CAP=2
@@ -142,6 +158,15 @@ table() {
 		full unique holds SUBMITS=2 MAXKILL=2
 		full unique holds SUBMITS=2 KEYS=2
 		full unique holds SUBMITS=2 SLOTS=3
+		full store holds SLOTS=2 MAXKILL=1 EVICTS=1
+		full store holds SLOTS=2 MAXKILL=1 FAILS=1
+		full store holds SLOTS=2 MAXKILL=1 RESETS=1
+		full store holds SLOTS=1 MAXKILL=2 EVICTS=1
+		full store holds SLOTS=1 MAXKILL=2 RESETS=1 FAILS=1
+		full store holds SLOTS=1 MAXKILL=1 JOBS=2 EVICTS=1
+		full store holds SLOTS=1 MAXKILL=1 SUBMITTERS=2
+		full store live SLOTS=1 MAXKILL=1 RESETS=1 PROMPT
+		full store live SLOTS=1 MAXKILL=2 PROMPT
 		full limits holds MAXKILL=2
 		full limits holds MAXKILL=1 POOLS=2
 		full limits holds MAXKILL=0 RETIRES=1 PAUSES=1
