@@ -1,5 +1,5 @@
 /* backlog.c - keep unfinished jobs over the end of a generation. */
-#include "backlog.h"
+#include "backlog_self.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,32 +19,6 @@
 
 #define NEXT_ID_NAME   "next-id"
 #define BACKLOG_PREFIX "backlog-"
-#define BACKLOG_MAGIC  UINT64_C(0x33474f4c42414d59) /* "YMABLOG3" */
-
-struct backlog_head {
-	uint64_t magic;
-	uint64_t jobs;
-};
-
-struct backlog_job {
-	uint64_t id;
-	uint64_t size;
-	int64_t due_ms;     /* unix time before which it is not started, 0: none */
-	int64_t timeout_ms; /* of an attempt, 0: none */
-	int64_t reply_type;
-	int32_t reply_key;
-	uint32_t reply_form;
-	uint32_t fixed; /* 1: `due_ms` was asked for; 0: it follows from a delay */
-	uint32_t taken; /* 0 -> 1 when the job is in a table again */
-	uint32_t keep;
-	uint32_t attempt, attempts, crashes;
-	uint32_t level;
-	uint32_t state; /* JOB_READY, JOB_FAILED (so that somebody sees it) or JOB_BURIED */
-	char pool[TABLE_NAME_MAX];
-	char tag[JOB_TAG_MAX];
-	char unique[JOB_UNIQUE_MAX];
-	char error[JOB_ERROR_MAX];
-};
 
 /* ---- save ------------------------------------------------------------------------------------ */
 
@@ -231,8 +205,7 @@ int backlog_save(struct table_sh *table, const char *directory, unsigned *lost, 
 
 /* ---- load ------------------------------------------------------------------------------------ */
 
-/* An id that is in use again must not be given to a new job. */
-static void raise_next_id(struct table_sh *table, uint64_t id)
+void backlog_raise_id(struct table_sh *table, uint64_t id)
 {
 	uint64_t next = atomic_load(&table->next_id);
 
@@ -240,13 +213,12 @@ static void raise_next_id(struct table_sh *table, uint64_t id)
 		;
 }
 
-/* True when it is in the table; else `result` says why not. */
-static bool load_job(struct instance *instance, const struct backlog_job *record, const struct payload_source *payload,
-                     struct backlog_result *result)
+void backlog_request(const struct backlog_job *record, unsigned pool, const struct payload_source *payload,
+                     struct job_past *past, struct job_request *request)
 {
-	int pool = table_pool(instance->table, record->pool);
 	int64_t wait = record->due_ms - ym_unix_ms();
-	const struct job_past past = {
+
+	*past = (struct job_past){
 	    .id = record->id,
 	    .attempt = record->attempt,
 	    .attempts = record->attempts,
@@ -255,8 +227,8 @@ static bool load_job(struct instance *instance, const struct backlog_job *record
 		record->state == JOB_FAILED || record->state == JOB_BURIED ? (enum job_state)record->state : JOB_READY,
 	    .error = record->error,
 	};
-	struct job_request request = {
-	    .pool = (unsigned)pool,
+	*request = (struct job_request){
+	    .pool = pool,
 	    .payload = *payload,
 	    .tag = record->tag[0] ? record->tag : NULL,
 	    .unique = record->unique[0] ? record->unique : NULL,
@@ -266,8 +238,17 @@ static bool load_job(struct instance *instance, const struct backlog_job *record
 	    .at_ms = record->fixed ? record->due_ms : 0,
 	    .timeout_ms = record->timeout_ms,
 	    .reply = {record->reply_key, record->reply_type, (uint8_t)record->reply_form},
-	    .past = &past,
+	    .past = past,
 	};
+}
+
+/* True when it is in the table; else `result` says why not. */
+static bool load_job(struct instance *instance, const struct backlog_job *record, const struct payload_source *payload,
+                     struct backlog_result *result)
+{
+	int pool = table_pool(instance->table, record->pool);
+	struct job_request request;
+	struct job_past past;
 	struct job_ref ref;
 	int submitted;
 
@@ -275,7 +256,8 @@ static bool load_job(struct instance *instance, const struct backlog_job *record
 		result->unknown++;
 		return false;
 	}
-	raise_next_id(instance->table, record->id);
+	backlog_request(record, (unsigned)pool, payload, &past, &request);
+	backlog_raise_id(instance->table, record->id);
 	/* The order of jobs is kept: behind one that found no room, none is tried. */
 	submitted = result->full ? -1 : submit_job(instance, &request, &ref, NULL);
 	if (submitted < 0)
@@ -287,11 +269,7 @@ static bool load_job(struct instance *instance, const struct backlog_job *record
 	return submitted == 0;
 }
 
-/*
- * Read the next record: short bytes into `buffer`; before long ones the descriptor of the file stands then, and they are
- * all there: *next is where the record behind them begins.
- */
-static bool read_job(FILE *file, struct backlog_job *record, struct payload_source *payload, char *buffer, off_t *next)
+bool backlog_read(FILE *file, struct backlog_job *record, struct payload_source *payload, char *buffer, off_t *next)
 {
 	struct stat st;
 	off_t at;
@@ -365,7 +343,7 @@ static bool load_jobs(struct instance *instance, FILE *file, const struct known 
 		struct backlog_job record;
 		long at = ftell(file);
 		off_t next = 0;
-		bool good = at >= 0 && read_job(file, &record, &payload, buffer, &next);
+		bool good = at >= 0 && backlog_read(file, &record, &payload, buffer, &next);
 
 		if (good && !record.taken &&
 		    (is_known(known, record.id) || load_job(instance, &record, &payload, result)))
@@ -377,7 +355,7 @@ static bool load_jobs(struct instance *instance, FILE *file, const struct known 
 	return true;
 }
 
-static void load_file(struct instance *instance, const char *path, struct backlog_result *result,
+static void load_file(struct instance *instance, const char *path, uint64_t deadline, struct backlog_result *result,
                       void (*tell)(const char *text))
 {
 	unsigned left = result->unknown + result->full + result->doubled;
@@ -388,7 +366,8 @@ static void load_file(struct instance *instance, const char *path, struct backlo
 
 	if (good) {
 		known.count = table_collect(instance->table, any_job, 0, known.places);
-		good = load_jobs(instance, file, &known, result);
+		good = table_stored(instance->table) ? backlog_store(instance, file, deadline, result)
+		                                     : load_jobs(instance, file, &known, result);
 	}
 	if (file)
 		fclose(file);
@@ -411,7 +390,20 @@ static bool is_backlog(const char *name)
 	       (length <= 4 || strcmp(name + length - 4, ".new") != 0);
 }
 
-void backlog_load(struct instance *instance, struct backlog_result *result, void (*tell)(const char *text))
+/* The next file of a directory that has jobs in it. False: there is none. */
+static bool next_file(const struct instance *instance, DIR *directory, char path[PATH_MAX])
+{
+	for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
+		if (!is_backlog(entry->d_name))
+			continue;
+		snprintf(path, PATH_MAX, "%s/%s", instance->directory, entry->d_name);
+		return true;
+	}
+	return false;
+}
+
+void backlog_load(struct instance *instance, uint64_t deadline, struct backlog_result *result,
+                  void (*tell)(const char *text))
 {
 	DIR *directory = opendir(instance->directory);
 	char path[PATH_MAX];
@@ -419,12 +411,12 @@ void backlog_load(struct instance *instance, struct backlog_result *result, void
 	*result = (struct backlog_result){0};
 	if (!directory)
 		return;
-	for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
-		if (!is_backlog(entry->d_name))
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", instance->directory, entry->d_name);
-		load_file(instance, path, result, tell);
-	}
+	/* Before a new one is given. */
+	while (table_stored(instance->table) && next_file(instance, directory, path))
+		backlog_raise_given(instance->table, path);
+	rewinddir(directory);
+	while (next_file(instance, directory, path))
+		load_file(instance, path, deadline, result, tell);
 	closedir(directory);
 }
 
@@ -470,7 +462,7 @@ static int each_of_file(FILE *file, store_each *each, void *arg)
 		struct store_job job;
 		off_t next = 0;
 
-		if (!read_job(file, &record, &payload, buffer, &next))
+		if (!backlog_read(file, &record, &payload, buffer, &next))
 			return 0;
 		convert(&record, &payload, &job);
 		if (!record.taken && each(arg, &job) != 0)

@@ -26,16 +26,21 @@ int backlog_save(struct table_sh *table, const char *directory, unsigned *lost, 
 uint64_t backlog_next_id(const char *directory);
 
 /*
+ * With a store behind the table, the jobs get new ids, many with one commit. The id is noted in the file first: who comes
+ * after a master that was killed over it asks the store, so each is taken in once. Nothing is waited for after `deadline`.
+ *
  * Take in what earlier generations left. Jobs whose pool is not configured (any more), or for which the table has no
  * room now, stay in the file; `tell` gets a line about damaged files, which are left alone from the damage on.
  */
 struct backlog_result {
 	unsigned loaded;
 	unsigned unknown; /* left because there is no such pool */
-	unsigned full;    /* left because the table is full: try again later */
+	unsigned full;    /* left because the table is full, or the store does not answer: try again later */
+	struct ym_err why;
 	unsigned doubled; /* left because a newer job has their unique key */
 };
-void backlog_load(struct instance *instance, struct backlog_result *result, void (*tell)(const char *text));
+void backlog_load(struct instance *instance, uint64_t deadline, struct backlog_result *result,
+                  void (*tell)(const char *text));
 
 /*
  * The jobs of all files in a directory that are in no table again, as they would be taken in. A damaged file counts up to

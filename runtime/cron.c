@@ -68,12 +68,19 @@ bool cron_same_schedule(const struct cron *cron, const char *schedule, const cha
 	return !zone || strcmp(cron->timezone, zone) == 0;
 }
 
-void cron_continue(struct cron *cron, const struct cron *before)
+void cron_continue(struct cron *cron, struct cron *before)
 {
 	cron->last = before->last;
 	cron->owed = before->owed;
 	cron->at_ms = before->at_ms;
 	cron->skipped = before->skipped;
+	cron->job = before->job;
+	cron->known = before->known;
+	cron->pending = before->pending;
+	cron->asked = before->asked;
+	cron->rival = before->rival;
+	cron->cancels = before->cancels;
+	before->asked = before->cancels = false;
 }
 
 /* ---- jobs in the table ----------------------------------------------------------------------- */
@@ -108,9 +115,9 @@ static bool next_job(struct table_sh *table, uint32_t *slot, uint64_t *word, str
 		const struct job_sh *job = table_job_const(table, *slot);
 
 		*word = atomic_load(&table->words[*slot]);
-		/* One that is free now may never have been accepted. */
+		/* One that is free now may never have been accepted; one that is being stored may be refused. */
 		if (word_state(*word) == JOB_FREE || word_state(*word) == JOB_FILLING ||
-		    strncmp(job->unique, KEY_PREFIX, strlen(KEY_PREFIX)) != 0)
+		    word_state(*word) == JOB_STORING || strncmp(job->unique, KEY_PREFIX, strlen(KEY_PREFIX)) != 0)
 			continue;
 		seen->id = job->id;
 		seen->at_ms = job->at_ms;
@@ -159,13 +166,32 @@ static void cancel_others(const struct cron *cron, struct instance *instance, st
 	}
 }
 
-/* After the new one is in the table, so that there is always one. */
+/* It may be in the table or in the store. False: not yet. */
+static bool cancel_rival(struct cron *cron, struct instance *instance)
+{
+	struct ym_err err;
+	int result = cron->cancels ? reach_cancel(instance, &cron->rival, &err) : 0;
+
+	if (result < 0)
+		log_line(LOG_WARN, "cron %s: the last job, %llu, cannot be cancelled: %s", cron->name,
+		         (unsigned long long)cron->rival.id, err.text);
+	cron->cancels = result == 2;
+	return !cron->cancels;
+}
+
+/* After the new one is there, so that there is always one. */
 static void cancel_last(struct cron *cron, struct instance *instance, struct job_ref new)
 {
-	if (!cron->known)
+	if (!cron->known) {
 		cancel_others(cron, instance, new);
-	else
+	} else if (!table_stored(instance->table)) {
 		dispatch_cancel(instance, cron->job, NULL);
+	} else if (cron->job.id != new.id) {
+		reach_leave(instance, &cron->rival);
+		cron->rival = (struct reach_cancel){.id = cron->job.id};
+		cron->cancels = true;
+		cancel_rival(cron, instance);
+	}
 	cron->job = new;
 	cron->known = true;
 }
@@ -207,12 +233,39 @@ static void existed(struct cron *cron, struct job_ref ref)
 		         wall_text(cron->owed * 1000, text), (unsigned long long)ref.id);
 }
 
+/* What became of the job that was asked for. True: `owed` has been seen to. */
+static bool hear(struct cron *cron, struct instance *instance)
+{
+	bool stored = table_stored(instance->table);
+	struct job_ref ref;
+	struct ym_err err;
+	int result = submit_end(instance, &cron->pending, false, &ref, &err);
+
+	if (result == 2)
+		return false;
+	cron->asked = false;
+	if (result == 0)
+		went(cron, ref);
+	else if (result == 1)
+		existed(cron, ref);
+	else if (err.class == YM_ERR_USAGE)
+		log_line(LOG_ERROR, "cron %s: its job is refused: %s", cron->name, err.text);
+	else
+		trouble(cron, err.text);
+	if (cron->overlap == CFG_OVERLAP_CANCEL && (result == 0 || (result == 1 && stored)))
+		cancel_last(cron, instance, ref);
+	if (result >= 0 || err.class == YM_ERR_USAGE)
+		return true;
+	/* Who is told of the refusal must not ask again at once. */
+	cron->at_ms = ym_unix_ms() + CRON_RETRY_MS;
+	return false;
+}
+
 /* True: `owed` has been seen to. */
 static bool submit(struct cron *cron, struct instance *instance)
 {
-	int pool = table_pool(instance->table, cron->pool), result;
+	int pool = table_pool(instance->table, cron->pool);
 	char key[JOB_UNIQUE_MAX], why[64];
-	struct job_ref ref;
 	struct ym_err err;
 	int32_t holder;
 	struct job_request request = {
@@ -232,18 +285,40 @@ static bool submit(struct cron *cron, struct instance *instance)
 		trouble(cron, why);
 		return false;
 	}
-	result = submit_job(instance, &request, &ref, &err);
-	if (result == 0)
-		went(cron, ref);
-	else if (result == 1)
-		existed(cron, ref);
-	else if (err.class == YM_ERR_USAGE)
-		log_line(LOG_ERROR, "cron %s: its job is refused: %s", cron->name, err.text);
-	else
-		trouble(cron, err.text);
-	if (result == 0 && cron->overlap == CFG_OVERLAP_CANCEL)
-		cancel_last(cron, instance, ref);
-	return result >= 0 || err.class == YM_ERR_USAGE;
+	if (submit_begin(instance, &request, &cron->pending, &err) < 0) {
+		if (err.class == YM_ERR_USAGE)
+			log_line(LOG_ERROR, "cron %s: its job is refused: %s", cron->name, err.text);
+		else
+			trouble(cron, err.text);
+		return err.class == YM_ERR_USAGE;
+	}
+	submit_go(instance);
+	cron->asked = true;
+	return hear(cron, instance);
+}
+
+/* `owed` has been seen to. */
+static void seen_to(struct cron *cron, bool *changed)
+{
+	cron->last = cron->owed;
+	cron->owed = 0;
+	cron->troubled = false;
+	*changed = true;
+}
+
+bool cron_settle(struct cron *cron, struct instance *instance, bool *changed)
+{
+	if (cron->asked && hear(cron, instance))
+		seen_to(cron, changed);
+	return cancel_rival(cron, instance) && !cron->asked;
+}
+
+void cron_leave(struct cron *cron, struct instance *instance)
+{
+	if (cron->asked)
+		submit_leave(instance, &cron->pending);
+	reach_leave(instance, &cron->rival);
+	cron->asked = cron->cancels = false;
 }
 
 /* ---- what is due ----------------------------------------------------------------------------- */
@@ -348,7 +423,7 @@ static bool decide(struct cron *cron, int64_t now_ms, int64_t *next_ms, bool *ch
 	return true;
 }
 
-int64_t cron_look(struct cron *cron, struct instance *instance, int64_t now_ms, bool *changed)
+static int64_t look(struct cron *cron, struct instance *instance, int64_t now_ms, bool *changed)
 {
 	int64_t next_ms;
 
@@ -360,10 +435,18 @@ int64_t cron_look(struct cron *cron, struct instance *instance, int64_t now_ms, 
 			return cron->at_ms;
 		if (!submit(cron, instance))
 			return now_ms + CRON_RETRY_MS;
-		cron->last = cron->owed;
-		cron->owed = 0;
-		cron->troubled = false;
-		*changed = true;
+		seen_to(cron, changed);
 	}
 	return now_ms;
+}
+
+int64_t cron_look(struct cron *cron, struct instance *instance, int64_t now_ms, bool *changed)
+{
+	int64_t retry_ms = now_ms + CRON_RETRY_MS, next_ms;
+
+	cron_settle(cron, instance, changed);
+	if (cron->asked)
+		return retry_ms;
+	next_ms = look(cron, instance, now_ms, changed);
+	return cron->cancels && next_ms > retry_ms ? retry_ms : next_ms;
 }

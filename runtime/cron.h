@@ -16,13 +16,18 @@
  * `at_ms` and (but for `overlap = skip`, where the key must be the same for all) in its unique key, so the next master
  * finds it in the table (cron_find), also when it is over. Only a job that is over and forgotten (result_ttl, or its
  * slot is used again) before the next master looks is run a second time.
+ *
+ * With a store behind the table, a time has been seen to when the store has its job; until then it is owed. The store
+ * finds a job of the same key that is not over. The last job, for `overlap = cancel`, is known by its id, which is noted with
+ * `last`, and is cancelled wherever it is.
  */
 #ifndef YM_RUNTIME_CRON_H
 #define YM_RUNTIME_CRON_H
 
 #include "../config/config.h"
 #include "../config/schedule.h"
-#include "dispatch.h"
+#include "reach.h"
+#include "submit.h"
 
 #define CRON_LATE_MS  60000
 #define CRON_BACK_S   86400
@@ -45,8 +50,12 @@ struct cron {
 	int64_t last;          /* unix time */
 	int64_t owed;          /* unix time; 0: none */
 	int64_t at_ms;         /* when `owed` is to be submitted: with its jitter */
-	struct job_ref job;    /* CANCEL: the last one; `known`: that is so */
+	struct job_ref job;    /* CANCEL: the last one; `known`: that is so. With a store, only the id counts */
 	bool known;
+	struct submit_pending pending; /* `asked`: the job of `owed`, on its way to the store */
+	bool asked;
+	struct reach_cancel rival; /* `cancels`: the job before the last one, which is being cancelled */
+	bool cancels;
 	bool troubled;    /* the log says why `owed` has to wait */
 	uint64_t skipped; /* times in a row for which there is no job, as the last one is not over */
 };
@@ -60,7 +69,13 @@ void cron_free(struct cron *cron);
 bool cron_same_schedule(const struct cron *cron, const char *schedule, const char *zone);
 
 /* Go on where the earlier one (before a reload), of the same schedule, stands. */
-void cron_continue(struct cron *cron, const struct cron *before);
+void cron_continue(struct cron *cron, struct cron *before);
+
+/* Hear what became of what is on its way to the store; *changed as below. False: there is still something. */
+bool cron_settle(struct cron *cron, struct instance *instance, bool *changed);
+
+/* Forget about that: it goes its way. */
+void cron_leave(struct cron *cron, struct instance *instance);
 
 /* One pass over the table: what the sections had submitted when an earlier master died. True: a `last` has changed. */
 bool cron_find(struct cron *crons, size_t n, struct instance *instance);

@@ -48,21 +48,38 @@ static bool number(const char *text, int64_t *out)
 	return end != text && !*end && errno == 0;
 }
 
+/* SECONDS, or SECONDS JOB STORE. */
+static bool read_last(char *text, struct cron_mark *mark)
+{
+	char *seconds = strsep(&text, " "), *job = strsep(&text, " "), *end;
+	int64_t id = 0;
+
+	if (!number(seconds, &mark->last))
+		return false;
+	if (!job)
+		return true;
+	if (!text || !number(job, &id) || id <= 0)
+		return false;
+	mark->job = (uint64_t)id;
+	mark->store = strtoull(text, &end, 16);
+	return end != text && !*end;
+}
+
 /* 0, -1 it is no such line, -2 without memory. */
 static int read_mark(char *line, struct cron_marks *marks)
 {
 	char why[CFG_WHY_MAX], *name = strsep(&line, "\t"), *last = strsep(&line, "\t"), *zone = strsep(&line, "\t");
-	struct cron_mark *more, *mark;
-	int64_t time;
+	struct cron_mark *more, *mark, read = {0};
 
-	if (!line || !*line || !*zone || !number(last, &time) || cfg_check_name(name, CFG_NAME_MAX, why) < 0)
+	if (!line || !*line || !*zone || !read_last(last, &read) || cfg_check_name(name, CFG_NAME_MAX, why) < 0)
 		return -1;
 	more = realloc(marks->items, (marks->n + 1) * sizeof(*more));
 	if (!more)
 		return -2;
 	marks->items = more;
 	mark = &more[marks->n++];
-	*mark = (struct cron_mark){.last = time, .schedule = strdup(line)};
+	*mark = read;
+	mark->schedule = strdup(line);
 	strncpy(mark->name, name, sizeof(mark->name) - 1);
 	if (strcmp(zone, NO_ZONE) != 0)
 		mark->zone = strdup(zone);
@@ -154,8 +171,10 @@ int cron_file_write(const char *directory, const struct cron_marks *marks, struc
 	for (size_t i = 0; i < marks->n; i++) {
 		const struct cron_mark *mark = &marks->items[i];
 
-		fprintf(file, "%s\t%" PRId64 "\t%s\t%s\n", mark->name, mark->last, mark->zone ? mark->zone : NO_ZONE,
-		        mark->schedule);
+		fprintf(file, "%s\t%" PRId64, mark->name, mark->last);
+		if (mark->job)
+			fprintf(file, " %" PRIu64 " %" PRIx64, mark->job, mark->store);
+		fprintf(file, "\t%s\t%s\n", mark->zone ? mark->zone : NO_ZONE, mark->schedule);
 	}
 	fprintf(file, "end %zu\n", marks->n);
 	whole = fflush(file) == 0 && !ferror(file);

@@ -2,7 +2,7 @@
  * cron_file.h - the file "cron" of the instance directory: up to when each [cron:NAME] section has been seen to.
  *
  *   yardmaster cron 1
- *   NAME <tab> SECONDS SINCE 1970 <tab> TIME ZONE, or - <tab> SCHEDULE
+ *   NAME <tab> SECONDS SINCE 1970 [JOB STORE] <tab> TIME ZONE, or - <tab> SCHEDULE
  *   ...
  *   end NUMBER OF SECTIONS
  *
@@ -20,7 +20,9 @@
 struct cron_mark {
 	char name[CFG_NAME_MAX];
 	int64_t last; /* all times up to this one have been seen to */
-	char *zone;   /* NULL: that of the master */
+	/* The last job, if it is one of a store: its id, and which store (table.h); 0: not known. */
+	uint64_t job, store;
+	char *zone; /* NULL: that of the master */
 	char *schedule;
 };
 

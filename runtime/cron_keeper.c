@@ -51,6 +51,10 @@ static void save(struct cron_keeper *keeper)
 
 		marks[i] =
 		    (struct cron_mark){.last = cron->last, .zone = cron->timezone, .schedule = cron->schedule_text};
+		if (cron->known && table_stored(keeper->instance->table)) {
+			marks[i].job = cron->job.id;
+			marks[i].store = keeper->instance->table->store;
+		}
 		memcpy(marks[i].name, cron->name, sizeof(marks[i].name));
 	}
 	if (marks)
@@ -82,8 +86,12 @@ static void load(struct cron_keeper *keeper, struct crons *crons)
 		for (size_t c = 0; c < crons->n; c++) {
 			struct cron *cron = &crons->items[c];
 
-			if (strcmp(cron->name, mark->name) == 0 && cron_same_schedule(cron, mark->schedule, mark->zone))
-				cron->last = mark->last;
+			if (strcmp(cron->name, mark->name) != 0 ||
+			    !cron_same_schedule(cron, mark->schedule, mark->zone))
+				continue;
+			cron->last = mark->last;
+			cron->job = (struct job_ref){.id = mark->job};
+			cron->known = mark->job != 0 && mark->store == keeper->instance->table->store;
 		}
 	}
 	cron_marks_free(&marks);
@@ -119,10 +127,23 @@ static int64_t look_once(struct cron_keeper *keeper)
 	return next_ms == CRON_NEVER ? 0 : next_ms;
 }
 
+/* What is on its way may arrive still. */
+static void settle(struct cron_keeper *keeper)
+{
+	for (size_t i = 0; i < keeper->crons.n; i++)
+		cron_settle(&keeper->crons.items[i], keeper->instance, &keeper->unsaved);
+	if (keeper->unsaved)
+		save(keeper);
+}
+
 static void look(struct cron_keeper *keeper)
 {
-	if (keeper->paused || !keeper->applied)
+	if (!keeper->applied)
 		return;
+	if (keeper->paused) {
+		settle(keeper);
+		return;
+	}
 	while (!arm(keeper, look_once(keeper)))
 		;
 }
@@ -187,13 +208,13 @@ static int make_crons(struct crons *crons, const struct config *config, int64_t 
 	return 0;
 }
 
-static void continue_crons(struct crons *crons, const struct crons *before)
+static void continue_crons(struct crons *crons, struct crons *before)
 {
 	for (size_t i = 0; i < crons->n; i++) {
 		struct cron *cron = &crons->items[i];
 
 		for (size_t b = 0; b < before->n; b++) {
-			const struct cron *old = &before->items[b];
+			struct cron *old = &before->items[b];
 
 			if (strcmp(cron->name, old->name) == 0 &&
 			    cron_same_schedule(old, cron->schedule_text, cron->timezone))
@@ -227,6 +248,8 @@ int cron_keeper_apply(struct cron_keeper *keeper, const struct config *config, s
 		continue_crons(&crons, &keeper->crons);
 	else
 		load(keeper, &crons);
+	for (size_t i = 0; i < keeper->crons.n; i++)
+		cron_leave(&keeper->crons.items[i], keeper->instance);
 	free_crons(&keeper->crons);
 	keeper->crons = crons;
 	/* Those without any section, as most are, get no file. */
@@ -273,6 +296,13 @@ void cron_keeper_look(struct cron_keeper *keeper)
 	look(keeper);
 }
 
+void cron_keeper_settle(struct cron_keeper *keeper)
+{
+	settle(keeper);
+	for (size_t i = 0; i < keeper->crons.n; i++)
+		cron_leave(&keeper->crons.items[i], keeper->instance);
+}
+
 void cron_keeper_pause(struct cron_keeper *keeper)
 {
 	keeper->paused = true;
@@ -282,8 +312,9 @@ void cron_keeper_pause(struct cron_keeper *keeper)
 void cron_keeper_resume(struct cron_keeper *keeper)
 {
 	keeper->paused = false;
+	/* Of a store, the number is the same in another table. */
 	for (size_t i = 0; i < keeper->crons.n; i++)
-		keeper->crons.items[i].known = false;
+		keeper->crons.items[i].known &= table_stored(keeper->instance->table);
 	keeper->unsaved |= cron_find(keeper->crons.items, keeper->crons.n, keeper->instance);
 	look(keeper);
 }

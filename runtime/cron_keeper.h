@@ -31,6 +31,9 @@ int cron_keeper_apply(struct cron_keeper *keeper, const struct config *config, s
 /* See what is due: something that was submitted is answered. */
 void cron_keeper_look(struct cron_keeper *keeper);
 
+/* The clerk has ended: take what it has answered, and forget the rest. */
+void cron_keeper_settle(struct cron_keeper *keeper);
+
 /* The instance is being left (stop: no more jobs); joined anew after its objects were removed. */
 void cron_keeper_pause(struct cron_keeper *keeper);
 void cron_keeper_resume(struct cron_keeper *keeper);

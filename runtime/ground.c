@@ -17,6 +17,11 @@
 #define STARTING_LOOK_NS     2000000
 #define INHERITED_MS         5000
 
+/* How long to wait for a store that takes jobs of a backlog: before the loop begins, and in it. */
+#define BACKLOG_START_MS 10000
+#define BACKLOG_STEP_MS  100
+#define BACKLOG_GAP_MS   1000
+
 static void notice(void *arg, const char *text)
 {
 	(void)arg;
@@ -79,7 +84,7 @@ int ground_add_pool(struct master *master, const struct cfg_pool *config, struct
 	ym_group_unlock(&master->instance.group);
 	if (!pool)
 		return -1;
-	ground_load_backlog(master);
+	ground_load_backlog(master, BACKLOG_STEP_MS);
 	dispatch_mode(&master->instance, pool->index, 0, POOL_LOADING);
 	return 0;
 }
@@ -168,15 +173,21 @@ static int take_over_all(struct master *master, struct ym_err *err)
 
 /* ---- the backlog ----------------------------------------------------------------------------- */
 
-void ground_load_backlog(struct master *master)
+void ground_load_backlog(struct master *master, int64_t patience_ms)
 {
 	struct backlog_result result;
 
-	backlog_load(&master->instance, &result, tell);
+	if (table_stored(master->instance.table) &&
+	    atomic_load(&master->instance.board->store.state) != BOARD_STORE_WORKING)
+		patience_ms = 0;
+	backlog_load(&master->instance, ym_deadline(patience_ms), &result, tell);
 	if (result.loaded)
 		log_line(LOG_INFO, "%u unfinished job%s of an earlier run taken in", result.loaded,
 		         result.loaded == 1 ? "" : "s");
-	if (result.full && !master->backlog)
+	if (result.full && !master->backlog && table_stored(master->instance.table))
+		log_line(LOG_WARN, "%u more wait in %s for the store: %s", result.full, master->instance.directory,
+		         result.why.text[0] ? result.why.text : "it does not work yet");
+	else if (result.full && !master->backlog)
 		log_line(LOG_INFO, "%u more wait in %s for room in the table", result.full, master->instance.directory);
 	if (result.unknown)
 		log_line(LOG_WARN, "%u unfinished jobs stay in %s/backlog-*: their pool is not configured",
@@ -187,6 +198,17 @@ void ground_load_backlog(struct master *master)
 		    "%u unfinished jobs stay in %s/backlog-* until the next start: newer jobs have their unique keys",
 		    result.doubled, master->instance.directory);
 	master->backlog = result.full > 0;
+	master->backlog_next = table_stored(master->instance.table) ? ym_deadline(BACKLOG_GAP_MS) : 0;
+}
+
+void ground_backlog_again(struct master *master)
+{
+	const struct table_sh *table = master->instance.table;
+	bool ready = table_stored(table) ? atomic_load(&master->instance.board->store.state) == BOARD_STORE_WORKING
+	                                 : master->sweep.live < table->slots / 2;
+
+	if (master->backlog && ready && ym_now_ns() >= master->backlog_next)
+		ground_load_backlog(master, BACKLOG_STEP_MS);
 }
 
 /* ---- enter ----------------------------------------------------------------------------------- */
@@ -330,6 +352,11 @@ void ground_close_store(struct master *master, bool hand_over)
 {
 	bool clean = clerk_close(master->clerk, hand_over);
 
+	/* All of ours is answered now: what is a job must not be taken again by who comes after us. */
+	for (size_t i = 0; master->clerk && hand_over && i < master->npools; i++)
+		inbox_keeper_close(&master->pools[i]->inbox);
+	if (master->clerk && master->crons)
+		cron_keeper_settle(master->crons);
 	if (master->clerk && !clean && !hand_over)
 		log_line(LOG_WARN, "store: not everything could be written: what is missing runs again");
 	master->clerk = NULL;
@@ -368,7 +395,7 @@ static int stand(struct master *master, bool lenient, struct ym_err *err)
 	if (check_store(master, err) < 0 || enter(master, err) < 0 || clear_up_inherited(master, err) < 0 ||
 	    ground_open_store(master, lenient, err) < 0)
 		return -1;
-	ground_load_backlog(master);
+	ground_load_backlog(master, BACKLOG_START_MS);
 	for (size_t i = 0; i < master->npools; i++)
 		dispatch_mode(&master->instance, master->pools[i]->index, 0, POOL_LOADING);
 	atomic_store(&master_board(master)->master_state, BOARD_MASTER_RUNNING);

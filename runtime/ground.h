@@ -24,8 +24,12 @@ int ground_add_pool(struct master *master, const struct cfg_pool *config, struct
 /* Enter limits, or change them. */
 int ground_enter_limits(struct master *master, const struct config *config, struct ym_err *err);
 
-/* Take jobs of the backlog in, as many as the table has room for. */
-void ground_load_backlog(struct master *master);
+/*
+ * Take jobs of the backlog in, as many as the table has room for, or, for so long, as the store takes. Again: what was
+ * left, in steps between which the loop goes on.
+ */
+void ground_load_backlog(struct master *master, int64_t patience_ms);
+void ground_backlog_again(struct master *master);
 
 /* The clerk, if there is a store; `lenient`: it may be opened later. Closed with `hand_over` before an execve(). */
 int ground_open_store(struct master *master, bool lenient, struct ym_err *err);

@@ -1,8 +1,7 @@
 /* inbox.c - a thread that waits, a loop that takes. */
-#include "inbox.h"
+#include "inbox_self.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,44 +12,13 @@
 #include "../ipc/sys.h"
 #include "envelope.h"
 #include "log.h"
-#include "rejected.h"
 
 /* Messages in one turn of the loop, which has other work, too. */
 #define TURN_MAX 256
 
-#define RETRY_MS 200
-
 #define WAKE_SIGNAL  SIGURG
 #define THREAD_STACK ((size_t)128 << 10)
 #define JOIN_NAP_NS  1000000
-
-struct inbox {
-	struct inbox_options options;
-	uv_async_t wake;
-	uv_timer_t timer;
-	int handles; /* that are not closed yet */
-	bool closing;
-
-	/* Shared with the thread, under the mutex. */
-	pthread_mutex_t mutex;
-	pthread_cond_t changed;
-	bool watch, stop;
-	bool took;     /* the thread received an empty message ... */
-	long its_type; /* ... of this type */
-	int failed;    /* its msgrcv() failed with this errno */
-
-	/* The loop's. */
-	pthread_t thread;
-	bool no_copy; /* the kernel has no MSG_COPY */
-	bool waiting; /* for room, or for better times */
-	bool lost;
-	bool files; /* messages may name files */
-	struct ym_buffer message, taken;
-	bool held; /* `taken` is in no queue and no table */
-	long held_type;
-	struct rejected rejected;
-	char strings[]; /* directory, name */
-};
 
 /* ---- the thread ------------------------------------------------------------------------------ */
 
@@ -90,17 +58,16 @@ static void *watch(void *arg)
 	return NULL;
 }
 
-static void going_on(struct inbox *inbox)
+void inbox_going_on(struct inbox *inbox)
 {
 	if (inbox->waiting)
 		log_line(LOG_INFO, "pool %s: inbox: messages are taken again", inbox->options.name);
 	inbox->waiting = false;
 }
 
-/* The queue is empty. */
-static void watch_again(struct inbox *inbox)
+void inbox_watch(struct inbox *inbox)
 {
-	going_on(inbox);
+	inbox_going_on(inbox);
 	pthread_mutex_lock(&inbox->mutex);
 	inbox->watch = true;
 	pthread_cond_signal(&inbox->changed);
@@ -155,12 +122,11 @@ static void end_thread(struct inbox *inbox)
 
 /* ---- one message ----------------------------------------------------------------------------- */
 
-/* Nothing more for now: look again in a while, say why once. */
-static void not_now(struct inbox *inbox, const struct ym_err *err)
+void inbox_not_now(struct inbox *inbox, const struct ym_err *err)
 {
 	if (!inbox->waiting)
 		log_line(LOG_WARN, "pool %s: inbox: %s: messages wait in the queue, next try in %d ms",
-		         inbox->options.name, err->text, RETRY_MS);
+		         inbox->options.name, err->text, INBOX_RETRY_MS);
 	inbox->waiting = true;
 }
 
@@ -171,8 +137,7 @@ static pid_t last_sender(const struct inbox *inbox)
 	return ym_queue_stat(inbox->options.queue, &stat, NULL) == 0 ? stat.last_sender : 0;
 }
 
-/* No job: keep it aside, and tell. */
-static void reject(struct inbox *inbox, long type, const struct ym_buffer *message, const struct ym_err *why)
+void inbox_reject(struct inbox *inbox, long type, const struct ym_buffer *message, const struct ym_err *why)
 {
 	char path[PATH_MAX], what[128];
 	struct ym_err err;
@@ -191,7 +156,7 @@ static void reject(struct inbox *inbox, long type, const struct ym_buffer *messa
 }
 
 /* What is wrong with the message itself, or with a file that it names, will be so the next time. */
-static bool hopeless(const struct ym_err *err, bool file)
+bool inbox_hopeless(const struct ym_err *err, bool file)
 {
 	return err->class == YM_ERR_USAGE || (file && (err->class == YM_ERR_CORRUPT || err->class == YM_ERR_SYSTEM));
 }
@@ -211,13 +176,13 @@ static bool deliver(struct inbox *inbox, long type, const struct ym_buffer *mess
 		result = inbox->options.submit(inbox->options.arg, &envelope.request, &err);
 		envelope_free(&envelope);
 	}
-	if (result < 0 && !hopeless(&err, file)) {
-		not_now(inbox, &err);
+	if (result < 0 && !inbox_hopeless(&err, file)) {
+		inbox_not_now(inbox, &err);
 		return false;
 	}
 	if (result < 0)
-		reject(inbox, type, message, &err);
-	going_on(inbox);
+		inbox_reject(inbox, type, message, &err);
+	inbox_going_on(inbox);
 	return true;
 }
 
@@ -233,10 +198,10 @@ static bool deliver_taken(struct inbox *inbox, long type)
 	return false;
 }
 
-static bool queue_failed(struct inbox *inbox, const struct ym_err *err)
+bool inbox_queue_failed(struct inbox *inbox, const struct ym_err *err)
 {
 	if (err->class != YM_ERR_GONE) {
-		not_now(inbox, err);
+		inbox_not_now(inbox, err);
 		return false;
 	}
 	inbox->lost = true;
@@ -251,10 +216,10 @@ static bool take_and_deliver(struct inbox *inbox)
 	int result = ym_queue_receive(inbox->options.queue, 0, 0, YM_QUEUE_NOWAIT, 0, &inbox->taken, &type, &err);
 
 	if (result < 0)
-		return queue_failed(inbox, &err);
+		return inbox_queue_failed(inbox, &err);
 	if (result == 0)
 		return deliver_taken(inbox, type);
-	watch_again(inbox);
+	inbox_watch(inbox);
 	return false;
 }
 
@@ -266,28 +231,33 @@ static bool consume(struct inbox *inbox, long type)
 	int result = ym_queue_receive(inbox->options.queue, 0, 0, YM_QUEUE_NOWAIT, 0, &inbox->taken, &got, &err);
 
 	if (result < 0)
-		return queue_failed(inbox, &err);
+		return inbox_queue_failed(inbox, &err);
 	if (result == 1 || (got == type && inbox->taken.length == inbox->message.length &&
 	                    memcmp(inbox->taken.bytes, inbox->message.bytes, inbox->message.length) == 0))
 		return true;
 	return deliver_taken(inbox, got);
 }
 
+bool inbox_no_copy(struct inbox *inbox, const struct ym_err *err)
+{
+	if (err->sys != ENOSYS)
+		return false;
+	inbox->no_copy = true;
+	log_line(LOG_WARN,
+	         "pool %s: inbox: %s: a message is lost if the master is killed between taking it and writing it "
+	         "into the table",
+	         inbox->options.name, err->text);
+	return true;
+}
+
 static bool cannot_copy(struct inbox *inbox, const struct ym_err *err)
 {
-	if (err->sys == ENOSYS) {
-		inbox->no_copy = true;
-		log_line(
-		    LOG_WARN,
-		    "pool %s: inbox: %s: a message is lost if the master is killed between taking it and writing it "
-		    "into the table",
-		    inbox->options.name, err->text);
+	if (inbox_no_copy(inbox, err))
 		return true;
-	}
 	/* Longer than kernel.msgmax is now; or no memory, then there is none to receive it either. */
 	if (err->class == YM_ERR_LIMIT)
 		return take_and_deliver(inbox);
-	return queue_failed(inbox, err);
+	return inbox_queue_failed(inbox, err);
 }
 
 /* The next message: true when there may be more. */
@@ -305,13 +275,13 @@ static bool take_one(struct inbox *inbox)
 	if (result < 0)
 		return cannot_copy(inbox, &err);
 	if (result == 1) {
-		watch_again(inbox);
+		inbox_watch(inbox);
 		return false;
 	}
 	/* Room to receive it is found before it is committed: without it, it would be committed again and again. */
 	inbox->taken.length = 0;
 	if (!ym_buffer_room(&inbox->taken, inbox->message.capacity, &err)) {
-		not_now(inbox, &err);
+		inbox_not_now(inbox, &err);
 		return false;
 	}
 	return deliver(inbox, type, &inbox->message) && consume(inbox, type);
@@ -336,11 +306,14 @@ static bool collect(struct inbox *inbox)
 	pthread_mutex_unlock(&inbox->mutex);
 	if (took) {
 		inbox->taken.length = 0;
-		return deliver_taken(inbox, type);
+		if (inbox->options.instance)
+			inbox_stored_taken(inbox, type);
+		else
+			return deliver_taken(inbox, type);
 	}
 	if (sys && ym_gone(sys) != EIDRM) {
 		ym_fail_sys(&err, sys, "msgrcv(id %d) to wait for a message", inbox->options.queue);
-		not_now(inbox, &err);
+		inbox_not_now(inbox, &err);
 		return false;
 	}
 	return true;
@@ -358,6 +331,18 @@ static bool is_private(const struct inbox *inbox)
 
 static void on_timer(uv_timer_t *timer);
 
+/* True when there may be more. */
+static bool take_some(struct inbox *inbox)
+{
+	bool more = collect(inbox);
+
+	if (inbox->options.instance)
+		return inbox_stored_turn(inbox) && more;
+	for (int i = 0; more && !inbox->closing && i < TURN_MAX; i++)
+		more = take_one(inbox);
+	return more;
+}
+
 static void drain(struct inbox *inbox)
 {
 	struct ym_err gone = {.class = YM_ERR_GONE};
@@ -366,9 +351,7 @@ static void drain(struct inbox *inbox)
 	if (inbox->closing || inbox->lost)
 		return;
 	inbox->files = is_private(inbox);
-	more = collect(inbox);
-	for (int i = 0; more && !inbox->closing && i < TURN_MAX; i++)
-		more = take_one(inbox);
+	more = take_some(inbox);
 	if (inbox->closing)
 		return;
 	if (inbox->lost) {
@@ -377,8 +360,8 @@ static void drain(struct inbox *inbox)
 		inbox->options.lost(inbox->options.arg, &gone);
 	} else if (more) {
 		uv_async_send(&inbox->wake);
-	} else if (inbox->waiting) {
-		uv_timer_start(&inbox->timer, on_timer, RETRY_MS, 0);
+	} else if (inbox->waiting || inbox->nflights > 0) {
+		uv_timer_start(&inbox->timer, on_timer, INBOX_RETRY_MS, 0);
 	} else {
 		uv_timer_stop(&inbox->timer);
 	}
@@ -396,7 +379,7 @@ static void on_wake(uv_async_t *wake)
 
 void inbox_retry(struct inbox *inbox)
 {
-	if (inbox->waiting)
+	if (inbox->waiting || inbox->nflights > 0)
 		uv_async_send(&inbox->wake);
 }
 
@@ -418,6 +401,7 @@ static struct inbox *new_inbox(const struct inbox_options *options, struct ym_er
 	pthread_cond_init(&inbox->changed, NULL);
 	ym_buffer_init(&inbox->message, NULL, 0);
 	ym_buffer_init(&inbox->taken, NULL, 0);
+	ym_buffer_init(&inbox->bytes, NULL, 0);
 	rejected_init(&inbox->rejected, inbox->options.directory, inbox->options.name);
 	return inbox;
 }
@@ -426,6 +410,8 @@ static void free_inbox(struct inbox *inbox)
 {
 	ym_buffer_free(&inbox->message);
 	ym_buffer_free(&inbox->taken);
+	ym_buffer_free(&inbox->bytes);
+	free(inbox->flights);
 	pthread_cond_destroy(&inbox->changed);
 	pthread_mutex_destroy(&inbox->mutex);
 	free(inbox);
@@ -479,13 +465,16 @@ static void give_back(struct inbox *inbox)
 	if (!inbox->held || deliver_taken(inbox, inbox->held_type) || !inbox->held)
 		return;
 	ym_fail(&why, YM_ERR_FULL, "the inbox is closed while neither the table nor its queue has room for it");
-	reject(inbox, inbox->held_type, &inbox->taken, &why);
+	inbox_reject(inbox, inbox->held_type, &inbox->taken, &why);
 }
 
 void inbox_close(struct inbox *inbox)
 {
 	end_thread(inbox);
 	collect(inbox);
-	give_back(inbox);
+	if (inbox->options.instance)
+		inbox_stored_close(inbox);
+	else
+		give_back(inbox);
 	close_handles(inbox);
 }

@@ -14,6 +14,11 @@
  *   longer than kernel.msgmax is by now.
  * If such a message cannot be committed, it goes back to the end of the queue; if that is full, it is held here.
  *
+ * With a store behind the table, a job is accepted some milliseconds after it was submitted, and the loop does not wait
+ * for that: the first `window` messages of the queue are copied and submitted, and received when the store has them. So
+ * as many may be taken a second time after a kill. One that the store refuses for now stays where it is and is submitted
+ * again; the others go on. A message that is out of the queue is in a slot of the table by then, which outlives the master.
+ *
  * A message that is no job (envelope.h) is logged, kept as a file (rejected.h), and taken out of the queue. The type of
  * a message means nothing here.
  *
@@ -40,6 +45,11 @@ struct inbox_options {
 	 * What the request points to is gone after the call.
 	 */
 	int (*submit)(void *arg, const struct job_request *request, struct ym_err *err);
+	/* With a store behind the table, where nobody can say that at once; NULL: there is none, the rest counts nothing. */
+	struct instance *instance;
+	unsigned window; /* messages on their way to the store at once */
+	/* The message is no job, as `id` has its unique key. The request is only its tag, and where its answer goes. */
+	void (*duplicate)(void *arg, const struct job_request *request, uint64_t id);
 	/* The queue was removed: nothing more will come. Close this one and open another; also from inside this call. */
 	void (*lost)(void *arg, const struct ym_err *err);
 	void *arg;
@@ -48,12 +58,16 @@ struct inbox_options {
 /* Start to take messages. NULL with err. Strings are copied. */
 struct inbox *inbox_open(const struct inbox_options *options, struct ym_err *err);
 
-/* A slot of the table became free: take what waits for one. Costs nothing when nothing waits. */
+/*
+ * A slot of the table became free, or the store has answered something: take what waits for that. Costs nothing when
+ * nothing waits.
+ */
 void inbox_retry(struct inbox *inbox);
 
 /*
- * Stop, also from inside a callback; messages stay in the queue. The thread is gone when this returns; the loop has to run on until the handles are
- * closed, too, and then everything is freed.
+ * Stop, also from inside a callback; messages stay in the queue. Those that the clerk is just writing to the store are
+ * waited for, a second at most. The thread is gone when this returns; the loop has to run on until the handles are closed,
+ * too, and then everything is freed.
  */
 void inbox_close(struct inbox *inbox);
 

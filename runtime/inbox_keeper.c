@@ -10,6 +10,9 @@
 #include "log.h"
 #include "reply.h"
 
+/* Messages of one inbox on their way to the store: some are written, others gather meanwhile. */
+#define WINDOW_MAX 256u
+
 static void object_name(const struct inbox_keeper *keeper, char out[YM_OBJECT_NAME_MAX])
 {
 	snprintf(out, YM_OBJECT_NAME_MAX, "inbox.%s", keeper->config->name);
@@ -109,6 +112,11 @@ static int submit(void *arg, const struct job_request *request, struct ym_err *e
 	return result;
 }
 
+static void duplicate(void *arg, const struct job_request *request, uint64_t id)
+{
+	answer_duplicate(arg, request, id);
+}
+
 static void lost(void *arg, const struct ym_err *err)
 {
 	struct inbox_keeper *keeper = arg;
@@ -132,6 +140,12 @@ static int make_again(struct inbox_keeper *keeper, struct ym_err *err)
 	return result;
 }
 
+/* Not all of the table. */
+static unsigned window_of(const struct table_sh *table)
+{
+	return table->slots / 16 < WINDOW_MAX ? table->slots / 16 + 1 : WINDOW_MAX;
+}
+
 void inbox_keeper_read(struct inbox_keeper *keeper)
 {
 	struct inbox_options options = {
@@ -140,6 +154,9 @@ void inbox_keeper_read(struct inbox_keeper *keeper)
 	    .name = keeper->config->name,
 	    .pool = keeper->pool,
 	    .submit = submit,
+	    .instance = table_stored(keeper->instance->table) ? keeper->instance : NULL,
+	    .window = window_of(keeper->instance->table),
+	    .duplicate = duplicate,
 	    .lost = lost,
 	    .arg = keeper,
 	};

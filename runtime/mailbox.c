@@ -8,11 +8,6 @@
 /* Asked together; the clerk answers them in one transaction. */
 #define TOGETHER 128
 
-struct question {
-	uint32_t slot;
-	uint64_t word;
-};
-
 bool mailbox_there(const struct instance *instance)
 {
 	return table_stored(instance->table);
@@ -20,7 +15,7 @@ bool mailbox_there(const struct instance *instance)
 
 /* Only the first one waits for room: who holds slots while he waits could hold up whom he waits for. */
 static bool put(struct instance *instance, enum store_ask ask, uint64_t id, uint64_t deadline,
-                struct question *question, struct ym_err *err)
+                struct mailbox_pending *question, struct ym_err *err)
 {
 	int64_t slot = slot_take(instance, deadline, &question->word, err);
 	struct job_sh *job;
@@ -36,7 +31,7 @@ static bool put(struct instance *instance, enum store_ask ask, uint64_t id, uint
 }
 
 /* True: answered, and to be freed. */
-static bool await(struct instance *instance, struct question *question, uint64_t deadline, struct ym_err *err)
+static bool await(struct instance *instance, struct mailbox_pending *question, uint64_t deadline, struct ym_err *err)
 {
 	const struct job_sh *job = table_job(instance->table, question->slot);
 	enum stage_end end = stage_await(instance, question->slot, &question->word, deadline);
@@ -65,11 +60,37 @@ static enum store_verdict verdict_of(const struct job_sh *job)
 	return job->verdict < STAGE_REFUSED ? verdicts[job->verdict] : STORE_UNTAKEN;
 }
 
+int mailbox_begin(struct instance *instance, enum store_ask ask, uint64_t id, struct mailbox_pending *pending,
+                  struct ym_err *err)
+{
+	if (!put(instance, ask, id, 0, pending, err))
+		return -1;
+	stage_ring(instance->table, true);
+	return 0;
+}
+
+int mailbox_end(struct instance *instance, struct mailbox_pending *pending, enum store_verdict *verdict,
+                struct ym_err *err)
+{
+	if (stage_open(instance->table, pending->slot, pending->word))
+		return 2;
+	if (!await(instance, pending, 0, err))
+		return -1;
+	*verdict = verdict_of(table_job(instance->table, pending->slot));
+	dispatch_free(instance, pending->slot, pending->word);
+	return 0;
+}
+
+void mailbox_leave(struct instance *instance, const struct mailbox_pending *pending)
+{
+	stage_leave(instance, pending->slot, pending->word);
+}
+
 /* As many as there is room for, up to TOGETHER. False in *go_on: one was not answered. */
 static size_t ask_some(struct instance *instance, enum store_ask ask, const uint64_t *ids, size_t n, uint64_t deadline,
                        enum store_verdict *verdicts, bool *go_on, struct ym_err *err)
 {
-	struct question questions[TOGETHER];
+	struct mailbox_pending questions[TOGETHER];
 	size_t asked = 0, answered = 0;
 	bool good = true;
 
@@ -106,7 +127,7 @@ size_t mailbox_ask(struct instance *instance, enum store_ask ask, const uint64_t
 int mailbox_look(struct instance *instance, uint64_t id, uint64_t deadline, struct mailbox_look *look,
                  struct ym_err *err)
 {
-	struct question question;
+	struct mailbox_pending question;
 	const struct job_sh *job;
 	int result = 0;
 

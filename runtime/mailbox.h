@@ -22,6 +22,25 @@ bool mailbox_there(const struct instance *instance);
 size_t mailbox_ask(struct instance *instance, enum store_ask ask, const uint64_t *ids, size_t n, uint64_t deadline,
                    enum store_verdict *verdicts, struct ym_err *err);
 
+/* ---- without waiting */
+
+/* A question on its way. */
+struct mailbox_pending {
+	uint64_t word;
+	uint32_t slot;
+};
+
+/* Not LOOK. End: 0 with *verdict, 2 there is no answer yet, -1 it was not done. */
+int mailbox_begin(struct instance *instance, enum store_ask ask, uint64_t id, struct mailbox_pending *pending,
+                  struct ym_err *err);
+int mailbox_end(struct instance *instance, struct mailbox_pending *pending, enum store_verdict *verdict,
+                struct ym_err *err);
+
+/* Instead of its end: it is done as soon as that can be, and the answer does not matter. */
+void mailbox_leave(struct instance *instance, const struct mailbox_pending *pending);
+
+/* ---- one job */
+
 /* What the store knows of a job. */
 struct mailbox_look {
 	enum store_verdict verdict; /* OK, NONE */

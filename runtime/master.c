@@ -205,12 +205,12 @@ static int tear_down(struct master *master, int code)
 	master_block_signals(true);
 	if (master->control)
 		control_close(master->control);
-	cron_keeper_close(master->crons);
 	for (size_t i = 0; i < master->nprograms; i++)
 		program_free(master->programs[i]);
 	free(master->programs);
 	roster_close(master->roster);
 	code = ground_leave(master, code);
+	cron_keeper_close(master->crons);
 	supervisor_free(&master->supervisor);
 	daemon_reap_close();
 	notify_close();

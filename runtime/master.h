@@ -47,17 +47,18 @@ struct master {
 	struct cron_keeper *crons;
 	struct control *control;
 	struct clerk *clerk; /* NULL: no store behind the table */
-	struct sweep sweep; /* the last one */
+	struct sweep sweep;  /* the last one */
 	struct guard guard;
 	uv_signal_t signals[MASTER_SIGNALS];
 	uv_timer_t round_timer;
 	uv_poll_t bell;
 	int bell_fd;
-	char *pidfile;     /* NULL: none */
-	bool ground;       /* the instance is joined and entered */
-	bool backlog;      /* a backlog file holds jobs for which the table had no room */
-	bool has_timeouts; /* a pool has a time limit: deadlines must be looked at in time */
-	bool upgrading;    /* another program is to take our place as soon as the loop has come to rest */
+	char *pidfile;         /* NULL: none */
+	bool ground;           /* the instance is joined and entered */
+	bool backlog;          /* a backlog file holds jobs for which the table had no room */
+	uint64_t backlog_next; /* not before this moment */
+	bool has_timeouts;     /* a pool has a time limit: deadlines must be looked at in time */
+	bool upgrading;        /* another program is to take our place as soon as the loop has come to rest */
 	uint64_t last_round;
 };
 

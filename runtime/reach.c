@@ -6,8 +6,10 @@
 #include "../ipc/sys.h"
 
 /* A job that is being fetched is in neither for a moment. */
-#define TRIES      50
-#define BETWEEN_NS 2000000
+#define TRIES 50
+/* ... and is found by the second try at the latest if nobody waits between two. */
+#define TRIES_AT_ONCE 3
+#define BETWEEN_NS    2000000
 
 static bool names(const struct table_sh *table, const struct job_ref *ref, uint64_t *word)
 {
@@ -178,4 +180,38 @@ int reach_jobs(struct instance *instance, enum store_ask ask, const uint64_t *id
 			result = -1;
 	free(open);
 	return result;
+}
+
+/* ---- without waiting ------------------------------------------------------------------------- */
+
+int reach_cancel(struct instance *instance, struct reach_cancel *cancel, struct ym_err *err)
+{
+	enum store_verdict verdict = STORE_HELD;
+	enum reach_end end;
+	int result;
+
+	if (cancel->asked) {
+		result = mailbox_end(instance, &cancel->question, &verdict, err);
+		if (result == 2)
+			return 2;
+		cancel->asked = false;
+		if (result == 0 && verdict != STORE_HELD)
+			return 0;
+		if (cancel->tries >= TRIES_AT_ONCE)
+			return result == 0 ? ym_fail(err, YM_ERR_TIMEOUT, "another node has it") : -1;
+	}
+	if (in_table(instance, STORE_CANCEL, cancel->id, &end, err))
+		return 0;
+	cancel->tries++;
+	if (mailbox_begin(instance, STORE_CANCEL, cancel->id, &cancel->question, err) < 0)
+		return cancel->tries >= TRIES_AT_ONCE ? -1 : 2;
+	cancel->asked = true;
+	return 2;
+}
+
+void reach_leave(struct instance *instance, struct reach_cancel *cancel)
+{
+	if (cancel->asked)
+		mailbox_leave(instance, &cancel->question);
+	cancel->asked = false;
 }

@@ -23,6 +23,18 @@ enum reach_end {
 int reach_jobs(struct instance *instance, enum store_ask ask, const uint64_t *ids, size_t n, uint64_t deadline,
                enum reach_end *ends, struct ym_err *err);
 
+/* A cancellation for who must not wait. Begin with the id alone. */
+struct reach_cancel {
+	uint64_t id;
+	struct mailbox_pending question;
+	bool asked;
+	unsigned tries;
+};
+/* 0: done, or there was nothing to do; 2: call it again later, at the latest when something was answered; -1: given up. */
+int reach_cancel(struct instance *instance, struct reach_cancel *cancel, struct ym_err *err);
+/* Whatever comes of it. */
+void reach_leave(struct instance *instance, struct reach_cancel *cancel);
+
 /* Where a job is now that was known as *ref: 0 in the table, *ref and *word say where; 1 not there (any more). */
 int reach_find(const struct instance *instance, struct job_ref *ref, uint64_t *word);
 

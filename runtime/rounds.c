@@ -132,8 +132,7 @@ static bool sweep(struct master *master)
 	}
 	check_objects(master);
 	show_counts(master);
-	if (master->backlog && master->sweep.live < master->instance.table->slots / 2)
-		ground_load_backlog(master);
+	ground_backlog_again(master);
 	return !master->yard.lost;
 }
 

@@ -67,7 +67,8 @@ bool stage_watch(struct instance *instance, uint32_t slot, uint64_t *word, uint6
 		*end = STAGE_LEFT;
 		if (word_gen(seen) != word_gen(*word))
 			return true;
-		if (word_state(seen) == JOB_FILLING) {
+		/* Without the flag, it was accepted, and somebody frees the slot already. */
+		if (word_state(seen) == JOB_FILLING && (word_flags(seen) & JOB_TAKEN)) {
 			*word = seen;
 			*end = STAGE_ANSWERED;
 		}
@@ -95,6 +96,42 @@ enum stage_end stage_await(struct instance *instance, uint32_t slot, uint64_t *w
 	while (!stage_watch(instance, slot, word, deadline, &end) && !take_back(instance->table, slot, word, &end))
 		;
 	return end;
+}
+
+bool stage_open(const struct table_sh *table, uint32_t slot, uint64_t word)
+{
+	uint64_t seen = atomic_load(&table->words[slot]);
+
+	return word_gen(seen) == word_gen(word) && word_state(seen) == JOB_STORING;
+}
+
+bool stage_withdraw(struct table_sh *table, uint32_t slot, uint64_t *word)
+{
+	uint64_t seen = atomic_load(&table->words[slot]);
+
+	while (word_state(seen) == JOB_STORING && word_gen(seen) == word_gen(*word) &&
+	       !(word_flags(seen) & JOB_TAKEN)) {
+		uint64_t mine = word_make(word_gen(seen), JOB_FILLING, word_owner(seen), 0, 0);
+
+		if (!table_cas(table, slot, &seen, mine))
+			continue;
+		*word = mine;
+		return true;
+	}
+	return false;
+}
+
+void stage_leave(struct instance *instance, uint32_t slot, uint64_t word)
+{
+	struct table_sh *table = instance->table;
+	uint64_t seen = atomic_load(&table->words[slot]);
+
+	while (word_state(seen) == JOB_STORING && word_gen(seen) == word_gen(word))
+		if (table_cas(table, slot, &seen,
+		              word_make(word_gen(seen), JOB_STORING, JOB_NOBODY, word_attempt(seen), word_flags(seen))))
+			return;
+	if (word_gen(seen) == word_gen(word) && word_state(seen) == JOB_FILLING && (word_flags(seen) & JOB_TAKEN))
+		dispatch_free(instance, slot, seen);
 }
 
 int stage_fail(const struct instance *instance, enum stage_end end, struct ym_err *err)
@@ -128,7 +165,7 @@ void stage_answer(struct instance *instance, uint32_t slot, uint64_t word)
 	while (word_state(seen) == JOB_STORING && word_gen(seen) == word_gen(word)) {
 		bool waited = word_flags(seen) & JOB_WAITED;
 		unsigned owner = word_owner(seen) == JOB_NOBODY ? instance->group.slot : word_owner(seen);
-		uint64_t next = word_make(word_gen(seen), JOB_FILLING, owner, 0, 0);
+		uint64_t next = word_make(word_gen(seen), JOB_FILLING, owner, 0, JOB_TAKEN);
 		bool nobody = word_owner(seen) == JOB_NOBODY;
 
 		if (!table_cas(table, slot, &seen, next))

@@ -6,7 +6,7 @@
  *   stage_put(), stage_ring()          STORING, its own
  *                                      STORING | TAKEN            is about it: writes it to the store
  *   stage_await()                      READY, DELAYED             accepted, and stays in the table
- *                                      FILLING, its own           `verdict` says what came of it; the submitter reads it
+ *                                      FILLING | TAKEN, its own   `verdict` says what came of it; the submitter reads it
  *                                                                 and frees the slot
  *
  * A submitter that does not want to wait any longer takes the slot back, unless the clerk is about it: then it leaves it
@@ -66,6 +66,15 @@ enum stage_end {
 bool stage_watch(struct instance *instance, uint32_t slot, uint64_t *word, uint64_t deadline, enum stage_end *end);
 /* Wait, or take it back. *word is its last word. */
 enum stage_end stage_await(struct instance *instance, uint32_t slot, uint64_t *word, uint64_t deadline);
+
+/* Is there no answer yet? */
+bool stage_open(const struct table_sh *table, uint32_t slot, uint64_t word);
+
+/* Take it back at once: true, it is ours again (free it); false: the clerk is about it, or has answered. */
+bool stage_withdraw(struct table_sh *table, uint32_t slot, uint64_t *word);
+
+/* Nobody waits for the answer any more: the slot is the clerk's to free. */
+void stage_leave(struct instance *instance, uint32_t slot, uint64_t word);
 
 /* err for a wait that ended without an answer. */
 int stage_fail(const struct instance *instance, enum stage_end end, struct ym_err *err);

@@ -88,9 +88,7 @@ static void describe(struct table_sh *table, struct job_sh *job, const struct jo
 	const struct table_pool_sh *pool = &table->pools[request->pool];
 	const struct job_past *past = request->past;
 
-	/* The ids of a store were not given by the table of an earlier run. */
-	job->id = past && !table_stored(table) ? past->id
-	                                       : atomic_fetch_add_explicit(&table->next_id, 1, memory_order_relaxed);
+	job->id = past ? past->id : atomic_fetch_add_explicit(&table->next_id, 1, memory_order_relaxed);
 	job->pool = (uint16_t)request->pool;
 	job->level =
 	    request->level < 0 ? atomic_load_explicit(&pool->level, memory_order_relaxed) : (uint8_t)request->level;

@@ -67,12 +67,22 @@ struct submit_pending {
 };
 
 /*
- * The same in two steps, for who must not sleep. Begin: 0, -1 as submit_job(). End: 0 or 1 with *ref, 2: not known yet, ask
- * again (not with `give_up`), -1 it is not stored.
+ * The same in two steps, for who must not sleep. Begin: 0, -1 as submit_job(); then submit_go(), once for all that were
+ * begun. End: 0 or 1 with *ref, 2: not known yet, ask again (not with `give_up`), -1 it is not stored.
  */
 int submit_begin(struct instance *instance, const struct job_request *request, struct submit_pending *pending,
                  struct ym_err *err);
+void submit_go(struct instance *instance);
 int submit_end(struct instance *instance, struct submit_pending *pending, bool give_up, struct job_ref *ref,
                struct ym_err *err);
+
+/* Would submit_end() say 2? */
+bool submit_open(const struct instance *instance, const struct submit_pending *pending);
+
+/* Before its end: take it back at once. False: too late, the clerk is about it, or it is answered. */
+bool submit_withdraw(struct instance *instance, struct submit_pending *pending);
+
+/* Instead of its end: it is stored as soon as that can be, and what came of it does not matter. */
+void submit_leave(struct instance *instance, const struct submit_pending *pending);
 
 #endif

@@ -111,19 +111,42 @@ int submit_begin(struct instance *instance, const struct job_request *request, s
 	}
 	if (submit_stage_one(instance, request, &one, err) < 0)
 		return -1;
-	stage_ring(instance->table, true);
 	*pending = (struct submit_pending){.id = one.id, .slot = one.slot, .gen = word_gen(one.word), .word = one.word};
 	return 0;
+}
+
+void submit_go(struct instance *instance)
+{
+	if (table_stored(instance->table))
+		stage_ring(instance->table, true);
+}
+
+bool submit_open(const struct instance *instance, const struct submit_pending *pending)
+{
+	return !pending->over && stage_open(instance->table, pending->slot, pending->word);
+}
+
+bool submit_withdraw(struct instance *instance, struct submit_pending *pending)
+{
+	if (pending->over || !stage_withdraw(instance->table, pending->slot, &pending->word))
+		return false;
+	dispatch_free(instance, pending->slot, pending->word);
+	return true;
+}
+
+void submit_leave(struct instance *instance, const struct submit_pending *pending)
+{
+	if (!pending->over)
+		stage_leave(instance, pending->slot, pending->word);
 }
 
 int submit_end(struct instance *instance, struct submit_pending *pending, bool give_up, struct job_ref *ref,
                struct ym_err *err)
 {
 	struct submit_filled one = {.slot = pending->slot, .word = pending->word, .id = pending->id};
-	uint64_t seen = pending->over ? 0 : atomic_load(&instance->table->words[pending->slot]);
 
 	if (!pending->over) {
-		if (!give_up && word_gen(seen) == pending->gen && word_state(seen) == JOB_STORING)
+		if (!give_up && submit_open(instance, pending))
 			return 2;
 		await_one(instance, &one, 0, err);
 		if (one.verdict == SUBMIT_FAILED)

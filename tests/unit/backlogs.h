@@ -16,7 +16,7 @@ static inline void tell(const char *text)
 
 static inline void load(unsigned loaded, unsigned unknown, unsigned full)
 {
-	backlog_load(&yard, &result, tell);
+	backlog_load(&yard, 0, &result, tell);
 	ck_assert_uint_eq(result.loaded, loaded);
 	ck_assert_uint_eq(result.unknown, unknown);
 	ck_assert_uint_eq(result.full, full);

@@ -325,7 +325,7 @@ START_TEST(a_table_that_is_too_small)
 		ck_assert(try_claim(&ref, &word));
 		ck_assert_uint_eq(ref.id, id);
 		finish(ref, word, STORY_DONE);
-		backlog_load(&yard, &result, tell);
+		backlog_load(&yard, 0, &result, tell);
 	}
 	ck_assert_uint_eq(count_backlogs(), 0);
 }

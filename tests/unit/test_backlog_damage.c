@@ -39,7 +39,7 @@ START_TEST(cut_off_anywhere)
 
 		told = 0;
 		overwrite(path, bytes, cut);
-		backlog_load(&yard, &result, tell);
+		backlog_load(&yard, 0, &result, tell);
 		ck_assert_uint_le(result.loaded, whole);
 		ck_assert_int_eq(told, 1);
 		ASSERT_IN(path, last_told);
@@ -90,7 +90,7 @@ START_TEST(overwritten_anywhere)
 		memcpy(damaged, bytes, size);
 		memset(damaged + at, 0xff, 8);
 		overwrite(path, damaged, size);
-		backlog_load(&yard, &result, tell);
+		backlog_load(&yard, 0, &result, tell);
 		ck_assert_uint_le(result.loaded + result.unknown + result.full, 1);
 		for (uint32_t slot = 0; slot < yard.table->slots; slot++)
 			atomic_store(&yard.table->words[slot], 0);
@@ -129,7 +129,7 @@ static void load_and_die(void *arg)
 
 	join_yard(&mine);
 	arm_fault(*(int *)arg, 0);
-	backlog_load(&mine, &result, tell);
+	backlog_load(&mine, 0, &result, tell);
 	ym_sys = faults.real;
 	leave_yard(&mine);
 }
@@ -154,7 +154,7 @@ START_TEST(a_load_that_is_interrupted)
 		ck_assert_int_eq(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, at <= 5);
 		run_sweep();
 		add_pool("other");
-		backlog_load(&yard, &result, tell);
+		backlog_load(&yard, 0, &result, tell);
 		ck_assert_uint_eq(count_backlogs(), 0);
 		for (uint32_t slot = 0; slot < yard.table->slots; slot++) {
 			if (!job_state_over(word_state(atomic_load(&yard.table->words[slot]))))

@@ -209,7 +209,7 @@ static void rejoin_and_wait(void *arg)
 	remove_object(SET);
 	MUST(instance_rejoin(&yard, "master", &sizes, &err) == 0);
 	pool = add_pool("work");
-	backlog_load(&yard, &result, tell);
+	backlog_load(&yard, 0, &result, tell);
 	MUST(result.loaded == 1 && ym_group_look(directory, &look, &err) == 0);
 	MUST(ym_group_guardian(&yard.group, &err) == 0);
 	tell_step();
@@ -334,7 +334,7 @@ START_TEST(killed_at_every_call)
 			break;
 		yard_open(16);
 		pool = add_pool("work");
-		backlog_load(&yard, &result, tell);
+		backlog_load(&yard, 0, &result, tell);
 		kept += slots_in(JOB_READY);
 		/* A table of nobody goes with the last process that has it mapped: before the salvage nothing can help. */
 		yard_close();
