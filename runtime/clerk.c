@@ -113,7 +113,8 @@ static void have_trouble(struct clerk *clerk, const struct ym_err *err)
 {
 	struct board_store_sh *board = &clerk->instance->board->store;
 
-	if (!clerk->troubled)
+	/* Whoever waits for the first opening, and gives up, says so himself. */
+	if (!clerk->troubled && (clerk->tried || clerk->lenient))
 		clerk_say(clerk, LOG_ERROR, "%s: trying again every %d ms", err->text, (int)(RETRY_NS / 1000000u));
 	clerk->troubled = true;
 	clerk->retry = ym_now_ns() + RETRY_NS;
@@ -262,6 +263,10 @@ static int configure(struct clerk *clerk, struct ym_err *err)
 	}
 	pthread_mutex_unlock(&clerk->mutex);
 	free(pools);
+	/* A pool may have come, or come back. */
+	clerk->active = true;
+	clerk->look = 0;
+	atomic_store(&clerk->refetch, true);
 	return result;
 }
 
@@ -668,6 +673,7 @@ int clerk_open(struct clerk **clerk, const struct clerk_options *options, bool l
 	new = new_clerk(options, driver);
 	if (!new)
 		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
+	new->lenient = lenient;
 	clerk_configure(new, options->config);
 	uv_async_init(options->loop, &new->async, on_async);
 	new->async.data = new;

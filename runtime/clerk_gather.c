@@ -61,12 +61,17 @@ static bool seize(struct table_sh *table, uint32_t slot, uint64_t *word)
 /* Does it stay in the table? */
 static bool stays(struct clerk *clerk, unsigned pool, const struct store_job *job)
 {
-	if (clerk->closing || !clerk_has_room(clerk, pool))
+	if (clerk->closing)
 		return false;
 	if (job->state == JOB_DELAYED)
-		return job->due_ms < clerk->clock.unix_ms + HORIZON_MS;
+		return clerk_has_room(clerk, pool) && job->due_ms < clerk->clock.unix_ms + HORIZON_MS;
 	/* Not before what waits in the store. */
-	return job->state == JOB_READY && job->rank < clerk->first_rank[pool];
+	if (job->state != JOB_READY || job->rank >= clerk->first_rank[pool])
+		return false;
+	/* A more urgent one takes the place of those that come last. */
+	return clerk_has_room(clerk, pool) ||
+	       (job->rank < clerk->last_rank[pool] &&
+	        clerk_trim(clerk, pool, clerk_share(clerk, pool), job->rank) > 0 && clerk_has_room(clerk, pool));
 }
 
 static bool is_ours_to_give(const struct clerk *clerk, uint64_t id)
@@ -118,7 +123,7 @@ static bool add_submit(struct clerk *clerk, const struct clerk_staged *staged, b
 	if (submit->job.held)
 		clerk_enter(clerk, staged->slot,
 		            word_make(word_gen(staged->word), submit->job.state, 0, word_attempt(staged->word), 0),
-		            pool);
+		            pool, submit->job.rank);
 	turn->durable |= !atomic_load(&clerk->instance->table->pools[pool].unsynced);
 	turn->nsubmits++;
 	return true;
@@ -402,7 +407,7 @@ void clerk_adopt(struct clerk *clerk)
 		if (!(word_flags(word) & JOB_STORED))
 			continue;
 		stage_mark(table, slot);
-		clerk_enter(clerk, slot, word, job_pool(table_job(table, slot)));
+		clerk_enter(clerk, slot, word, job_pool(table_job(table, slot)), INT64_MAX);
 		/* What the store was told of it last is not known any more. */
 		clerk->known[slot].state = JOB_FREE;
 	}

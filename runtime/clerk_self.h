@@ -35,6 +35,7 @@ struct clerk_item {
 
 struct clerk_fetched {
 	uint64_t word, next;
+	int64_t rank;
 	uint32_t slot;
 	unsigned pool;
 };
@@ -80,7 +81,8 @@ struct clerk {
 	pthread_mutex_t mutex; /* for what follows */
 	pthread_cond_t changed;
 	bool stop, hand_over, clean;
-	bool tried; /* the store was opened, or could not be */
+	bool lenient; /* the first opening is tried again and again */
+	bool tried;   /* the store was opened, or could not be */
 	struct ym_err first;
 	struct store_pool *pools; /* another configuration; NULL: the old one */
 	size_t npools;
@@ -101,6 +103,7 @@ struct clerk {
 	unsigned resident[TABLE_POOLS], window[TABLE_POOLS], ended[TABLE_POOLS];
 	unsigned residents;              /* of all pools */
 	int64_t first_rank[TABLE_POOLS]; /* of what waits in the store; INT64_MIN: not known, INT64_MAX: nothing */
+	int64_t last_rank[TABLE_POOLS];  /* of what is in the table: none there comes later */
 	uint64_t *releases;              /* ids of held jobs that have left the table */
 	size_t nreleases, releases_room;
 	struct clerk_range ranges[2]; /* this one, and the one before */
@@ -151,9 +154,9 @@ void clerk_refuse_all(struct clerk *clerk, const struct ym_err *err);
 void clerk_size_windows(struct clerk *clerk);
 /* Is there room for one more in the window of the pool? */
 bool clerk_has_room(const struct clerk *clerk, unsigned pool);
-void clerk_enter(struct clerk *clerk, uint32_t slot, uint64_t word, unsigned pool);
+void clerk_enter(struct clerk *clerk, uint32_t slot, uint64_t word, unsigned pool, int64_t rank);
 void clerk_leave(struct clerk *clerk, uint32_t slot);
-/* Do jobs wait in the store that could come here? */
+/* Is the window of some pool half empty, and something waits for it? */
 bool clerk_is_hungry(const struct clerk *clerk);
 /* What is to be fetched with this turn. */
 void clerk_want(struct clerk *clerk);
@@ -163,6 +166,17 @@ int clerk_take(void *arg, const struct store_want *want, const struct store_job 
 bool clerk_release(struct clerk *clerk, uint64_t id);
 /* Take a waiting job out of the table: it goes back to the store with the next turn. False: it waits no longer. */
 bool clerk_evict(struct clerk *clerk, uint32_t slot, uint64_t word);
+/* Up to `n` that are ready and come after `rank`, the last ones first. Returns how many. */
+unsigned clerk_trim(struct clerk *clerk, unsigned pool, unsigned n, int64_t rank);
+/* So many of a window are exchanged at once for what comes before them. */
+static inline unsigned clerk_share(const struct clerk *clerk, unsigned pool)
+{
+	return clerk->window[pool] / 8 + 1;
+}
+/* So many more (or fewer) wait in the store, until they are counted there again. */
+void clerk_note_stored(struct clerk *clerk, unsigned pool, enum job_state state, int n);
+/* A delayed job waits in the store from now on. */
+void clerk_note_due(struct clerk *clerk, int64_t due_ms);
 /* All that wait. */
 void clerk_evict_all(struct clerk *clerk);
 

@@ -65,6 +65,10 @@ static void answer_submit(struct clerk *clerk, size_t i, const struct wake *wake
 	if (submit->verdict == STORE_OK && submit->job.state == JOB_READY && !wake->fetched[pool] &&
 	    submit->job.rank < clerk->first_rank[pool])
 		clerk->first_rank[pool] = submit->job.rank;
+	if (submit->verdict == STORE_OK && (submit->job.state == JOB_READY || submit->job.state == JOB_DELAYED))
+		clerk_note_stored(clerk, pool, submit->job.state, 1);
+	if (submit->verdict == STORE_OK && submit->job.state == JOB_DELAYED)
+		clerk_note_due(clerk, submit->job.due_ms);
 	job->verdict = submit->verdict == STORE_OK       ? STAGE_OK
 	               : submit->verdict == STORE_EXISTS ? STAGE_EXISTS
 	                                                 : STAGE_REFUSED;
@@ -196,7 +200,9 @@ static void send_reply(struct clerk *clerk, const struct store_request *request)
 	    .id = job->id, .tag = job->tag, .state = job_state_word(states[request->ask]), .attempts = job->attempt};
 	struct ym_err err;
 
-	if (request->ask == STORE_LOOK || request->ask == STORE_KICK || job->reply_key == 0)
+	/* Of one that was over somebody has been told. */
+	if (request->ask == STORE_LOOK || request->ask == STORE_KICK || job->reply_key == 0 ||
+	    (job->state != JOB_READY && job->state != JOB_DELAYED))
 		return;
 	ym_fail(&err, YM_ERR_FULL, "its queue is full");
 	if (reply_send(&to, &answer, &err) != 0)
@@ -257,12 +263,14 @@ static void settle_fetched(struct clerk *clerk, struct wake *wake)
 
 		if (!table_cas(instance->table, one->slot, &seen, one->next))
 			continue;
-		clerk_enter(clerk, one->slot, one->next, one->pool);
+		clerk_enter(clerk, one->slot, one->next, one->pool, one->rank);
+		clerk_note_stored(clerk, one->pool, JOB_READY, -1);
+		/* A deadline or a delay is for the sweep. */
+		if (word_state(one->next) == JOB_DELAYED || table_job(instance->table, one->slot)->timeout_ms > 0)
+			atomic_store(&clerk->ring, true);
 		if (word_state(one->next) == JOB_READY) {
 			index_push(instance, one->slot, one->next, false);
 			wake->ready[one->pool]++;
-		} else {
-			atomic_store(&clerk->ring, true);
 		}
 	}
 	index_unlock(instance);
@@ -273,6 +281,8 @@ static void settle_fetched(struct clerk *clerk, struct wake *wake)
 			continue;
 		clerk->first_rank[pool] = turn->wants[i].first_rank;
 		wake->fetched[pool] = true;
+		/* There still is something that comes before what is here. */
+		turn->more |= turn->wants[i].taken > 0 && clerk->first_rank[pool] < clerk->last_rank[pool];
 	}
 	atomic_fetch_add(&instance->board->store.fetched, turn->nfetched);
 }
@@ -300,6 +310,8 @@ void clerk_settle(struct clerk *clerk)
 			ready_wake(clerk->instance, pool, wake.ready[pool]);
 	close_payloads(turn);
 	clerk->adopting &= turn->nsaves == CLERK_SAVES || turn->nsubmits == CLERK_SUBMITS;
+	/* What has ended made room after it was asked what there is room for. */
+	turn->more |= turn->nsaves > 0 && clerk_is_hungry(clerk);
 }
 
 static void refuse(struct clerk *clerk, uint32_t slot, uint64_t word, const struct ym_err *err)

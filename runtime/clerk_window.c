@@ -6,8 +6,6 @@
 #include "clerk_self.h"
 #include "dispatch.h"
 
-/* A window is never smaller than this, however many pools there are. */
-#define WINDOW_MIN 16u
 /* So many come in even if others, that do not move, have taken all the room. */
 #define WINDOW_LEAST 4u
 
@@ -21,7 +19,7 @@ static unsigned share_of(const struct table_sh *table, unsigned pools)
 {
 	unsigned share = table->slots / 2 / (pools ? pools : 1);
 
-	return share < WINDOW_MIN ? WINDOW_MIN : share;
+	return share ? share : 1;
 }
 
 /*
@@ -40,7 +38,7 @@ static unsigned local_need(struct clerk *clerk, unsigned pool)
 void clerk_size_windows(struct clerk *clerk)
 {
 	const struct table_sh *table = clerk->instance->table;
-	unsigned pools = 0, share;
+	unsigned pools = 0, share, most;
 
 	for (unsigned i = 0; i < TABLE_POOLS; i++)
 		pools += is_used(table, i);
@@ -50,6 +48,10 @@ void clerk_size_windows(struct clerk *clerk)
 
 		clerk->window[i] = !is_used(table, i) ? 0 : need < share ? need : share;
 		clerk->ended[i] = 0;
+		/* There are more pools than before, or it is not in the configuration any more: others need the room. */
+		most = is_used(table, i) ? share : 0;
+		if (clerk->resident[i] > most && !clerk->troubled)
+			clerk_trim(clerk, i, clerk->resident[i] - most, INT64_MIN);
 	}
 }
 
@@ -59,8 +61,10 @@ bool clerk_has_room(const struct clerk *clerk, unsigned pool)
 	       (clerk->residents < clerk->instance->table->slots / 2 || clerk->resident[pool] < WINDOW_LEAST);
 }
 
-void clerk_enter(struct clerk *clerk, uint32_t slot, uint64_t word, unsigned pool)
+void clerk_enter(struct clerk *clerk, uint32_t slot, uint64_t word, unsigned pool, int64_t rank)
 {
+	if (word_state(word) == JOB_READY && (clerk->resident[pool] == 0 || rank > clerk->last_rank[pool]))
+		clerk->last_rank[pool] = rank;
 	clerk->known[slot] = (struct clerk_known){.gen = word_gen(word),
 	                                          .state = (uint8_t)word_state(word),
 	                                          .attempt = (uint8_t)word_attempt(word),
@@ -81,40 +85,60 @@ void clerk_leave(struct clerk *clerk, uint32_t slot)
 	*known = (struct clerk_known){0};
 }
 
+/* ---- in ---------------------------------------------------------------------------------------- */
+
+/*
+ * How many more a pool can take in. It waits until half of its window is empty, unless something in the store comes before
+ * what is here: that takes the place of those that come last, which go back in the same turn.
+ */
+static unsigned wanted(struct clerk *clerk, unsigned pool)
+{
+	unsigned window = clerk->window[pool], *resident = &clerk->resident[pool];
+	unsigned room = window > *resident ? window - *resident : 0;
+	int64_t first = clerk->first_rank[pool];
+
+	if (first == INT64_MAX)
+		return 0;
+	/* Not known: one is exchanged, and the store says what comes behind it. */
+	if (*resident > window / 2 && room < clerk_share(clerk, pool) && first < clerk->last_rank[pool])
+		clerk_trim(clerk, pool, first == INT64_MIN ? 1 : clerk_share(clerk, pool), first);
+	else if (*resident > window / 2 && first > INT64_MIN)
+		return 0;
+	return window > *resident ? window - *resident : 0;
+}
+
 bool clerk_is_hungry(const struct clerk *clerk)
 {
 	for (unsigned i = 0; i < TABLE_POOLS; i++)
-		if (clerk->window[i] > 0 && clerk->first_rank[i] != INT64_MAX)
+		if (clerk->window[i] > 0 && clerk->resident[i] <= clerk->window[i] / 2 &&
+		    clerk->first_rank[i] != INT64_MAX)
 			return true;
 	return false;
 }
 
-/* ---- in ---------------------------------------------------------------------------------------- */
-
 void clerk_want(struct clerk *clerk)
 {
 	struct clerk_turn *turn = clerk->turn;
-	unsigned left = clerk->instance->table->slots / 2, room = CLERK_FETCHES;
+	unsigned most = clerk->instance->table->slots / 2, room = CLERK_FETCHES;
 
 	if (atomic_exchange(&clerk->refetch, false))
 		for (unsigned i = 0; i < TABLE_POOLS; i++)
 			clerk->first_rank[i] = INT64_MIN;
 	turn->nwants = turn->nfetched = 0;
-	left = clerk->residents < left ? left - clerk->residents : 0;
 	for (unsigned i = 0; i < TABLE_POOLS && room > 0; i++) {
-		unsigned n = clerk->window[i] > clerk->resident[i] ? clerk->window[i] - clerk->resident[i] : 0;
-		unsigned least = clerk->resident[i] < WINDOW_LEAST ? WINDOW_LEAST - clerk->resident[i] : 0;
-		unsigned most = left > least ? left : least;
 		struct store_want *want = &turn->wants[turn->nwants];
+		unsigned n = wanted(clerk, i), taken = clerk->residents + CLERK_FETCHES - room;
+		unsigned left = taken < most ? most - taken : 0;
 
-		n = n < most ? n : most;
-		if (clerk->first_rank[i] == INT64_MAX || n == 0 || clerk->resident[i] > clerk->window[i] / 2)
-			continue;
+		unsigned least = clerk->resident[i] < WINDOW_LEAST ? WINDOW_LEAST - clerk->resident[i] : 0;
+
+		n = n < left || n < least ? n : left > least ? left : least;
 		n = n < room ? n : room;
+		if (n == 0)
+			continue;
 		*want = (struct store_want){.n = n, .first_rank = INT64_MAX};
 		memcpy(want->pool, clerk->instance->table->pools[i].name, sizeof(want->pool) - 1);
 		turn->nwants++;
-		left -= n < left ? n : left;
 		room -= n;
 	}
 }
@@ -136,6 +160,7 @@ int clerk_take(void *arg, const struct store_want *want, const struct store_job 
 		return 1;
 	one->slot = (uint32_t)slot;
 	one->pool = (unsigned)pool;
+	one->rank = job->rank;
 	if (stored_fill(instance, &clerk->clock, one->slot, one->word, one->pool, job, &one->next, &err) < 0) {
 		dispatch_free(instance, one->slot, one->word);
 		clerk_say(clerk, LOG_ERROR, "job %llu cannot be brought into the table: %s",
@@ -164,22 +189,90 @@ bool clerk_release(struct clerk *clerk, uint64_t id)
 	return true;
 }
 
+void clerk_note_stored(struct clerk *clerk, unsigned pool, enum job_state state, int n)
+{
+	struct table_pool_sh *row = &clerk->instance->table->pools[pool];
+	_Atomic uint64_t *count = state == JOB_DELAYED ? &row->stored_delayed : &row->stored_waiting;
+	uint64_t now = atomic_load(count), less = n < 0 ? (uint64_t)-n : 0;
+
+	/* Nobody else writes to it. */
+	atomic_store(count, n < 0 ? (now > less ? now - less : 0) : now + (uint64_t)n);
+}
+
+void clerk_note_due(struct clerk *clerk, int64_t due_ms)
+{
+	if (due_ms < clerk->tick_ms)
+		clerk->tick_ms = due_ms;
+}
+
 bool clerk_evict(struct clerk *clerk, uint32_t slot, uint64_t word)
 {
-	struct table_sh *table = clerk->instance->table;
-	uint64_t id = table_job(table, slot)->id;
+	unsigned pool = job_pool(table_job(clerk->instance->table, slot));
+	struct store_job job;
 
 	if (word_state(word) != JOB_READY && word_state(word) != JOB_DELAYED)
 		return false;
+	stored_describe(clerk->instance, &clerk->clock, slot, word, &job);
 	/* If we are killed from here on, the store still calls it held, and the next clerk finds it nowhere: it waits. */
-	if (!clerk_release(clerk, id))
+	if (!clerk_release(clerk, job.id))
 		return false;
 	if (!dispatch_free(clerk->instance, slot, word)) {
 		clerk->nreleases--;
 		return false;
 	}
+	clerk_note_stored(clerk, pool, job.state, 1);
+	if (job.state == JOB_DELAYED)
+		clerk_note_due(clerk, job.due_ms);
+	else if (job.rank < clerk->first_rank[pool])
+		clerk->first_rank[pool] = job.rank;
 	clerk_leave(clerk, slot);
 	return true;
+}
+
+struct ranked {
+	int64_t rank;
+	uint64_t word;
+	uint32_t slot;
+};
+
+static int last_first(const void *a, const void *b)
+{
+	int64_t x = ((const struct ranked *)a)->rank, y = ((const struct ranked *)b)->rank;
+
+	return x > y ? -1 : x < y;
+}
+
+/* What is ready, the last one first. */
+static unsigned rank_all(struct clerk *clerk, unsigned pool, struct ranked *ranked)
+{
+	struct table_sh *table = clerk->instance->table;
+	unsigned n = 0;
+
+	for (uint32_t slot = 0; slot < table->slots; slot++) {
+		uint64_t word = atomic_load(&table->words[slot]);
+		struct store_job job;
+
+		if (!clerk->known[slot].resident || clerk->known[slot].pool != pool || word_state(word) != JOB_READY ||
+		    !(word_flags(word) & JOB_STORED))
+			continue;
+		stored_describe(clerk->instance, &clerk->clock, slot, word, &job);
+		ranked[n++] = (struct ranked){job.rank, word, slot};
+	}
+	qsort(ranked, n, sizeof(*ranked), last_first);
+	return n;
+}
+
+unsigned clerk_trim(struct clerk *clerk, unsigned pool, unsigned n, int64_t rank)
+{
+	struct ranked *ranked = malloc(clerk->instance->table->slots * sizeof(*ranked));
+	unsigned have = ranked ? rank_all(clerk, pool, ranked) : 0, i = 0, gone = 0;
+
+	for (; i < have && gone < n && ranked[i].rank > rank; i++)
+		gone += clerk_evict(clerk, ranked[i].slot, ranked[i].word);
+	if (ranked)
+		clerk->last_rank[pool] = i < have ? ranked[i].rank : INT64_MIN;
+	free(ranked);
+	return gone;
 }
 
 void clerk_evict_all(struct clerk *clerk)

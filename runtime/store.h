@@ -145,7 +145,8 @@ struct store_request {
 	enum store_ask ask;
 	uint64_t id;
 	enum store_verdict verdict; /* out: OK, NONE, HELD, CANNOT, EXISTS (KICK: another one has its key) */
-	struct store_job job;       /* out, LOOK */
+	/* Out: LOOK, all of it; of the others what it was before, without bytes (somebody may wait for an answer). */
+	struct store_job job;
 };
 
 /* Jobs that should come into our table. */

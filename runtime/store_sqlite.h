@@ -272,6 +272,7 @@ int sqlite_request(struct store *store, struct store_request *request, struct ym
 /* Those that we hold wait again. */
 int sqlite_release(struct store *store, uint64_t id, struct ym_err *err);
 void sqlite_let_go(struct store *store);
+int sqlite_check_place(struct store *store, struct ym_err *err);
 int sqlite_recover(struct store *store, bool (*in_table)(void *arg, uint64_t id), void *arg, uint64_t *n,
                    struct ym_err *err);
 /* An attempt of a job; PART_STORY must be set in its parts. In a transaction. */

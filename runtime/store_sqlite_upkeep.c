@@ -259,7 +259,7 @@ static int tick_log(struct store *store, int64_t now, int64_t *next_ms, struct y
 }
 
 /* Who deletes the file, or puts another one in its place, goes unnoticed by SQLite: all would be written, and lost. */
-static int check_place(struct store *store, struct ym_err *err)
+int sqlite_check_place(struct store *store, struct ym_err *err)
 {
 	struct stat st;
 
@@ -275,7 +275,7 @@ static int check_place(struct store *store, struct ym_err *err)
 int sqlite_tick(struct store *store, int64_t now_ms, int64_t *next_ms, struct ym_err *err)
 {
 	*next_ms = INT64_MAX;
-	if (check_place(store, err) < 0 || (store->stale && sqlite_load(store, err) < 0))
+	if (sqlite_check_place(store, err) < 0 || (store->stale && sqlite_load(store, err) < 0))
 		return -1;
 	if (tick_delayed(store, now_ms, next_ms, err) < 0 || tick_history(store, now_ms, next_ms, err) < 0)
 		return -1;

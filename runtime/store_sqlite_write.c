@@ -557,7 +557,7 @@ int sqlite_write(struct store *store, struct store_batch *batch, struct ym_err *
 {
 	for (size_t i = 0; i < batch->nrequests; i++)
 		batch->requests[i].job = (struct store_job){0};
-	if (store->stale && sqlite_load(store, err) < 0)
+	if (sqlite_check_place(store, err) < 0 || (store->stale && sqlite_load(store, err) < 0))
 		return -1;
 	if (sqlite_begin(store, batch->durable, err) < 0)
 		return -1;

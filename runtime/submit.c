@@ -17,6 +17,9 @@
 #define TOGETHER        64
 #define TOGETHER_STORED 256
 
+/* With a store: how long to wait for a new master at least. */
+#define MASTER_PATIENCE_MS 1000
+
 /* How often to look whether a pool takes jobs. */
 #define LOADING_LOOK_NS 1000000
 
@@ -291,10 +294,14 @@ static int fail_entry(const struct instance *instance, const struct job_request 
 	               "for dead?");
 }
 
-/* When the store has to have answered: as long as the caller would wait for room, but not at once. */
-static uint64_t answer_deadline(const struct job_request *request)
+/*
+ * When the store has to have answered: as long as the caller would wait for room, but not at once. Without a master, who does
+ * not want to wait is told soon.
+ */
+static uint64_t answer_deadline(const struct instance *instance, const struct job_request *request)
 {
-	uint64_t least = ym_deadline(STAGE_PATIENCE_MS);
+	bool master = ym_sem_value(instance->group.semid, YM_GROUP_LEADER) > 0;
+	uint64_t least = ym_deadline(master ? STAGE_PATIENCE_MS : MASTER_PATIENCE_MS);
 
 	return request->deadline > least ? request->deadline : least;
 }
@@ -304,7 +311,7 @@ static size_t await_stored(struct instance *instance, const struct job_request *
 {
 	size_t good = 0;
 
-	submit_await(instance, filled, n, n ? answer_deadline(requests) : 0, err);
+	submit_await(instance, filled, n, n ? answer_deadline(instance, requests) : 0, err);
 	while (good < n && filled[good].verdict != SUBMIT_FAILED)
 		good++;
 	return good;

@@ -12,6 +12,7 @@
 #include "../text.h"
 #include "../view.h"
 #include "command.h"
+#include "status_store.h"
 
 struct totals {
 	uint64_t counters[BOARD_COUNTERS];
@@ -35,15 +36,20 @@ static void count_jobs(const struct instance *instance, unsigned pool, struct to
 		return;
 	}
 	for (uint32_t slot = 0; slot < table->slots; slot++) {
-		enum job_state state = word_state(atomic_load(&table->words[slot]));
+		uint64_t word = atomic_load(&table->words[slot]);
+		enum job_state state = word_state(word);
 
 		if ((job_state_over(state) && state != JOB_BURIED) || job_pool(table_job_const(table, slot)) != pool)
 			continue;
 		totals->waiting += state == JOB_READY;
 		totals->running += state == JOB_CLAIMED || state == JOB_FINISHING || state == JOB_FIXING;
 		totals->delayed += state == JOB_DELAYED;
-		totals->buried += state == JOB_BURIED;
+		/* One that the store knows of is counted there. */
+		totals->buried += state == JOB_BURIED && (!table_stored(table) || (word_flags(word) & JOB_STORED));
 	}
+	totals->waiting += atomic_load(&table->pools[pool].stored_waiting);
+	totals->delayed += atomic_load(&table->pools[pool].stored_delayed);
+	totals->buried += atomic_load(&table->pools[pool].stored_buried);
 }
 
 static struct totals pool_totals(const struct instance *instance, unsigned pool)
@@ -506,6 +512,7 @@ static void print_json(const struct instance *instance, pid_t master)
 	json_put_real(&json, "up", master ? seconds_since(atomic_load(&row->master_since)) : 0);
 	json_put_uint(&json, "resent", atomic_load(&row->resent));
 	json_put_uint(&json, "jobs_recovered", atomic_load(&row->recovered));
+	status_store_json(&json, instance->board);
 	json_pools(&json, instance);
 	json_programs(&json, instance->board);
 	json_limits(&json, instance);
@@ -532,6 +539,7 @@ static int status(const struct args *args)
 		int columns = name_columns(instance.board);
 
 		print_head(&instance, master);
+		status_store_print(instance.board);
 		if (has_pools(instance.board))
 			print_pools(&instance, columns);
 		print_programs(instance.board);

@@ -136,6 +136,14 @@ static int wait_for(struct outcome *outcome, struct job_ref ref, bool existed, b
 	return code;
 }
 
+/* Only a master writes to the store. */
+static void note_store(struct outcome *outcome)
+{
+	if (table_stored(outcome->instance->table))
+		client_note_master(outcome->instance, "waiting for one, who has to write the job to the store",
+		                   &outcome->warned);
+}
+
 static int submit_one(const struct args *args, struct outcome *outcome, struct order *order, struct ym_err *err)
 {
 	struct job_request *request = &order->request;
@@ -145,6 +153,7 @@ static int submit_one(const struct args *args, struct outcome *outcome, struct o
 
 	request->keep |= wait;
 	request->deadline = ym_deadline(order->patience_ms);
+	note_store(outcome);
 	result = submit_job(outcome->instance, request, &ref, err);
 	if (result < 0)
 		return command_fail(err);
@@ -168,6 +177,7 @@ static int submit_lines(const struct args *args, struct outcome *outcome, const 
 	                                  .quiet = args_flag(args, "quiet")};
 
 	outcome->several = true;
+	note_store(outcome);
 	client_note_master(outcome->instance, safe, &outcome->warned);
 	return lines_submit(outcome, &lines, order->request.payload.fd);
 }
