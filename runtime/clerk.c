@@ -12,6 +12,7 @@
 #include "../ipc/sys.h"
 #include "clerk_self.h"
 #include "dispatch.h"
+#include "snapshot.h"
 #include "text.h"
 
 /* How long to gather jobs that have ended, when nobody waits for anything. */
@@ -27,6 +28,8 @@
 #define IDLE_NS UINT64_C(1000000000)
 /* From a failure to the next try. */
 #define RETRY_NS UINT64_C(500000000)
+/* What a node shows to others, if nothing has changed. */
+#define PUBLISH_NS UINT64_C(2000000000)
 /* So many ids left: reserve more. */
 #define IDS_LOW 100000u
 
@@ -84,6 +87,7 @@ static void on_async(uv_async_t *async)
 	struct clerk *clerk = async->data;
 
 	print_news(clerk);
+	clerk_tell_grants(clerk);
 	if (atomic_exchange(&clerk->ring, false))
 		clerk->options.look(clerk->options.arg);
 	if (atomic_exchange(&clerk->answered, false))
@@ -282,6 +286,11 @@ static int open_store(struct clerk *clerk, struct ym_err *err)
 		return -1;
 	}
 	clerk_adopt(clerk);
+	if (clerk->driver->holds && clerk_check_holds(clerk, err) < 0) {
+		clerk->driver->abandon(clerk->store);
+		clerk->store = NULL;
+		return -1;
+	}
 	count(clerk);
 	return 0;
 }
@@ -392,6 +401,8 @@ static uint64_t next_look(const struct clerk *clerk)
 		at = now + (uint64_t)(left > 0 ? left : 0) * 1000000u;
 	if (clerk->active && clerk->look < at)
 		at = clerk->look;
+	if (clerk->store && clerk->limits.n && clerk->limits.next < at)
+		at = clerk->limits.next;
 	if (clerk->troubled && clerk->retry < at)
 		at = clerk->retry;
 	return at;
@@ -434,6 +445,15 @@ static bool be_sure(struct clerk *clerk)
 	return true;
 }
 
+/* The others took us for dead. If it cannot be asked now, it is asked again. */
+static void look_for_lost(struct clerk *clerk)
+{
+	struct ym_err err;
+
+	if (atomic_exchange(&clerk->lost, false) && clerk_check_holds(clerk, &err) < 0)
+		atomic_store(&clerk->lost, true);
+}
+
 /* One round: true when there was something to write. */
 static bool work(struct clerk *clerk, bool somebody_waits)
 {
@@ -443,6 +463,8 @@ static bool work(struct clerk *clerk, bool somebody_waits)
 		tick(clerk);
 	if ((clerk->active || clerk->driver->shared) && ym_now_ns() >= clerk->look)
 		count(clerk);
+	look_for_lost(clerk);
+	clerk_share(clerk);
 	/* A full disk may have room again when the next one asks; a server that is away is asked by tick(). */
 	if (clerk->troubled && (clerk->driver->shared || (!somebody_waits && ym_now_ns() < clerk->retry)))
 		return false;
@@ -519,7 +541,29 @@ static void wake(void *arg)
 	struct clerk *clerk = arg;
 
 	atomic_store(&clerk->refetch, true);
+	atomic_store(&clerk->woken, true);
 	stage_ring(clerk->instance->table, true);
+}
+
+static void lost(void *arg)
+{
+	struct clerk *clerk = arg;
+
+	atomic_store(&clerk->lost, true);
+	stage_ring(clerk->instance->table, true);
+}
+
+/* A node where nothing happens says so now and then only. */
+static char *publish(void *arg)
+{
+	struct clerk *clerk = arg;
+	uint64_t mark = snapshot_mark(clerk->instance), now = ym_now_ns();
+
+	if (mark == clerk->published && now < clerk->published_at + PUBLISH_NS)
+		return NULL;
+	clerk->published = mark;
+	clerk->published_at = now;
+	return snapshot_text(clerk->instance);
 }
 
 static void cancel(void *arg, uint64_t id)
@@ -623,6 +667,8 @@ static struct clerk *new_clerk(const struct clerk_options *options, const struct
 	    .payload_max = (size_t)config->payload_max,
 	    .wake = wake,
 	    .cancel = cancel,
+	    .lost = lost,
+	    .publish = publish,
 	    .arg = clerk,
 	};
 	clerk->turn = calloc(1, sizeof(*clerk->turn));

@@ -34,6 +34,8 @@ struct clerk_options {
 	void (*answered)(void *arg);
 	/* Likewise: the sweep has something to look at. */
 	void (*look)(void *arg);
+	/* Likewise: what this node may have of a limit that all nodes share (number in the table), and until when. */
+	void (*granted)(void *arg, unsigned limit, int units, uint64_t until);
 	void *arg;
 };
 

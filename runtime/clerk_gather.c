@@ -71,7 +71,7 @@ static bool stays(struct clerk *clerk, unsigned pool, const struct store_job *jo
 	/* A more urgent one takes the place of those that come last. */
 	return clerk_has_room(clerk, pool) ||
 	       (job->rank < clerk->last_rank[pool] &&
-	        clerk_trim(clerk, pool, clerk_share(clerk, pool), job->rank) > 0 && clerk_has_room(clerk, pool));
+	        clerk_trim(clerk, pool, clerk_portion(clerk, pool), job->rank) > 0 && clerk_has_room(clerk, pool));
 }
 
 static bool is_ours_to_give(const struct clerk *clerk, uint64_t id)

@@ -1,6 +1,6 @@
 /*
  * clerk_self.h - the clerk from inside: clerk.c is the thread, clerk_gather.c what goes into a turn, clerk_settle.c what comes
- * of it, clerk_window.c which jobs are in the table.
+ * of it, clerk_window.c which jobs are in the table, clerk_limits.c what all nodes share beside jobs.
  */
 #ifndef YM_RUNTIME_CLERK_SELF_H
 #define YM_RUNTIME_CLERK_SELF_H
@@ -67,6 +67,17 @@ struct clerk_range {
 	uint64_t start, end;
 };
 
+/* Limits that all nodes share. */
+struct clerk_limits {
+	struct store_limit rows[TABLE_LIMITS]; /* as asked, and answered, last */
+	unsigned index[TABLE_LIMITS];          /* in the table */
+	int64_t need[TABLE_LIMITS];            /* by that: when we looked last */
+	size_t n;
+	uint64_t looked, asked; /* when */
+	uint64_t next;          /* when to look again, whatever happens */
+	uint64_t until;         /* what was granted may be used */
+};
+
 struct clerk_news; /* a line for the log */
 
 struct clerk {
@@ -87,10 +98,16 @@ struct clerk {
 	struct store_pool *pools; /* another configuration; NULL: the old one */
 	size_t npools;
 	struct clerk_news *news;
+	struct clerk_limits told; /* for the loop; n 0: nothing new */
 
 	_Atomic bool refetch;  /* anybody: there may be more to fetch than we think */
+	_Atomic bool woken;    /* likewise: others may have given units back */
+	_Atomic bool lost;     /* some of our jobs may be others' by now */
 	_Atomic bool answered; /* for the loop: something that this process has submitted was answered */
 	_Atomic bool ring;     /* for the loop: there is something for the sweep */
+
+	/* publish() alone */
+	uint64_t published, published_at;
 
 	/* The thread's own. */
 	struct store *store;
@@ -110,9 +127,10 @@ struct clerk {
 	_Atomic int64_t tick_ms;      /* when the driver wants to be called again */
 	uint64_t look;                /* when to count again */
 	bool active;                  /* something was written since we counted */
-	bool adopting;                /* what an earlier clerk has left is not all written yet */
-	bool closing;                 /* nothing stays in the table any more */
-	bool doubtful;                /* what we know of the last turn is not all: recover() first */
+	struct clerk_limits limits;
+	bool adopting; /* what an earlier clerk has left is not all written yet */
+	bool closing;  /* nothing stays in the table any more */
+	bool doubtful; /* what we know of the last turn is not all: recover() first */
 	bool troubled;
 	uint64_t retry; /* not before, while in trouble */
 };
@@ -146,6 +164,8 @@ static inline void clerk_set_unsure(struct clerk *clerk, uint32_t slot, bool uns
 /* It is written / it is not (`unsure`: or perhaps it is). */
 void clerk_settle(struct clerk *clerk);
 void clerk_undo(struct clerk *clerk, bool unsure);
+/* Ask which of the jobs in the table are still ours, and give up the others. */
+int clerk_check_holds(struct clerk *clerk, struct ym_err *err);
 /* Refuse everything that is staged. */
 void clerk_refuse_all(struct clerk *clerk, const struct ym_err *err);
 
@@ -169,7 +189,7 @@ bool clerk_evict(struct clerk *clerk, uint32_t slot, uint64_t word);
 /* Up to `n` that are ready and come after `rank`, the last ones first. Returns how many. */
 unsigned clerk_trim(struct clerk *clerk, unsigned pool, unsigned n, int64_t rank);
 /* So many of a window are exchanged at once for what comes before them. */
-static inline unsigned clerk_share(const struct clerk *clerk, unsigned pool)
+static inline unsigned clerk_portion(const struct clerk *clerk, unsigned pool)
 {
 	return clerk->window[pool] / 8 + 1;
 }
@@ -179,5 +199,12 @@ void clerk_note_stored(struct clerk *clerk, unsigned pool, enum job_state state,
 void clerk_note_due(struct clerk *clerk, int64_t due_ms);
 /* All that wait. */
 void clerk_evict_all(struct clerk *clerk);
+
+/* ---- clerk_limits.c */
+
+/* Ask what we may have of the limits that all nodes share, if it is time to; the loop is told. */
+void clerk_share(struct clerk *clerk);
+/* In the loop: pass it on. */
+void clerk_tell_grants(struct clerk *clerk);
 
 #endif

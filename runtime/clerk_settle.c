@@ -116,7 +116,7 @@ static void settle_submits(struct clerk *clerk, struct wake *wake)
 
 /* ---- what has become of jobs ------------------------------------------------------------------- */
 
-/* It is another node's by now: what we do with it counts no longer. */
+/* It is another node's by now: what we do with it counts no longer, and is nobody's answer. */
 static void give_up(struct clerk *clerk, uint32_t slot, uint64_t word)
 {
 	struct table_sh *table = clerk->instance->table;
@@ -125,11 +125,12 @@ static void give_up(struct clerk *clerk, uint32_t slot, uint64_t word)
 	clerk_leave(clerk, slot);
 	while (word_gen(seen) == word_gen(word) && (word_flags(seen) & JOB_STORED)) {
 		enum job_state state = word_state(seen);
-		uint64_t next = seen & ~(uint64_t)JOB_STORED;
+		uint64_t next = seen & ~(uint64_t)(JOB_STORED | JOB_KEEP | JOB_REPLY);
 
 		if ((state == JOB_READY || state == JOB_DELAYED) && dispatch_free(clerk->instance, slot, seen))
 			return;
-		if (state == JOB_CLAIMED)
+		/* Or it would be tried again here, which the store would never know. */
+		if (state == JOB_CLAIMED || state == JOB_FINISHING || state == JOB_FIXING)
 			next |= JOB_CANCEL;
 		if (state != JOB_READY && state != JOB_DELAYED && table_cas(table, slot, &seen, next))
 			break;
@@ -150,6 +151,63 @@ static void forget(struct clerk *clerk, uint32_t slot, uint64_t word)
 	while (word_same(seen, word) && !table_cas(table, slot, &seen, seen & ~flags))
 		;
 	table_space(table);
+}
+
+/* Jobs of the table that are asked about at once. */
+#define HOLDS 512
+
+struct holds {
+	uint64_t ids[HOLDS], words[HOLDS];
+	uint32_t slots[HOLDS];
+	size_t n;
+	uint64_t lost;
+};
+
+static int check_some(struct clerk *clerk, struct holds *holds, struct ym_err *err)
+{
+	bool ours[HOLDS] = {0};
+
+	if (holds->n == 0)
+		return 0;
+	if (clerk->driver->holds(clerk->store, holds->ids, holds->n, ours, err) < 0)
+		return -1;
+	for (size_t i = 0; i < holds->n; i++) {
+		if (ours[i])
+			continue;
+		give_up(clerk, holds->slots[i], holds->words[i]);
+		holds->lost++;
+	}
+	holds->n = 0;
+	return 0;
+}
+
+int clerk_check_holds(struct clerk *clerk, struct ym_err *err)
+{
+	struct table_sh *table = clerk->instance->table;
+	struct holds holds = {.n = 0};
+	int result = 0;
+
+	for (uint32_t slot = 0; slot < table->slots && result == 0; slot++) {
+		uint64_t word = atomic_load(&table->words[slot]);
+
+		if (!(word_flags(word) & JOB_STORED))
+			continue;
+		/* The flag is ours to take away, so it is still this job. */
+		holds.ids[holds.n] = table_job(table, slot)->id;
+		holds.words[holds.n] = word;
+		holds.slots[holds.n++] = slot;
+		if (holds.n == HOLDS)
+			result = check_some(clerk, &holds, err);
+	}
+	if (result == 0)
+		result = check_some(clerk, &holds, err);
+	if (holds.lost)
+		clerk_say(
+		    clerk, LOG_WARN,
+		    "this node gave no sign of life for longer than its lease: %llu of its jobs went to others, what "
+		    "became of them here does not count",
+		    (unsigned long long)holds.lost);
+	return result;
 }
 
 static void settle_saves(struct clerk *clerk)

@@ -32,7 +32,15 @@ static unsigned local_need(struct clerk *clerk, unsigned pool)
 
 	if (atomic_load(&clerk->instance->table->pools[pool].mode) & POOL_PAUSED)
 		return 0;
-	return 2 * workers + 2 * clerk->ended[pool];
+	return workers + 2 * clerk->ended[pool];
+}
+
+/* Is it time to fetch more? Not for every job, unless a worker could lack one that others would have to wait for. */
+static bool runs_low(const struct clerk *clerk, unsigned pool)
+{
+	return clerk->resident[pool] <= clerk->window[pool] / 2 ||
+	       (clerk->driver->shared &&
+	        clerk->resident[pool] < atomic_load(&clerk->instance->board->pools[pool].actual));
 }
 
 void clerk_size_windows(struct clerk *clerk)
@@ -100,9 +108,9 @@ static unsigned wanted(struct clerk *clerk, unsigned pool)
 	if (first == INT64_MAX)
 		return 0;
 	/* Not known: one is exchanged, and the store says what comes behind it. */
-	if (*resident > window / 2 && room < clerk_share(clerk, pool) && first < clerk->last_rank[pool])
-		clerk_trim(clerk, pool, first == INT64_MIN ? 1 : clerk_share(clerk, pool), first);
-	else if (*resident > window / 2 && first > INT64_MIN)
+	if (!runs_low(clerk, pool) && room < clerk_portion(clerk, pool) && first < clerk->last_rank[pool])
+		clerk_trim(clerk, pool, first == INT64_MIN ? 1 : clerk_portion(clerk, pool), first);
+	else if (!runs_low(clerk, pool) && first > INT64_MIN)
 		return 0;
 	return window > *resident ? window - *resident : 0;
 }
@@ -110,8 +118,7 @@ static unsigned wanted(struct clerk *clerk, unsigned pool)
 bool clerk_is_hungry(const struct clerk *clerk)
 {
 	for (unsigned i = 0; i < TABLE_POOLS; i++)
-		if (clerk->window[i] > 0 && clerk->resident[i] <= clerk->window[i] / 2 &&
-		    clerk->first_rank[i] != INT64_MAX)
+		if (clerk->window[i] > 0 && runs_low(clerk, i) && clerk->first_rank[i] != INT64_MAX)
 			return true;
 	return false;
 }

@@ -336,6 +336,11 @@ static void look(void *arg)
 	yard_soon(&((struct master *)arg)->yard);
 }
 
+static void granted(void *arg, unsigned limit, int units, uint64_t until)
+{
+	limit_keeper_grant(&((struct master *)arg)->limits, limit, units, until);
+}
+
 int ground_open_store(struct master *master, bool lenient, struct ym_err *err)
 {
 	const struct clerk_options options = {.instance = &master->instance,
@@ -343,6 +348,7 @@ int ground_open_store(struct master *master, bool lenient, struct ym_err *err)
 	                                      .config = master->config,
 	                                      .answered = answered,
 	                                      .look = look,
+	                                      .granted = granted,
 	                                      .arg = master};
 
 	return clerk_open(&master->clerk, &options, lenient, err);

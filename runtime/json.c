@@ -119,6 +119,12 @@ void json_put_null(struct json *json, const char *key)
 	fputs("null", json->to);
 }
 
+void json_put_raw(struct json *json, const char *key, const char *value)
+{
+	begin(json, key);
+	fputs(value, json->to);
+}
+
 /* ---- what JSON has no word for ---------------------------------------------------------------- */
 
 void json_put_float(struct json *json, const char *key, double value)

@@ -40,6 +40,9 @@ void json_put_real(struct json *json, const char *key, double value); /* three d
 void json_put_bool(struct json *json, const char *key, bool value);
 void json_put_null(struct json *json, const char *key);
 
+/* A JSON value as it is. */
+void json_put_raw(struct json *json, const char *key, const char *value);
+
 /* The shortest digits that read back to the same double. */
 void json_put_float(struct json *json, const char *key, double value);
 void json_put_blob(struct json *json, const char *key, const void *value, size_t size);

@@ -9,6 +9,9 @@
 /* Others hold a semaphore's attach lock for microseconds, unless they are stopped. */
 #define ATTACH_PATIENCE_MS 10000
 
+/* How long to sleep at once until units of the cluster may be taken again. */
+#define OPENING_MS 5000
+
 /* ---- attaching ------------------------------------------------------------------------------- */
 
 /* What a guest made, its master could neither use nor remove: it waits for the master to make it again. */
@@ -27,7 +30,7 @@ static int attach(struct limit_use *use, const struct table_limit_sh *limit, uns
 {
 	int max = atomic_load(&limit->max), turn = atomic_load(&limit->turn);
 
-	if (max == 0)
+	if (max == 0 && !use->shared)
 		return 0;
 	if (ym_sem_get(&use->sem, limit->key, max, mode, ym_deadline(ATTACH_PATIENCE_MS), err) < 0)
 		return -1;
@@ -57,6 +60,7 @@ int limit_set_open(struct limit_set *set, struct table_sh *table, unsigned pool,
 		struct limit_use *use = add_use(set, index, &limit->rate);
 
 		set->count++;
+		use->shared = atomic_load(&limit->whole) ? limit : NULL;
 		if (attach(use, limit, atomic_load(&row->limits[i].units), mode, err) < 0) {
 			limit_set_close(set);
 			return ym_err_prefix(err, "limit %s", limit->name);
@@ -110,18 +114,45 @@ void limit_set_give_all(struct limit_set *set)
 	}
 }
 
+/* May units be taken that belong to all nodes? */
+static bool is_open(const struct limit_use *use)
+{
+	return !use->shared || ym_now_ns() < atomic_load(&use->shared->until);
+}
+
+/* Not any more? Then what was taken is given back: true. */
+static bool was_closed(struct limit_use *use)
+{
+	if (is_open(use))
+		return false;
+	ym_sem_release_units(&use->sem, use->taken, NULL);
+	use->taken = 0;
+	return true;
+}
+
+/* Sleep until they may be taken again, or it is worth a look. 0, or 1: a signal came. */
+static int await_opening(struct limit_use *use)
+{
+	uint32_t seen = atomic_load(&use->shared->opened);
+
+	return !is_open(use) && table_sleep_on(&use->shared->opened, seen, ym_deadline(OPENING_MS));
+}
+
 /* 0 taken, 1 too few are free, or it is somebody else's turn, -1 error. */
 static int try_use(struct limit_use *use, struct ym_err *err)
 {
 	int result;
 
+	if (!is_open(use))
+		return 1;
 	/* Who takes the turn a moment after this look comes a moment after us. */
 	if (use->turn.id >= 0 && ym_sem_value(use->turn.id, YM_SEM_VALUE) == 0)
 		return 1;
 	result = ym_sem_try_units(&use->sem, use->units, err);
-	if (result == 0)
-		use->taken = use->units;
-	return result;
+	if (result != 0)
+		return result;
+	use->taken = use->units;
+	return was_closed(use);
 }
 
 /* Take what is not taken yet. 0, or 1 and the use that lacks units, or -1 and the one that failed. */
@@ -138,17 +169,22 @@ static int try_all(struct limit_set *set, struct limit_use **which, struct ym_er
 	return 0;
 }
 
-/* Sleep until the units of this one are ours. 0, 1 a signal came, -1 error. */
+/* Sleep until the units of this one are ours, or may be had again. 0, 1 a signal came, -1 error. */
 static int await_use(struct limit_use *use, struct ym_err *err)
 {
 	bool turns = use->turn.id >= 0;
-	int result = turns ? ym_sem_wait_units(&use->turn, 1, YM_NEVER, err) : 0;
+	int result;
 
+	if (!is_open(use))
+		return await_opening(use);
+	result = turns ? ym_sem_wait_units(&use->turn, 1, YM_NEVER, err) : 0;
 	if (result != 0)
 		return result;
 	result = ym_sem_wait_units(&use->sem, use->units, YM_NEVER, err);
-	if (result == 0)
+	if (result == 0) {
 		use->taken = use->units;
+		was_closed(use);
+	}
 	if (turns && ym_sem_release(&use->turn, result < 0 ? NULL : err) < 0)
 		return -1;
 	return result;

@@ -17,6 +17,12 @@
  * free waits for the turn first, in the order of arrival, and only who has the turn waits for units; while somebody has
  * it, nobody else takes any. The price: a process that is stopped (SIGSTOP, a debugger) while it has the turn holds the
  * others up. Scripts know nothing of the turn: they take what they find free.
+ *
+ * Of a limit that all nodes share (scope = cluster), the semaphore has as many units as this node was granted; the master
+ * makes it larger and smaller. Who has taken units of it starts only if `until` in its row has not passed, else he gives
+ * them back and sleeps until they may be taken again. So a node that was granted less takes no more from the moment on
+ * when its master knows, however many wait in the kernel; and one that cannot be told (it has no master, or was stopped
+ * for long) takes none when the others may have them.
  */
 #ifndef YM_RUNTIME_LIMIT_H
 #define YM_RUNTIME_LIMIT_H
@@ -32,6 +38,7 @@ struct limit_use {
 	unsigned units; /* 0: it has no semaphore */
 	unsigned taken; /* of them */
 	struct ym_sem sem, turn;
+	struct table_limit_sh *shared; /* with other nodes; NULL: this machine's own */
 	struct rate_sh *rate;
 	struct rate_turn place;
 };

@@ -54,12 +54,23 @@ static int key_for(struct limit_keeper *keeper, const struct cfg_limit *config, 
 	return own_key(keeper, name, (size_t)config->max, key, err);
 }
 
+/* Units that other programs gave back which had them before we came: all that belong to all nodes are to be counted. */
+static void find_more(struct table_limit_sh *limit)
+{
+	int units = limit_free(limit);
+
+	if (atomic_load(&limit->whole) && units > atomic_load(&limit->max))
+		atomic_store(&limit->max, units);
+}
+
 /* Bring the number of units to the configured one, as far as enough of them are free. */
 static void resize(struct limit_keeper *keeper, unsigned index)
 {
 	struct table_limit_sh *limit = &keeper->instance->table->limits[index];
-	int max = atomic_load(&limit->max), wanted = keeper->wanted[index];
+	int max, wanted = keeper->wanted[index];
 
+	find_more(limit);
+	max = atomic_load(&limit->max);
 	while (max != wanted) {
 		int step = wanted > max ? wanted - max : -1;
 
@@ -69,6 +80,28 @@ static void resize(struct limit_keeper *keeper, unsigned index)
 		max += step;
 		atomic_store(&limit->max, max);
 	}
+}
+
+/* Let units be taken that belong to all nodes, or not. */
+static void set_until(struct table_limit_sh *limit, uint64_t until)
+{
+	bool was_open = atomic_exchange(&limit->until, until) > ym_now_ns();
+
+	if (was_open || until == 0)
+		return;
+	atomic_fetch_add(&limit->opened, 1);
+	table_wake_all(&limit->opened);
+}
+
+/* Closed before it becomes smaller: who waits in the kernel would be faster than we are. */
+static void resize_shared(struct limit_keeper *keeper, unsigned index)
+{
+	struct table_limit_sh *limit = &keeper->instance->table->limits[index];
+
+	if (atomic_load(&limit->max) > keeper->wanted[index])
+		set_until(limit, 0);
+	resize(keeper, index);
+	set_until(limit, atomic_load(&limit->max) > keeper->wanted[index] ? 0 : keeper->until[index]);
 }
 
 static int attach_one(struct limit_keeper *keeper, struct ym_sem *sem, const char *kind, const char *limit, key_t key,
@@ -141,18 +174,40 @@ static int enter_units(struct limit_keeper *keeper, unsigned index, const struct
 	known = atomic_load(&limit->used) && limit->key == key;
 	limit->key = key;
 	if (!known)
-		atomic_store(&limit->max, (int32_t)config->max);
+		atomic_store(&limit->max, keeper->wanted[index]);
 	if (enter_turn(keeper, limit, several, err) < 0 || attach(keeper, index, INSTANCE_PATIENCE_MS, err) < 0)
 		return -1;
-	if (!known && !keeper->sems[index].alone)
+	if (!known && !keeper->sems[index].alone && !atomic_load(&limit->whole))
 		log_line(LOG_INFO,
 		         "limit %s: key 0x%x is already used by another program: its number of units counts, not `max`",
 		         config->name, (unsigned)key);
+	if (atomic_load(&limit->whole)) {
+		resize_shared(keeper, index);
+		return 0;
+	}
 	resize(keeper, index);
 	if (atomic_load(&limit->max) != config->max)
 		log_line(LOG_INFO, "limit %s: still %d units, %d when those in use are given back", config->name,
 		         atomic_load(&limit->max), (int)config->max);
 	return 0;
+}
+
+/* How many units: of those that all nodes share, those that were granted stay while the file is loaded anew. */
+static void set_wanted(struct limit_keeper *keeper, unsigned index, const struct cfg_limit *config)
+{
+	struct table_limit_sh *limit = &keeper->instance->table->limits[index];
+	int whole = config->scope == CFG_SCOPE_CLUSTER ? (int)config->max : 0;
+	bool granted = keeper->has_units[index] && whole && atomic_load(&limit->whole);
+
+	if (!whole)
+		keeper->wanted[index] = (int)config->max;
+	else if (!granted)
+		keeper->wanted[index] = 0;
+	else if (keeper->wanted[index] > whole)
+		keeper->wanted[index] = whole;
+	keeper->has_units[index] = config->max > 0;
+	atomic_store(&limit->whole, whole);
+	atomic_store(&keeper->instance->board->limits[index].whole, whole);
 }
 
 int limit_keeper_enter(struct limit_keeper *keeper, const struct cfg_limit *config, bool several, struct ym_err *err)
@@ -167,7 +222,7 @@ int limit_keeper_enter(struct limit_keeper *keeper, const struct cfg_limit *conf
 	limit = &table->limits[index];
 	/* Entered anew: two handles in one process would count as two users, and the last one would never be the last. */
 	detach(keeper, (unsigned)index);
-	keeper->wanted[index] = (int)config->max;
+	set_wanted(keeper, (unsigned)index, config);
 	memcpy(limit->name, config->name, sizeof(limit->name));
 	rate_set(&limit->rate, (uint64_t)config->rate_ns);
 	if (config->max == 0)
@@ -201,6 +256,16 @@ static void repair(struct limit_keeper *keeper, unsigned index)
 		         err.text);
 }
 
+void limit_keeper_grant(struct limit_keeper *keeper, unsigned index, int units, uint64_t until)
+{
+	struct table_limit_sh *limit = &keeper->instance->table->limits[index];
+
+	keeper->wanted[index] = units;
+	keeper->until[index] = until;
+	if (keeper->open[index] && atomic_load(&limit->whole))
+		resize_shared(keeper, index);
+}
+
 void limit_keeper_show(struct limit_keeper *keeper)
 {
 	struct table_sh *table = keeper->instance->table;
@@ -209,11 +274,13 @@ void limit_keeper_show(struct limit_keeper *keeper)
 		struct board_limit_sh *row = &keeper->instance->board->limits[i];
 		int units;
 
-		if (!atomic_load(&table->limits[i].used) || keeper->wanted[i] == 0)
+		if (!atomic_load(&table->limits[i].used) || !keeper->has_units[i])
 			continue;
 		if (!keeper->open[i] || limit_free(&table->limits[i]) < 0)
 			repair(keeper, i);
-		if (keeper->open[i])
+		if (keeper->open[i] && atomic_load(&table->limits[i].whole))
+			resize_shared(keeper, i);
+		else if (keeper->open[i])
 			resize(keeper, i);
 		units = limit_free(&table->limits[i]);
 		atomic_store(&row->free, units < 0 ? 0 : units);

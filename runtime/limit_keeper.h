@@ -14,7 +14,9 @@ struct limit_keeper {
 	/* Attached as long as the master lives, so that no worker is ever "alone" and sets the number of units. */
 	struct ym_sem sems[TABLE_LIMITS], turns[TABLE_LIMITS];
 	bool open[TABLE_LIMITS];
-	int wanted[TABLE_LIMITS]; /* units as configured; the table's `max` is what really applies */
+	bool has_units[TABLE_LIMITS]; /* not only a rate */
+	int wanted[TABLE_LIMITS];     /* units as configured, or as granted; the table's `max` is what really applies */
+	uint64_t until[TABLE_LIMITS]; /* ... of limits that nodes share: how long that holds */
 };
 
 /*
@@ -22,6 +24,12 @@ struct limit_keeper {
  * some pool takes more than one unit of it for a job.
  */
 int limit_keeper_enter(struct limit_keeper *keeper, const struct cfg_limit *config, bool several, struct ym_err *err);
+
+/*
+ * This node may have so many units of a limit that all nodes share, until then (ym_now_ns()). None at first. While more are
+ * in use, no unit is taken.
+ */
+void limit_keeper_grant(struct limit_keeper *keeper, unsigned index, int units, uint64_t until);
 
 /* Bring the board up to date. Repairs what it finds broken. */
 void limit_keeper_show(struct limit_keeper *keeper);

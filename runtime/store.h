@@ -221,6 +221,7 @@ struct store_node {
 	bool alive;        /* false: its lease ran out; what it held is others' */
 	int64_t since_ms;  /* unix time: registered */
 	int64_t silent_ms; /* since its last sign of life, by the clock of the database */
+	int64_t lease_ms;  /* its own; 0: not known */
 	uint64_t held;     /* jobs in its table */
 	const char *board; /* what it published, JSON; NULL: nothing. Lasts until the callback returns */
 	int64_t board_ms;  /* unix time of that */
@@ -236,8 +237,9 @@ typedef int store_each_node(void *arg, const struct store_node *node); /* not 0:
 struct store_limit {
 	char name[TABLE_NAME_MAX];
 	int64_t max;
-	int64_t in_use;  /* units that running jobs of this node have */
-	int64_t wanted;  /* units it could use now, with those in use */
+	int64_t in_use;  /* units that jobs of this node have, or could take before it hears `granted` */
+	int64_t wanted;  /* units it could use now; less than in_use: the rest is given back as jobs end */
+	int64_t step;    /* most units that one of its jobs takes at once: to be granted fewer is of no use */
 	int64_t granted; /* out; also after -1: as before, or 0 when our lease has run out meanwhile */
 };
 

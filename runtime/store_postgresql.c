@@ -35,14 +35,18 @@ void pg_set_clock(struct pg_store *store, int64_t asked_ms, int64_t theirs_ms)
 	atomic_store(&store->offset_ms, offset > CLOCK_NOISE || offset < -CLOCK_NOISE ? offset : 0);
 }
 
-void pg_back_off(struct pg_back_off *back_off)
+void pg_back_off(struct pg_back_off *back_off, int64_t lease_ms)
 {
 	uint16_t dice = 0;
-	int64_t span = back_off->span_ms ? back_off->span_ms * 2 : PG_BACK_OFF_MS;
+	int64_t span = back_off->span_ms ? back_off->span_ms * 2 : PG_BACK_OFF_MS, most = PG_BACK_OFF_MAX;
+
+	/* Who comes back much later than the others after an outage would be taken for dead. */
+	if (lease_ms > 0 && most > lease_ms / 5)
+		most = lease_ms / 5;
 
 	if (getrandom(&dice, sizeof(dice), 0) < 0)
 		dice = 0;
-	back_off->span_ms = span < PG_BACK_OFF_MAX ? span : PG_BACK_OFF_MAX;
+	back_off->span_ms = span < most ? span : most;
 	/* three quarters of it, and up to a half more */
 	back_off->until = ym_deadline(back_off->span_ms * 3 / 4 + back_off->span_ms * dice / (2 * UINT16_MAX));
 }
@@ -93,7 +97,7 @@ int pg_ready(struct pg_store *store, struct ym_err *err)
 		pg_back_off_end(&store->back_off);
 		return 0;
 	}
-	pg_back_off(&store->back_off);
+	pg_back_off(&store->back_off, store->options.lease_ms);
 	pg_pulse_hurry(store);
 	return -1;
 }

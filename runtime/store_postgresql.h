@@ -103,7 +103,8 @@ static inline struct pg_store *pg_store_of(struct store *store)
 /* ---- store_postgresql.c */
 /* The clerk's connection, made again if need be; -1 at once if there is none now. */
 int pg_ready(struct pg_store *store, struct ym_err *err);
-void pg_back_off(struct pg_back_off *back_off);
+/* Wait longer before the next try than before the last one, but not for long when measured by the lease (0: any). */
+void pg_back_off(struct pg_back_off *back_off, int64_t lease_ms);
 static inline void pg_back_off_end(struct pg_back_off *back_off)
 {
 	*back_off = (struct pg_back_off){0};

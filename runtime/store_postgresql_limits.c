@@ -36,8 +36,11 @@ struct use {
 	int64_t held, wanted, granted, share;
 };
 
-/* Shares of `max`: all get the same, as far as they want it; the rest goes one by one to those that come first. */
-static void share_out(struct use *uses, size_t n, int64_t max)
+/*
+ * Shares of `max`: all get the same, as far as they want it, in whole jobs of ours, which may take `step` units each; the rest
+ * goes job by job to those that come first.
+ */
+static void share_out(struct use *uses, size_t n, int64_t max, int64_t step)
 {
 	bool more = true;
 
@@ -48,16 +51,17 @@ static void share_out(struct use *uses, size_t n, int64_t max)
 
 		for (size_t i = 0; i < n; i++)
 			open += uses[i].share < uses[i].wanted;
-		each = open ? max / open : 0;
-		more = open > 0;
+		each = open ? max / open / step * step : 0;
+		more = false;
 		for (size_t i = 0; i < n && max > 0; i++) {
-			int64_t room = uses[i].wanted - uses[i].share, part = each > 1 ? each : 1;
+			int64_t room = uses[i].wanted - uses[i].share, part = each > step ? each : step;
 
 			part = room < part ? room : part;
-			if (part <= 0)
+			if (part <= 0 || part > max)
 				continue;
 			uses[i].share += part;
 			max -= part;
+			more = true;
 		}
 	}
 }
@@ -66,7 +70,7 @@ static void share_out(struct use *uses, size_t n, int64_t max)
 static int64_t grant(struct store_limit *limit, struct use *uses, size_t n, bool *freed)
 {
 	struct use *ours = NULL;
-	int64_t others = 0, left, granted;
+	int64_t others = 0, left, granted, step = limit->step > 1 ? limit->step : 1;
 	bool starving = false;
 
 	for (size_t i = 0; i < n; i++) {
@@ -77,12 +81,15 @@ static int64_t grant(struct store_limit *limit, struct use *uses, size_t n, bool
 		ours = &uses[i];
 		ours->wanted = limit->wanted > limit->in_use ? limit->wanted : limit->in_use;
 	}
-	share_out(uses, n, limit->max);
+	share_out(uses, n, limit->max, step);
 	for (size_t i = 0; i < n; i++)
 		starving = starving || (!uses[i].ours && uses[i].held < uses[i].share);
 	left = limit->max > others ? limit->max - others : 0;
 	granted = starving && ours->share < ours->wanted ? ours->share : ours->wanted;
 	granted = granted < left ? granted : left;
+	/* A part of what a job needs is of no use to anybody. */
+	if (granted < ours->wanted)
+		granted -= granted % step;
 	*freed = *freed || (starving && (granted > limit->in_use ? granted : limit->in_use) < ours->held);
 	return granted;
 }

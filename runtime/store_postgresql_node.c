@@ -506,7 +506,7 @@ int pg_watch(struct pg_store *store, struct ym_err *err)
 static const char nodes_sql[] =
     "SELECT n.name, n.instance, n.host, n.pid, n.dead IS NULL, n.since,"
     " (extract(epoch FROM clock_timestamp() - n.beat_at) * 1000)::bigint,"
-    " (SELECT count(*) FROM yardmaster.job j WHERE j.node = n.id), b.board, b.at"
+    " (SELECT count(*) FROM yardmaster.job j WHERE j.node = n.id), b.board, b.at, n.lease_ms"
     " FROM yardmaster.node n LEFT JOIN yardmaster.node_board b ON b.node = n.id ORDER BY n.name, n.id";
 
 int pg_nodes(struct store *base, store_each_node *each, void *arg, struct ym_err *err)
@@ -525,6 +525,7 @@ int pg_nodes(struct store *base, store_each_node *each, void *arg, struct ym_err
 		    .alive = pg_bool(result, row, 4),
 		    .since_ms = pg_from_db(store, pg_time(result, row, 5)),
 		    .silent_ms = pg_big(result, row, 6),
+		    .lease_ms = pg_big(result, row, 10),
 		    .held = (uint64_t)pg_big(result, row, 7),
 		    .board = pg_null(result, row, 8) ? NULL : pg_text(result, row, 8),
 		    .board_ms = pg_from_db(store, pg_time(result, row, 9)),

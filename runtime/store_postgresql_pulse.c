@@ -94,7 +94,7 @@ static void reconnect(struct pg_store *store)
 
 	if (connect_pulse(store, false, &err) < 0) {
 		set_reachable(pulse, false, &err);
-		pg_back_off(&pulse->back_off);
+		pg_back_off(&pulse->back_off, store->options.lease_ms);
 		return;
 	}
 	pg_back_off_end(&pulse->back_off);
@@ -109,7 +109,7 @@ static void lose(struct pg_store *store, const struct ym_err *err)
 {
 	pg_shut(&store->pulse.link);
 	set_reachable(&store->pulse, false, err);
-	pg_back_off(&store->pulse.back_off);
+	pg_back_off(&store->pulse.back_off, store->options.lease_ms);
 }
 
 /* ---- what is to be done ---------------------------------------------------------------------- */

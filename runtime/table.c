@@ -172,12 +172,13 @@ size_t table_collect(struct table_sh *table, bool (*want)(uint64_t word, const s
 }
 
 /* Shared futexes work in System V segments: the kernel finds them by inode and offset (not PRIVATE). */
-void table_sleep_on(_Atomic uint32_t *where, uint32_t value, uint64_t deadline)
+bool table_sleep_on(_Atomic uint32_t *where, uint32_t value, uint64_t deadline)
 {
 	struct timespec until = {.tv_sec = (time_t)(deadline / 1000000000u), .tv_nsec = (long)(deadline % 1000000000u)};
 
-	syscall(SYS_futex, where, FUTEX_WAIT_BITSET, value, deadline == YM_NEVER ? NULL : &until, NULL,
-	        FUTEX_BITSET_MATCH_ANY);
+	return syscall(SYS_futex, where, FUTEX_WAIT_BITSET, value, deadline == YM_NEVER ? NULL : &until, NULL,
+	               FUTEX_BITSET_MATCH_ANY) < 0 &&
+	       errno == EINTR;
 }
 
 void table_wake_all(_Atomic uint32_t *where)

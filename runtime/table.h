@@ -276,11 +276,15 @@ struct table_limit_sh {
 	_Atomic uint32_t used;
 	int32_t key;
 	_Atomic int32_t id;
-	_Atomic int32_t max;  /* 0: no semaphore, only a rate */
+	_Atomic int32_t max;  /* units of the semaphore; 0 (and `whole` 0): there is none, only a rate */
 	_Atomic int32_t turn; /* key of the semaphore (of one unit) that says whose turn it is to wait; 0: none */
-	char zeroes[12];
-	struct rate_sh rate; /* of the starts of all pools that use it */
-	char zeroes2[40];
+	/* Of a limit that all nodes share; `max` is what this one may use of it now. */
+	_Atomic int32_t whole;   /* units of all nodes together; 0: this machine's own limit */
+	_Atomic uint32_t opened; /* goes up when units may be taken again (futex) */
+	char zeroes[4];
+	struct rate_sh rate;    /* of the starts of all pools that use it */
+	_Atomic uint64_t until; /* ym_now_ns(): no unit is taken later, whether there is a master or not */
+	char zeroes2[32];
 };
 _Static_assert(sizeof(struct table_limit_sh) == 128, "layout above");
 
@@ -418,8 +422,11 @@ struct table_place {
 size_t table_collect(struct table_sh *table, bool (*want)(uint64_t word, const struct job_sh *job, unsigned arg),
                      unsigned arg, struct table_place *found);
 
-/* Sleep in the kernel while a number in shared memory is `value`; wake all who do. Spurious returns happen. */
-void table_sleep_on(_Atomic uint32_t *where, uint32_t value, uint64_t deadline);
+/*
+ * Sleep in the kernel while a number in shared memory is `value`; wake all who do. Spurious returns happen. True: a signal
+ * came.
+ */
+bool table_sleep_on(_Atomic uint32_t *where, uint32_t value, uint64_t deadline);
 void table_wake_all(_Atomic uint32_t *where);
 
 /* Sleep until the low half of the word is no longer that of `seen`, or until the deadline. Spurious returns happen. */

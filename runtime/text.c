@@ -110,3 +110,19 @@ void text_cell(char *out, size_t max, const char *text, size_t columns, bool pad
 	}
 	out[used] = '\0';
 }
+
+const char *text_progress(uint64_t done, uint64_t total, const char *unit, const char *note,
+                          char out[TEXT_PROGRESS_MAX])
+{
+	bool bytes = strcmp(unit, "bytes") == 0;
+	char amount[TEXT_MAX], all[TEXT_MAX], said[160];
+
+	text_cell(said, sizeof(said), note, 40, false);
+	text_amount((double)done, bytes, amount);
+	if (total)
+		snprintf(out, TEXT_PROGRESS_MAX, "%3.0f%% %s of %s  %s", 100.0 * (double)done / (double)total, amount,
+		         text_amount((double)total, bytes, all), said);
+	else
+		snprintf(out, TEXT_PROGRESS_MAX, "%s%s%s", done ? amount : "", done ? "  " : "", said);
+	return out;
+}

@@ -8,6 +8,5 @@
 #include "../json.h"
 
 void status_store_print(const struct board_sh *board);
-void status_store_json(struct json *json, const struct board_sh *board);
 
 #endif

@@ -1,0 +1,362 @@
+/* snapshot.c - count, and write it as JSON. */
+#include "snapshot.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../ipc/sys.h"
+#include "life.h"
+#include "limit.h"
+#include "view.h"
+
+/* ---- at this moment ---------------------------------------------------------------------------- */
+
+static void count_job(struct snapshot *snapshot, const struct table_sh *table, uint32_t slot)
+{
+	uint64_t word = atomic_load(&table->words[slot]);
+	struct snapshot_pool *pool = &snapshot->pools[job_pool(table_job_const(table, slot))];
+
+	switch (word_state(word)) {
+	case JOB_READY:
+		pool->waiting++;
+		break;
+	case JOB_CLAIMED:
+	case JOB_FINISHING:
+	case JOB_FIXING:
+		pool->running++;
+		break;
+	case JOB_DELAYED:
+		pool->delayed++;
+		break;
+	case JOB_BURIED:
+		/* With a store, what stands here is a copy. */
+		pool->buried += !table_stored(table) || (word_flags(word) & JOB_STORED);
+		break;
+	default:
+		break;
+	}
+}
+
+void snapshot_take(struct snapshot *snapshot, const struct instance *instance)
+{
+	const struct table_sh *table = instance->table;
+
+	*snapshot = (struct snapshot){.instance = instance};
+	for (uint32_t slot = 0; table && slot < table->slots; slot++)
+		count_job(snapshot, table, slot);
+	for (unsigned i = 0; i < TABLE_POOLS; i++) {
+		const struct board_pool_sh *row = &instance->board->pools[i];
+		struct snapshot_pool *pool = &snapshot->pools[i];
+
+		if (!atomic_load(&row->used))
+			continue;
+		board_count(instance->board, i, pool->counters);
+		pool->waiting += table ? atomic_load(&table->pools[i].stored_waiting) : atomic_load(&row->waiting);
+		pool->delayed += table ? atomic_load(&table->pools[i].stored_delayed) : atomic_load(&row->delayed);
+		pool->buried += table ? atomic_load(&table->pools[i].stored_buried) : atomic_load(&row->buried);
+		pool->running += table ? 0 : atomic_load(&row->running);
+	}
+}
+
+uint32_t snapshot_mode(const struct instance *instance, unsigned pool)
+{
+	return instance->table ? atomic_load(&instance->table->pools[pool].mode)
+	                       : atomic_load(&instance->board->pools[pool].mode);
+}
+
+int snapshot_units(const struct instance *instance, unsigned limit)
+{
+	return instance->table ? atomic_load(&instance->table->limits[limit].max)
+	                       : atomic_load(&instance->board->limits[limit].max);
+}
+
+int snapshot_free(const struct instance *instance, unsigned limit)
+{
+	int units = instance->table ? limit_free(&instance->table->limits[limit]) : -1;
+
+	return units >= 0 ? units : atomic_load(&instance->board->limits[limit].free);
+}
+
+uint64_t snapshot_held(const struct snapshot *snapshot, unsigned limit)
+{
+	const struct board_sh *board = snapshot->instance->board;
+	uint64_t held = 0;
+
+	for (unsigned pool = 0; pool < TABLE_POOLS; pool++)
+		if (atomic_load(&board->pools[pool].used) && board_held(board, pool) == (int)limit)
+			held += snapshot->pools[pool].waiting;
+	return held;
+}
+
+const char *snapshot_worker(const struct snapshot *snapshot, const struct board_work *work)
+{
+	bool over = work->state == BOARD_WORKER_ENDED || work->state == BOARD_WORKER_FAILED;
+
+	if (!over && !snapshot->quick && ym_process_started(work->pid) != work->process_started)
+		return "killed";
+	return board_worker_word(work->state);
+}
+
+/* Time from one start to the next that the pool's own rate wants; 0: it has none, or the table may not be read. */
+static uint64_t pool_rate_ns(const struct instance *instance, unsigned pool)
+{
+	return instance->table ? atomic_load(&instance->table->pools[pool].rate.interval_ns) : 0;
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------ */
+
+static double seconds_since(uint64_t then)
+{
+	return then ? (double)(ym_now_ns() - then) / 1e9 : 0;
+}
+
+static void put_counters(struct json *json, const uint64_t counters[BOARD_COUNTERS])
+{
+	for (int i = 0; i < BOARD_COUNTERS; i++)
+		json_put_uint(json, board_counter_word((enum board_counter)i), counters[i]);
+}
+
+static void put_pool_workers(struct json *json, const struct board_pool_sh *row)
+{
+	char reason[BOARD_REASON_MAX];
+
+	board_reason_read(row->reason, &row->reason_version, reason);
+	json_put_string(json, "state", board_pool_word(atomic_load(&row->state)));
+	json_put_string(json, "reason", reason);
+	json_put_uint(json, "workers_least", atomic_load(&row->least));
+	json_put_uint(json, "workers_most", atomic_load(&row->most));
+	json_put_uint(json, "to_be_replaced", atomic_load(&row->rolling));
+	json_put_uint(json, "recycled", atomic_load(&row->recycled));
+	json_open(json, "places", '{');
+	for (unsigned state = 0; state < LIFE_STATES; state++)
+		json_put_uint(json, life_state_word(state), atomic_load(&row->places[state]));
+	json_close(json, '}');
+}
+
+/* Of those, what is only in the store. */
+static void put_stored(struct json *json, const struct table_pool_sh *row)
+{
+	json_open(json, "stored", '{');
+	json_put_uint(json, "waiting", atomic_load(&row->stored_waiting));
+	json_put_uint(json, "delayed", atomic_load(&row->stored_delayed));
+	json_put_uint(json, "buried", atomic_load(&row->stored_buried));
+	json_close(json, '}');
+}
+
+static void put_pool(struct json *json, const struct snapshot *snapshot, unsigned i)
+{
+	const struct instance *instance = snapshot->instance;
+	const struct board_pool_sh *row = &instance->board->pools[i];
+	const struct snapshot_pool *pool = &snapshot->pools[i];
+
+	json_open(json, NULL, '{');
+	json_put_string(json, "name", row->name);
+	json_put_string(json, "task", row->task);
+	json_put_uint(json, "workers_wanted", atomic_load(&row->wanted));
+	json_put_uint(json, "workers", atomic_load(&row->actual));
+	json_put_uint(json, "waiting", pool->waiting);
+	json_put_uint(json, "running", pool->running);
+	json_put_uint(json, "delayed", pool->delayed);
+	json_put_uint(json, "buried", pool->buried);
+	if (instance->table && table_stored(instance->table))
+		put_stored(json, &instance->table->pools[i]);
+	put_counters(json, pool->counters);
+	json_put_uint(json, "crashes", atomic_load(&row->crashes));
+	json_put_uint(json, "failing_starts", atomic_load(&row->failing));
+	put_pool_workers(json, row);
+	json_put_bool(json, "paused", snapshot_mode(instance, i) & POOL_PAUSED);
+	json_put_bool(json, "draining", snapshot_mode(instance, i) & POOL_DRAINING);
+	json_put_string(json, "waits_for_limit", view_held(instance, i) ? view_held(instance, i) : "");
+	json_put_float(json, "start_interval", (double)pool_rate_ns(instance, i) / 1e9);
+	json_close(json, '}');
+}
+
+static void put_store(struct json *json, const struct board_sh *board)
+{
+	const struct board_store_sh *store = &board->store;
+	uint32_t state = atomic_load(&store->state);
+	char trouble[BOARD_REASON_MAX];
+
+	if (state == BOARD_STORE_NONE)
+		return;
+	json_open(json, "store", '{');
+	json_put_string(json, "uri", store->shown);
+	json_put_string(json, "state", board_store_word(state));
+	json_put_real(json, "since", (double)(ym_now_ns() - atomic_load(&store->since)) / 1e9);
+	json_put_string(json, "trouble", board_trouble(board, trouble));
+	json_put_uint(json, "commits", atomic_load(&store->commits));
+	json_put_real(json, "last_commit", (double)atomic_load(&store->commit_ns) / 1e9);
+	json_put_uint(json, "submitted", atomic_load(&store->submitted));
+	json_put_uint(json, "recorded", atomic_load(&store->recorded));
+	json_put_uint(json, "fetched", atomic_load(&store->fetched));
+	json_put_uint(json, "refused", atomic_load(&store->refused));
+	json_close(json, '}');
+}
+
+static void put_pools(struct json *json, const struct snapshot *snapshot)
+{
+	json_open(json, "pools", '[');
+	for (unsigned i = 0; i < TABLE_POOLS; i++)
+		if (atomic_load(&snapshot->instance->board->pools[i].used))
+			put_pool(json, snapshot, i);
+	json_close(json, ']');
+}
+
+static void put_programs(struct json *json, const struct board_sh *board)
+{
+	json_open(json, "programs", '[');
+	for (unsigned i = 0; i < BOARD_PROGRAMS; i++) {
+		const struct board_program_sh *row = &board->programs[i];
+		char reason[BOARD_REASON_MAX];
+
+		if (!atomic_load(&row->used))
+			continue;
+		board_reason_read(row->reason, &row->reason_version, reason);
+		json_open(json, NULL, '{');
+		json_put_string(json, "program", row->program);
+		json_put_string(json, "process", row->name);
+		json_put_string(json, "state", life_state_word(atomic_load(&row->state)));
+		json_put_int(json, "pid", atomic_load(&row->pid));
+		json_put_real(json, "since", (double)(ym_now_ns() - atomic_load(&row->since)) / 1e9);
+		json_put_uint(json, "starts", atomic_load(&row->starts));
+		json_put_int(json, "last_status", atomic_load(&row->status));
+		json_put_string(json, "reason", reason);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+}
+
+static void put_limit(struct json *json, const struct snapshot *snapshot, unsigned i)
+{
+	const struct board_limit_sh *row = &snapshot->instance->board->limits[i];
+	int units = snapshot_units(snapshot->instance, i), whole = atomic_load(&row->whole);
+
+	json_open(json, NULL, '{');
+	json_put_string(json, "name", row->name);
+	json_put_int(json, "key", row->key);
+	json_put_string(json, "scope", whole ? "cluster" : "local");
+	json_put_int(json, "max", whole ? whole : units);
+	if (whole)
+		json_put_int(json, "granted", units);
+	json_put_int(json, "free", units > 0 ? snapshot_free(snapshot->instance, i) : 0);
+	json_put_float(json, "start_interval", (double)atomic_load(&row->rate_ns) / 1e9);
+	json_put_uint(json, "held", snapshot_held(snapshot, i));
+	json_close(json, '}');
+}
+
+static void put_limits(struct json *json, const struct snapshot *snapshot)
+{
+	json_open(json, "limits", '[');
+	for (unsigned i = 0; i < TABLE_LIMITS; i++)
+		if (atomic_load(&snapshot->instance->board->limits[i].used))
+			put_limit(json, snapshot, i);
+	json_close(json, ']');
+}
+
+/* What it runs. */
+static void put_work(struct json *json, const struct board_worker_sh *row, const struct board_work *work)
+{
+	struct board_progress progress;
+
+	json_put_uint(json, "job", work->job);
+	json_put_string(json, "tag", work->tag);
+	json_put_uint(json, "attempt", work->attempt);
+	json_put_uint(json, "attempts", work->attempts);
+	json_put_real(json, "job_seconds", seconds_since(work->job_started));
+	if (work->group)
+		json_put_int(json, "command_group", work->group);
+	if (!board_read_progress(row, &progress) || progress.job != work->job)
+		return;
+	json_open(json, "progress", '{');
+	json_put_uint(json, "done", progress.done);
+	json_put_uint(json, "total", progress.total);
+	json_put_string(json, "unit", progress.unit);
+	json_put_string(json, "note", progress.note);
+	json_close(json, '}');
+}
+
+static void put_worker(struct json *json, const struct snapshot *snapshot, uint32_t i)
+{
+	const struct board_sh *board = snapshot->instance->board;
+	const struct board_worker_sh *row = &board->workers[i];
+	struct board_work work;
+
+	if (!atomic_load(&row->used) || !board_read_work(row, &work) || work.pid == 0)
+		return;
+	json_open(json, NULL, '{');
+	json_put_uint(json, "row", i);
+	json_put_int(json, "pid", work.pid);
+	json_put_string(json, "pool", board->pools[work.pool % TABLE_POOLS].name);
+	json_put_string(json, "state", snapshot_worker(snapshot, &work));
+	json_put_real(json, "since", seconds_since(work.since));
+	for (int counter = 0; counter < BOARD_COUNTERS; counter++)
+		json_put_uint(json, board_counter_word((enum board_counter)counter),
+		              atomic_load(&row->counters[counter]));
+	if (work.state == BOARD_WORKER_HELD && work.limit)
+		json_put_string(json, "waits_for_limit", view_limit(board, work.limit - 1));
+	if (work.job)
+		put_work(json, row, &work);
+	json_close(json, '}');
+}
+
+void snapshot_put(struct json *json, const struct snapshot *snapshot, pid_t master)
+{
+	const struct instance *instance = snapshot->instance;
+	const struct board_instance_sh *row = &instance->board->instance;
+
+	json_open(json, NULL, '{');
+	json_put_string(json, "instance", row->name);
+	json_put_string(json, "directory", instance->directory);
+	json_put_string(json, "state", master ? board_master_word(atomic_load(&row->master_state)) : "no master");
+	json_put_int(json, "master_pid", master);
+	json_put_real(json, "up", master ? seconds_since(atomic_load(&row->master_since)) : 0);
+	json_put_uint(json, "resent", atomic_load(&row->resent));
+	json_put_uint(json, "jobs_recovered", atomic_load(&row->recovered));
+	put_store(json, instance->board);
+	put_pools(json, snapshot);
+	put_programs(json, instance->board);
+	put_limits(json, snapshot);
+	json_open(json, "workers", '[');
+	for (uint32_t i = 0; i < row->rows; i++)
+		put_worker(json, snapshot, i);
+	json_close(json, ']');
+	json_close(json, '}');
+}
+
+uint64_t snapshot_mark(const struct instance *instance)
+{
+	const struct board_sh *board = instance->board;
+	const struct table_sh *table = instance->table;
+	uint64_t mark = atomic_load(&board->store.commits) + atomic_load(&board->instance.reloads);
+
+	/* All of it goes up, but for what changes with the sweep, which is seen a moment later in any case. */
+	for (uint32_t i = 0; i < board->instance.rows; i++)
+		mark += atomic_load(&board->workers[i].work_version) + atomic_load(&board->workers[i].progress_version);
+	for (unsigned i = 0; i < TABLE_POOLS; i++)
+		mark = mark * 31 + atomic_load(&table->pools[i].stored_waiting) +
+		       atomic_load(&table->pools[i].stored_delayed) + atomic_load(&table->pools[i].stored_buried);
+	for (unsigned i = 0; i < TABLE_LIMITS; i++)
+		mark = mark * 31 + (uint64_t)atomic_load(&table->limits[i].max);
+	return mark;
+}
+
+char *snapshot_text(const struct instance *instance)
+{
+	struct snapshot snapshot;
+	struct json json = {0};
+	char *text = NULL;
+	size_t size;
+	bool good;
+
+	snapshot_take(&snapshot, instance);
+	snapshot.quick = true;
+	json.to = open_memstream(&text, &size);
+	if (!json.to)
+		return NULL;
+	snapshot_put(&json, &snapshot, getpid());
+	good = !ferror(json.to);
+	if (fclose(json.to) == 0 && good)
+		return text;
+	free(text);
+	return NULL;
+}
