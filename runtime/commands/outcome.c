@@ -64,6 +64,9 @@ int outcome_wait(struct outcome *outcome, struct job_ref ref, struct awaited *fo
 			                   "waiting for workers that are still there, or for the next one",
 			                   &outcome->warned);
 	} while (end == AWAIT_LATE && ym_now_ns() < outcome->deadline);
+	/* What a store does not know never was, or is long over. */
+	if (end == AWAIT_UNKNOWN && table_stored(outcome->instance->table))
+		return client_no_job(outcome->instance, ref.id, err);
 	return end == AWAIT_OVER ? 0 : end == AWAIT_LATE ? 1 : -1;
 }
 

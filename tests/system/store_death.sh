@@ -151,7 +151,7 @@ test_restart_keeps_everything() { # sanitized
 	flaky=$JOB
 	wait_until 5 is 1 job_field "$flaky" attempt
 	stop_master
-	assert_logged "unfinished jobs kept for the next start: 502"
+	assert_logged "unfinished jobs kept for the next start: 503"
 	assert_equal "0|500" "$(sql "SELECT max(held), count(*) FROM jobs WHERE state = 'waiting' AND pool = 'order'")" \
 		"what waits while nobody runs"
 	assert_equal 0 "$(ipc_objects)" "objects"

@@ -274,6 +274,7 @@ test_verbs_after_the_master_was_killed() {
 	expect 0 ym jobs --state buried
 	assert_contains "has no master right now" "$ERR" "list"
 	assert_contains " buried " "$OUT" "list"
+	start_master
 }
 
 # What an instance leaves is exported, imported into an empty store, and done there.

@@ -84,7 +84,7 @@ START_TEST(an_answer_gives_the_slot_back)
 	seize(slot);
 	stage_answer(&yard, slot, word);
 	ck_assert_int_eq(stage_await(&yard, slot, &word, 0), STAGE_ANSWERED);
-	ck_assert_uint_eq(word, word_make(word_gen(word), JOB_FILLING, yard.group.slot, 0, 0));
+	ck_assert_uint_eq(word, word_make(word_gen(word), JOB_FILLING, yard.group.slot, 0, JOB_TAKEN));
 	ck_assert(dispatch_free(&yard, slot, word));
 }
 END_TEST
