@@ -238,15 +238,18 @@ bool clerk_evict(struct clerk *clerk, uint32_t slot, uint64_t word)
 
 struct ranked {
 	int64_t rank;
-	uint64_t word;
+	uint64_t id, word;
 	uint32_t slot;
 };
 
+/* Many have the same rank: the order of the store is that of their ids then. */
 static int last_first(const void *a, const void *b)
 {
-	int64_t x = ((const struct ranked *)a)->rank, y = ((const struct ranked *)b)->rank;
+	const struct ranked *x = a, *y = b;
 
-	return x > y ? -1 : x < y;
+	if (x->rank != y->rank)
+		return x->rank > y->rank ? -1 : 1;
+	return x->id > y->id ? -1 : x->id < y->id;
 }
 
 /* What is ready, the last one first. */
@@ -263,7 +266,7 @@ static unsigned rank_all(struct clerk *clerk, unsigned pool, struct ranked *rank
 		    !(word_flags(word) & JOB_STORED))
 			continue;
 		stored_describe(clerk->instance, &clerk->clock, slot, word, &job);
-		ranked[n++] = (struct ranked){job.rank, word, slot};
+		ranked[n++] = (struct ranked){job.rank, job.id, word, slot};
 	}
 	qsort(ranked, n, sizeof(*ranked), last_first);
 	return n;
