@@ -196,9 +196,9 @@ struct board_limit_sh {
 	_Atomic uint32_t used;
 	int32_t key;
 	_Atomic int32_t id;
-	_Atomic int32_t max;   /* as in the table */
-	_Atomic int32_t free;  /* at the last sweep */
-	_Atomic int32_t whole; /* units of all nodes together; 0: this machine's own limit */
+	_Atomic int32_t max;      /* as in the table */
+	_Atomic int32_t free;     /* at the last sweep */
+	_Atomic int32_t whole;    /* units of all nodes together; 0: this machine's own limit */
 	_Atomic uint64_t rate_ns; /* from one start to the next, 0: no rate */
 	char zeroes2[64];
 };

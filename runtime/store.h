@@ -106,7 +106,7 @@ struct store_submit {
 	struct store_job job;
 	const struct store_attempt *attempts; /* what is told of it, import only; NULL: nothing */
 	size_t nattempts;
-	const char *note, *output; /* likewise */
+	const char *note, *output;  /* likewise */
 	enum store_verdict verdict; /* out: OK, EXISTS; CANNOT: its id is that of a quite different job */
 	uint64_t existing;          /* out */
 };

@@ -275,7 +275,7 @@ static const char leave_sql[] =
     " WHEN state = 'running' THEN 'waiting' ELSE state END, finished = CASE WHEN cancel THEN now() END"
     " WHERE id IN (SELECT id FROM yardmaster.job WHERE node = $1 LIMIT 5000)";
 static const char gone_sql[] = "WITH l AS (DELETE FROM yardmaster.limit_use WHERE node = $1), b AS (DELETE FROM "
-                               "yardmaster.node_board WHERE node = $1)"
+			       "yardmaster.node_board WHERE node = $1)"
 			       " DELETE FROM yardmaster.node WHERE id = $1";
 
 int pg_deregister(struct pg_store *store, struct ym_err *err)

@@ -350,7 +350,7 @@ static const char lock_sql[] = "SELECT pg_advisory_xact_lock(1497188608, 0)";
 
 static const char prepare_sql[] = "CREATE SCHEMA IF NOT EXISTS yardmaster;"
 				  "CREATE TABLE IF NOT EXISTS yardmaster.version (version integer PRIMARY KEY, since "
-                                  "timestamptz NOT NULL DEFAULT now())";
+				  "timestamptz NOT NULL DEFAULT now())";
 
 static const char exists_sql[] = "SELECT to_regclass('yardmaster.version') IS NOT NULL";
 static const char version_sql[] = "SELECT coalesce(max(version), 0) FROM yardmaster.version";
