@@ -61,7 +61,7 @@ PACKAGES_BUILD := gcc make pkgconf libc6-dev libuv1-dev libinih-dev libjansson-d
 PACKAGES_DEMO  := libcurl4-openssl-dev vsftpd
 PACKAGES_TEST  := check clang libclang-rt-14-dev mandoc procps util-linux perl php-cli python3 python3-sysv-ipc spin strace \
                   sqlite3 postgresql-15 tzdata
-PACKAGES_BENCH := php-cli supervisor s6 runit
+PACKAGES_BENCH := php-cli supervisor s6 runit postgresql-15
 PACKAGES_LINT  := clang-format clang-tidy cppcheck
 
 # One short line a file; V=1 shows the commands.
@@ -171,10 +171,11 @@ chaos: need-test
 # Each figure beside the raw system calls, measured in the same run. BENCH_WAITING: jobs that wait in a store.
 BENCH_WAITING ?= 10000000
 bench: need-bench
-	@$(MAKE) --no-print-directory -j2 program $(addprefix $(BUILD)/tests/,bench_supervise bench_ipc bench_jobs bench_store sleeper noop.so)
+	@$(MAKE) --no-print-directory -j2 program $(addprefix $(BUILD)/tests/,bench_supervise bench_ipc bench_jobs bench_store bench_cluster sleeper noop.so)
 	@unshare --ipc $(BUILD)/tests/bench_ipc tests/bench/vars.php
 	@unshare --ipc $(BUILD)/tests/bench_jobs $(BUILD)/yardmaster $(BUILD)/tests/noop.so
 	@unshare --ipc $(BUILD)/tests/bench_store $(BUILD)/yardmaster $(BUILD)/tests/noop.so $(BENCH_WAITING)
+	@unshare --ipc tests/bench/bench_cluster.sh $(BUILD)
 	@unshare --ipc $(BUILD)/tests/bench_supervise $(BUILD)/yardmaster $(BUILD)/tests/noop.so $(BUILD)/tests/sleeper
 
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(PARTS) | $(if $(SQLITE),$(SQLITE_COPY))
@@ -186,11 +187,12 @@ $(BUILD)/tests/chaos: $(filter-out tests/chaos/chaos_group.c,$(wildcard tests/ch
 $(BUILD)/tests/chaos_group: tests/chaos/chaos_group.c
 $(BUILD)/tests/codec-peer: tests/interop/codec.c
 $(BUILD)/tests/inbox-peer: tests/interop/inbox.c
+$(BUILD)/tests/bench_cluster: tests/bench/bench_cluster.c
 $(BUILD)/tests/bench_ipc: tests/bench/bench_ipc.c
 $(BUILD)/tests/bench_jobs: tests/bench/bench_jobs.c
 $(BUILD)/tests/bench_store: tests/bench/bench_store.c
 $(BUILD)/tests/bench_supervise: tests/bench/bench_supervise.c
-$(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer inbox-peer bench_ipc bench_jobs bench_store bench_supervise): \
+$(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer inbox-peer bench_cluster bench_ipc bench_jobs bench_store bench_supervise): \
     $(PARTS) | $(if $(SQLITE),$(SQLITE_COPY))
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

@@ -256,7 +256,7 @@ static int reserve(struct store *base, uint64_t *next_id, uint64_t *end, struct 
 /* ---- what was held before -------------------------------------------------------------------- */
 
 static const char held_sql[] = "SELECT id FROM yardmaster.job WHERE node = $1 AND id > $2 ORDER BY id LIMIT 500";
-static const char holds_sql[] = "SELECT id FROM yardmaster.job WHERE node + 0 = $2 AND id = ANY ($1)";
+static const char holds_sql[] = "SELECT id FROM yardmaster.job WHERE node IS NOT DISTINCT FROM $2 AND id = ANY ($1)";
 
 /* A page of what we hold, and what of it is not in the table waits again. *after: 0 at the end. */
 static int recover_page(struct pg_store *store, bool (*in_table)(void *arg, uint64_t id), void *arg, uint64_t *after,

@@ -129,8 +129,9 @@ static void make_insert(char *out)
 }
 
 /*
- * `node + 0`: not by the index of what is held, which the planner thinks is short, but by id. Behind the arrays: held, result, its size if in chunks, note, output;
- * then our registration and name.
+ * IS NOT DISTINCT FROM, here and elsewhere: by id, never by the index of what is held, which the planner thinks is short; an
+ * = would tell it that the node is not NULL, and let it search all of that index for each id. Behind the arrays: held, result,
+ * its size if in chunks, note, output; then our registration and name.
  */
 static void make_update(char *out)
 {
@@ -153,7 +154,7 @@ static void make_update(char *out)
 	out += sprintf(out, ") AS s (");
 	add_names(&out, PG_SAVE, "");
 	sprintf(out,
-	        ", held, result, result_size, note, output) WHERE j.id = s.id AND j.node + 0 = $%d"
+	        ", held, result, result_size, note, output) WHERE j.id = s.id AND j.node IS NOT DISTINCT FROM $%d"
 	        " RETURNING j.id, j.key_lost",
 	        n + 6);
 }

@@ -13,7 +13,7 @@ static const char attempts_sql[] =
     " done, total, unit, error, node)"
     " SELECT s.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
     " AS s (job, number, ended_as, started, ended, pid, status, rss_kib, user_ms, system_ms, done, total, unit, error,"
-    " node) WHERE EXISTS (SELECT FROM yardmaster.job j WHERE j.id = s.job AND j.node + 0 = $16)"
+    " node) WHERE EXISTS (SELECT FROM yardmaster.job j WHERE j.id = s.job AND j.node IS NOT DISTINCT FROM $16)"
     " ON CONFLICT (job, number) DO UPDATE SET ended_as = excluded.ended_as, started = excluded.started,"
     " ended = excluded.ended, pid = excluded.pid, status = excluded.status, rss_kib = excluded.rss_kib,"
     " user_ms = excluded.user_ms, system_ms = excluded.system_ms, done = excluded.done, total = excluded.total,"

@@ -15,14 +15,18 @@
 
 /* ---- now and then ---------------------------------------------------------------------------- */
 
+/*
+ * now(), not clock_timestamp(), which no index is searched by: all that is delayed, and all history, would be read. ARRAY:
+ * the jobs are looked up by id, whatever the planner thinks of the size of the table.
+ */
 static const char promote_sql[] =
-    "UPDATE yardmaster.job SET state = 'waiting' WHERE id IN (SELECT id FROM yardmaster.job WHERE state = 'delayed'"
-    " AND node IS NULL AND due <= clock_timestamp() ORDER BY due LIMIT 1000 FOR UPDATE SKIP LOCKED)";
+    "UPDATE yardmaster.job SET state = 'waiting' WHERE id = ANY (ARRAY(SELECT id FROM yardmaster.job"
+    " WHERE state = 'delayed' AND node IS NULL AND due <= now() ORDER BY due LIMIT 1000 FOR UPDATE SKIP LOCKED))";
 static const char prune_sql[] =
-    "DELETE FROM yardmaster.job WHERE id IN (SELECT id FROM yardmaster.job WHERE state IN ('done', 'failed', "
+    "DELETE FROM yardmaster.job WHERE id = ANY (ARRAY(SELECT id FROM yardmaster.job WHERE state IN ('done', 'failed', "
     "'cancelled')"
-    " AND node IS NULL AND finished < clock_timestamp() - $1 * interval '1 ms' ORDER BY finished LIMIT 1000"
-    " FOR UPDATE SKIP LOCKED)";
+    " AND node IS NULL AND finished < now() - $1 * interval '1 ms' ORDER BY finished LIMIT 1000"
+    " FOR UPDATE SKIP LOCKED))";
 static const char next_due_sql[] =
     "SELECT due FROM yardmaster.job WHERE state = 'delayed' AND node IS NULL AND due IS NOT NULL ORDER BY due LIMIT 1";
 /* The changes so far become one row for each count. One node does it; what comes meanwhile is another row. */

@@ -19,7 +19,7 @@ static const char async_sql[] = "SET LOCAL synchronous_commit TO off";
 static const char guard_sql[] = "SELECT yardmaster.guard($1)";
 static const char release_sql[] =
     "UPDATE yardmaster.job SET node = NULL, state = CASE WHEN state = 'running' THEN 'waiting' ELSE state END"
-    " WHERE id = ANY ($1) AND node + 0 = $2";
+    " WHERE id = ANY ($1) AND node IS NOT DISTINCT FROM $2";
 static const char take_sql[] = "UPDATE yardmaster.job SET node = $2, ran_by = $2, ran_on = $3 WHERE id = ANY ($1)";
 
 struct pg_args *pg_fresh(struct pg_store *store)

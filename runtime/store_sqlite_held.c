@@ -67,18 +67,22 @@ int sqlite_reach(struct store *store, uint64_t id, struct ym_err *err)
 
 void sqlite_hold(struct store *store, uint64_t id)
 {
-	uint64_t bit;
+	uint64_t bit, *word;
 
-	if (id >= store->floor)
-		*word_of(store, id, &bit) |= bit;
+	if (id < store->floor)
+		return;
+	word = word_of(store, id, &bit);
+	*word |= bit;
 }
 
 void sqlite_let(struct store *store, uint64_t id)
 {
-	uint64_t bit;
+	uint64_t bit, *word;
 
-	if (id >= store->floor && id - store->floor < SQLITE_WINDOW)
-		*word_of(store, id, &bit) &= ~bit;
+	if (id < store->floor || id - store->floor >= SQLITE_WINDOW)
+		return;
+	word = word_of(store, id, &bit);
+	*word &= ~bit;
 }
 
 /* ---- lists ----------------------------------------------------------------------------------- */

@@ -339,9 +339,12 @@ static size_t submit_some(struct instance *instance, const struct job_request *r
 	for (size_t i = 0; i < done; i++) {
 		bool other = filled[i].verdict == SUBMIT_EXISTS;
 
-		/* Where a job of the store is must be looked for. */
-		refs[i] = stored && other ? (struct job_ref){.id = filled[i].id}
-		                          : (struct job_ref){filled[i].id, filled[i].slot, word_gen(filled[i].word)};
+		refs[i] = (struct job_ref){.id = filled[i].id};
+		/* Where another job of the store is must be looked for. */
+		if (!stored || !other) {
+			refs[i].slot = filled[i].slot;
+			refs[i].gen = word_gen(filled[i].word);
+		}
 		if (existed)
 			existed[i] = other;
 	}

@@ -68,8 +68,11 @@ int client_find_job(const struct instance *instance, const char *text, struct jo
 	if (slot < 0 && !table_stored(instance->table))
 		return client_no_job(instance, id, err);
 	/* If the store does not know it either, whoever wants something of it is told. */
-	*ref = slot < 0 ? (struct job_ref){.id = id}
-	                : (struct job_ref){.id = id, .slot = (uint32_t)slot, .gen = word_gen(word)};
+	*ref = (struct job_ref){.id = id};
+	if (slot >= 0) {
+		ref->slot = (uint32_t)slot;
+		ref->gen = word_gen(word);
+	}
 	return 0;
 }
 

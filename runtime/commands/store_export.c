@@ -68,9 +68,10 @@ static int export_store(const struct args *args, struct stored *stored, struct e
 	result = store_meant(&second, args, false, exporting->err);
 	if (result == 0)
 		result = stored_read(&second, exporting->err);
-	exporting->stories = &second;
+	exporting->stories = &second; // cppcheck-suppress autoVariables // until the end of this function
 	if (result == 0)
 		result = stored->driver->list(stored->store, &filter, write_job, exporting, exporting->err);
+	exporting->stories = NULL;
 	stored_close(&second);
 	return result < 0 ? -1 : exporting->result;
 }
@@ -172,7 +173,7 @@ static int export_table(const struct args *args, struct exporting *exporting)
 	struct stock stock = {0};
 	int result = stock_open(&stock, args, exporting->err);
 
-	exporting->stock = &stock;
+	exporting->stock = &stock; // cppcheck-suppress autoVariables // likewise
 	/* A backlog is there when the instance is not. */
 	if (result < 0 && exporting->err->class == YM_ERR_NOT_RUNNING)
 		result = 0;

@@ -14,6 +14,8 @@
 
 POSTGRES_DIR=$DIR/postgres
 POSTGRES_PORT=5432 # of the socket's name only
+# Nothing of it has to outlive the machine.
+[[ -n ${POSTGRES_SETTINGS-} ]] || POSTGRES_SETTINGS=(-c fsync=off -c full_page_writes=off -c shared_buffers=32MB)
 
 postgres_programs() {
 	local programs=(/usr/lib/postgresql/*/bin)
@@ -55,10 +57,9 @@ postgres_ready() {
 start_postgres() {
 	postgres_programs >/dev/null || skip "no PostgreSQL server here (package postgresql-15)"
 	[[ -d $POSTGRES_DIR/data ]] || make_postgres
-	# -c: nothing of it has to outlive the machine, and nothing listens to a network.
+	# Nothing listens to a network.
 	as_postgres "$(postgres_programs)/postgres" -D "$POSTGRES_DIR/data" -k "$POSTGRES_DIR/socket" -p "$POSTGRES_PORT" \
-		-c listen_addresses= -c fsync=off -c full_page_writes=off -c shared_buffers=32MB -c max_connections=60 \
-		-c dynamic_shared_memory_type=mmap \
+		-c listen_addresses= -c max_connections=60 -c dynamic_shared_memory_type=mmap "${POSTGRES_SETTINGS[@]}" \
 		>>"$DIR/postgres.log" 2>&1 &
 	POSTGRES_PID=$!
 	wait_until 20 postgres_ready
