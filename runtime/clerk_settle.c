@@ -28,6 +28,15 @@ static void note_answer(struct clerk *clerk, uint64_t word)
 		atomic_store(&clerk->answered, true);
 }
 
+static void say_why(struct job_sh *job, enum ym_err_class refusal, const char *why)
+{
+	job->verdict = STAGE_REFUSED;
+	job->refusal = (uint8_t)refusal;
+	text_copy(job->error, sizeof(job->error), why);
+}
+
+static const char busy[] = "a transaction in the database, still open, is about the same job or key: try again";
+
 /* ---- submissions ------------------------------------------------------------------------------- */
 
 /* Under the index lock: it goes on in the table. */
@@ -69,14 +78,12 @@ static void answer_submit(struct clerk *clerk, size_t i, const struct wake *wake
 		clerk_note_stored(clerk, pool, submit->job.state, 1);
 	if (submit->verdict == STORE_OK && submit->job.state == JOB_DELAYED)
 		clerk_note_due(clerk, submit->job.due_ms);
-	job->verdict = submit->verdict == STORE_OK       ? STAGE_OK
-	               : submit->verdict == STORE_EXISTS ? STAGE_EXISTS
-	                                                 : STAGE_REFUSED;
+	job->verdict = submit->verdict == STORE_OK ? STAGE_OK : STAGE_EXISTS;
 	job->other = submit->existing;
-	if (job->verdict == STAGE_REFUSED) {
-		job->refusal = YM_ERR_FULL;
-		text_copy(job->error, sizeof(job->error), "its number is another job's in the store: try again");
-	}
+	if (submit->verdict == STORE_BUSY)
+		say_why(job, YM_ERR_TIMEOUT, busy);
+	else if (submit->verdict != STORE_OK && submit->verdict != STORE_EXISTS)
+		say_why(job, YM_ERR_FULL, "its number is another job's in the store: try again");
 	stage_answer(clerk->instance, item->slot, item->word);
 }
 
@@ -282,18 +289,18 @@ static void drop_copy(struct clerk *clerk, uint64_t id)
 static void settle_request(struct clerk *clerk, struct store_request *request, const struct clerk_item *item)
 {
 	static const enum stage_verdict verdicts[] = {
-	    [STORE_OK] = STAGE_OK,     [STORE_EXISTS] = STAGE_EXISTS, [STORE_NONE] = STAGE_NONE,
-	    [STORE_HELD] = STAGE_HELD, [STORE_CANNOT] = STAGE_CANNOT, [STORE_UNTAKEN] = STAGE_NONE};
+	    [STORE_OK] = STAGE_OK,       [STORE_EXISTS] = STAGE_EXISTS, [STORE_NONE] = STAGE_NONE,
+	    [STORE_HELD] = STAGE_HELD,   [STORE_CANNOT] = STAGE_CANNOT, [STORE_BUSY] = STAGE_REFUSED,
+	    [STORE_UNTAKEN] = STAGE_NONE};
 	struct job_sh *job = table_job(clerk->instance->table, item->slot);
 	struct ym_err err;
 
 	job->verdict = (uint8_t)verdicts[request->verdict];
 	if (request->verdict == STORE_OK && request->ask == STORE_LOOK &&
-	    stored_answer(clerk->instance, &clerk->clock, item->slot, word_gen(item->word), &request->job, &err) < 0) {
-		job->verdict = STAGE_REFUSED;
-		job->refusal = (uint8_t)err.class;
-		text_copy(job->error, sizeof(job->error), err.text);
-	}
+	    stored_answer(clerk->instance, &clerk->clock, item->slot, word_gen(item->word), &request->job, &err) < 0)
+		say_why(job, err.class, err.text);
+	if (request->verdict == STORE_BUSY)
+		say_why(job, YM_ERR_TIMEOUT, busy);
 	if (request->verdict == STORE_OK) {
 		send_reply(clerk, request);
 		if (request->ask == STORE_KICK || request->ask == STORE_DELETE)
@@ -376,9 +383,7 @@ static void refuse(struct clerk *clerk, uint32_t slot, uint64_t word, const stru
 {
 	struct job_sh *job = table_job(clerk->instance->table, slot);
 
-	job->verdict = STAGE_REFUSED;
-	job->refusal = (uint8_t)err->class;
-	text_copy(job->error, sizeof(job->error), err->text);
+	say_why(job, err->class, err->text);
 	note_answer(clerk, word);
 	stage_answer(clerk->instance, slot, word);
 	atomic_fetch_add(&clerk->instance->board->store.refused, 1);

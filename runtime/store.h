@@ -93,6 +93,7 @@ enum store_verdict {
 	STORE_NONE,    /* there is no such job */
 	STORE_HELD,    /* it is in the table of a node, ours or (LOOK: job.node) another: ask there */
 	STORE_CANNOT,  /* it is in no state for that */
+	STORE_BUSY,    /* somebody else's transaction, still open, stands in the way; nothing was done */
 	STORE_UNTAKEN, /* (not a driver's) not tried yet */
 };
 
@@ -107,7 +108,7 @@ struct store_submit {
 	const struct store_attempt *attempts; /* what is told of it, import only; NULL: nothing */
 	size_t nattempts;
 	const char *note, *output;  /* likewise */
-	enum store_verdict verdict; /* out: OK, EXISTS; CANNOT: its id is that of a quite different job */
+	enum store_verdict verdict; /* out: OK, EXISTS, BUSY; CANNOT: its id is that of a quite different job */
 	uint64_t existing;          /* out */
 };
 
@@ -144,8 +145,11 @@ enum store_ask {
 struct store_request {
 	enum store_ask ask;
 	uint64_t id;
-	enum store_verdict verdict; /* out: OK, NONE, HELD, CANNOT, EXISTS (KICK: another one has its key) */
-	/* Out: LOOK, all of it; of the others what it was before, without bytes (somebody may wait for an answer). */
+	enum store_verdict verdict; /* out: OK, NONE, HELD, CANNOT, BUSY, EXISTS (KICK: another one has its key) */
+	/*
+	 * out, LOOK. Also of what CANCEL, BURY, DELETE have ended: id, tag, attempt; and reply_key, _type, _form if it waited
+	 * until now: somebody waits for an answer that nobody else will give.
+	 */
 	struct store_job job;
 };
 

@@ -43,7 +43,6 @@ void pg_back_off(struct pg_back_off *back_off, int64_t lease_ms)
 	/* Who comes back much later than the others after an outage would be taken for dead. */
 	if (lease_ms > 0 && most > lease_ms / 5)
 		most = lease_ms / 5;
-
 	if (getrandom(&dice, sizeof(dice), 0) < 0)
 		dice = 0;
 	back_off->span_ms = span < most ? span : most;

@@ -6,11 +6,15 @@
  *   store_postgresql_row.c      a job as columns
  *   store_postgresql_bytes.c    payloads and results, long ones in chunks
  *   store_postgresql_write.c    batches of the clerk
+ *   store_postgresql_save.c     ... what has become of jobs
+ *   store_postgresql_submit.c   ... new jobs
+ *   store_postgresql_busy.c     ... what others' transactions are about
  *   store_postgresql_ask.c      requests within a batch
  *   store_postgresql_read.c     lists, attempts
  *   store_postgresql_tick.c     what is to be done now and then
  *   store_postgresql_limits.c   limits of the cluster
- *   store_postgresql_node.c     registration, dead nodes
+ *   store_postgresql_register.c registration: who a node is
+ *   store_postgresql_node.c     signs of life, dead nodes
  *   store_postgresql_pulse.c    the thread that gives signs of life
  *
  * Two connections: `link` is the clerk's (or a reader's), the pulse has its own. The pulse finds out whether the database
@@ -85,6 +89,7 @@ struct pg_store {
 	_Atomic uint64_t beaten;   /* ym_now_ns(): last sign of life that arrived, from before it was sent */
 	uint64_t *doubtful;        /* jobs that may be held by us without being in the table */
 	size_t ndoubtful;
+	uint64_t careful_until;   /* ym_now_ns(): somebody's lock was in the way of a batch */
 	uint64_t id_next, id_end; /* our ids */
 	struct pg_tally *tallies;
 	size_t ntallies;
@@ -103,7 +108,7 @@ static inline struct pg_store *pg_store_of(struct store *store)
 /* ---- store_postgresql.c */
 /* The clerk's connection, made again if need be; -1 at once if there is none now. */
 int pg_ready(struct pg_store *store, struct ym_err *err);
-/* Wait longer before the next try than before the last one, but not for long when measured by the lease (0: any). */
+/* After an outage everybody has to be back before those who were first may take them for dead: within their lease. */
 void pg_back_off(struct pg_back_off *back_off, int64_t lease_ms);
 static inline void pg_back_off_end(struct pg_back_off *back_off)
 {
@@ -172,13 +177,15 @@ void pg_put_size(struct pg_args *args, int64_t size);
 int pg_send_saves(struct pg_store *store, struct store_batch *batch, bool alone, struct ym_err *err);
 int pg_read_saves(struct pg_store *store, struct store_batch *batch, struct store_save **sorted, int mark,
                   struct ym_err *err);
+/* What is told of jobs that come from another store; sent behind them. */
+int pg_send_stories(struct pg_store *store, struct store_submit **submits, size_t n, struct ym_err *err);
 int pg_look_for_saved(struct pg_store *store, struct store_batch *batch, struct store_save **sorted,
                       struct ym_err *err);
 
 /* ---- store_postgresql_submit.c: reading takes those that were entered out of the list */
 int pg_send_submits(struct pg_store *store, struct store_submit **submits, size_t n, struct ym_err *err);
 int pg_read_submits(struct pg_store *store, struct store_submit **submits, size_t *n, int mark, struct ym_err *err);
-/* Give verdicts to those that were not. */
+/* Give verdicts to those that were not; `job.held` of those that were there before. */
 int pg_settle_submits(struct pg_store *store, struct store_submit **submits, size_t n, struct ym_err *err);
 
 /* ---- store_postgresql_write.c */
@@ -186,6 +193,11 @@ int pg_settle_submits(struct pg_store *store, struct store_submit **submits, siz
 struct pg_args *pg_fresh(struct pg_store *store);
 void pg_put_me(struct pg_store *store, struct pg_args *args);
 int pg_write(struct store *store, struct store_batch *batch, struct ym_err *err);
+
+/* ---- store_postgresql_busy.c: verdict BUSY for submits and requests that would have to wait for somebody's open transaction */
+int pg_find_busy(struct pg_store *store, struct store_batch *batch, struct ym_err *err);
+/* As long as nobody has looked: none of them. */
+void pg_all_free(struct store_batch *batch);
 
 /* ---- store_postgresql_ask.c: send, then read, requests of a batch; `alone`: each for itself */
 int pg_ask_send(struct pg_store *store, struct store_batch *batch, bool alone, struct ym_err *err);
@@ -208,10 +220,12 @@ int pg_compact(struct store *store, uint64_t *before, uint64_t *after, struct ym
 /* ---- store_postgresql_limits.c */
 int pg_limits(struct store *store, struct store_limit *limits, size_t n, struct ym_err *err);
 
-/* ---- store_postgresql_node.c: on the connection of the pulse, except for pg_nodes() */
+/* ---- store_postgresql_register.c: on the connection of the pulse */
 /* `first`: when the store is opened; then somebody who is in the way is waited for as long as he might be dead. */
 int pg_register(struct pg_store *store, bool first, struct ym_err *err);
 int pg_deregister(struct pg_store *store, struct ym_err *err);
+
+/* ---- store_postgresql_node.c: on the connection of the pulse, except for pg_nodes() */
 /* 0, 1 we were taken for dead */
 int pg_beat(struct pg_store *store, struct ym_err *err);
 /* Look at the others, take back what dead ones held. */

@@ -25,8 +25,9 @@ static const char save_chunk_sql[] =
 static const char submit_chunk_sql[] =
     INSERT_CHUNK " WHERE $5 IS NOT NULL AND NOT EXISTS (SELECT FROM yardmaster.job WHERE id = $1)"
 		 " ON CONFLICT (job, of_result, number) DO UPDATE SET bytes = excluded.bytes";
-static const char cut_chunks_sql[] = "DELETE FROM yardmaster.chunk WHERE job = $1 AND of_result = $2 AND number >= $3"
-				     " AND EXISTS (SELECT FROM yardmaster.job WHERE id = $1 AND node IS NOT DISTINCT FROM $4)";
+static const char cut_chunks_sql[] =
+    "DELETE FROM yardmaster.chunk WHERE job = $1 AND of_result = $2 AND number >= $3"
+    " AND EXISTS (SELECT FROM yardmaster.job WHERE id = $1 AND node IS NOT DISTINCT FROM $4)";
 
 static ssize_t read_some(int fd, char *to, size_t size, off_t at, bool seekable)
 {

@@ -144,7 +144,7 @@ int pg_list(struct store *base, const struct store_filter *filter, store_each *e
 static const char told_sql[] = "SELECT note, output FROM yardmaster.job WHERE id = $1";
 static const char attempts_sql[] =
     "SELECT number, ended_as, started, ended, pid, status, rss_kib, user_ms, system_ms, done, total, unit, error, node"
-    " FROM yardmaster.attempt WHERE job = $1 ORDER BY number";
+    " FROM yardmaster.attempt WHERE job = $1 ORDER BY round, number";
 
 static enum story_end end_of(const char *word)
 {

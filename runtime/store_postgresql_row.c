@@ -105,7 +105,7 @@ static void add_parameters(char **out, int n)
 }
 
 /*
- * Behind the arrays of pg_put_jobs(): held, payload, its size if in chunks, result, its size; then our registration and name.
+ * Behind the arrays of pg_put_jobs(): held, payload, its size if in chunks, result, its size, who ran it; then our registration and name.
  * In the order of the keys: two nodes that put in the same keys do not wait for each other in a circle.
  */
 static void make_insert(char *out)
@@ -117,14 +117,14 @@ static void make_insert(char *out)
 	out += sprintf(out, ", node, ran_by, ran_on, pin, payload, payload_size, result, result_size) SELECT ");
 	add_names(&out, PG_SUBMIT, "s.");
 	out += sprintf(out,
-	               ", CASE WHEN s.held THEN $%d::bigint END, $%d, CASE WHEN s.held OR s.attempt > 0 THEN $%d END,"
+	               ", CASE WHEN s.held THEN $%d::bigint END, $%d, CASE WHEN s.held THEN $%d ELSE s.ran_on END,"
 	               " CASE WHEN s.reply_key <> 0 THEN $%d END, s.payload, s.payload_size, s.result, s.result_size"
 	               " FROM unnest(",
-	               n + 6, n + 6, n + 7, n + 7);
-	add_parameters(&out, n + 5);
+	               n + 7, n + 7, n + 8, n + 8);
+	add_parameters(&out, n + 6);
 	out += sprintf(out, ") WITH ORDINALITY AS s (");
 	add_names(&out, PG_SUBMIT, "");
-	sprintf(out, ", held, payload, payload_size, result, result_size, place)"
+	sprintf(out, ", held, payload, payload_size, result, result_size, ran_on, place)"
 	             " ORDER BY s.pool, s.unique_key, s.place ON CONFLICT DO NOTHING RETURNING id");
 }
 

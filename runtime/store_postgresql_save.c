@@ -8,20 +8,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char attempts_sql[] =
-    "INSERT INTO yardmaster.attempt (job, number, ended_as, started, ended, pid, status, rss_kib, user_ms, system_ms,"
-    " done, total, unit, error, node)"
-    " SELECT s.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
-    " AS s (job, number, ended_as, started, ended, pid, status, rss_kib, user_ms, system_ms, done, total, unit, error,"
-    " node) WHERE EXISTS (SELECT FROM yardmaster.job j WHERE j.id = s.job AND j.node IS NOT DISTINCT FROM $16)"
-    " ON CONFLICT (job, number) DO UPDATE SET ended_as = excluded.ended_as, started = excluded.started,"
-    " ended = excluded.ended, pid = excluded.pid, status = excluded.status, rss_kib = excluded.rss_kib,"
-    " user_ms = excluded.user_ms, system_ms = excluded.system_ms, done = excluded.done, total = excluded.total,"
-    " unit = excluded.unit, error = excluded.error, node = excluded.node";
-/* A save that did arrive although we were not told. */
+/* Only of a job whose row names us: while we hold it, or (past) when this batch has put it in. */
+#define ATTEMPT_COLUMNS                                                                                                \
+	"number, ended_as, started, ended, pid, status, rss_kib, user_ms, system_ms, done, total, unit, error, node"
+#define ADD_ATTEMPTS(ours)                                                                                             \
+	"INSERT INTO yardmaster.attempt (job, " ATTEMPT_COLUMNS ", round) SELECT s.*, j.round"                         \
+	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"                               \
+	" AS s (job, " ATTEMPT_COLUMNS ") JOIN yardmaster.job j ON j.id = s.job AND j." ours                           \
+	" IS NOT DISTINCT FROM $16"                                                                                    \
+	" ON CONFLICT (job, round, number) DO UPDATE SET ended_as = excluded.ended_as, started = excluded.started,"    \
+	" ended = excluded.ended, pid = excluded.pid, status = excluded.status, rss_kib = excluded.rss_kib,"           \
+	" user_ms = excluded.user_ms, system_ms = excluded.system_ms, done = excluded.done, total = excluded.total,"   \
+	" unit = excluded.unit, error = excluded.error, node = excluded.node"
+static const char attempts_sql[] = ADD_ATTEMPTS("node");
+static const char past_sql[] = ADD_ATTEMPTS("ran_by");
+static const char words_sql[] =
+    "UPDATE yardmaster.job j SET note = s.note, output = s.output FROM unnest($1, $2, $3) AS s (id, note, output)"
+    " WHERE j.id = s.id AND j.ran_by IS NOT DISTINCT FROM $4";
+/* A save that did arrive although we, or who had our name before us, were not told. */
 static const char saved_sql[] =
     "SELECT j.id, j.key_lost FROM yardmaster.job j JOIN unnest($1, $2, $3) AS s (id, state, attempt) ON j.id = s.id"
-    " WHERE j.node IS NULL AND j.ran_by = $4 AND j.state = s.state::yardmaster.state AND j.attempt = s.attempt";
+    " WHERE j.node IS NULL AND (j.ran_by = $4 OR j.ran_on = $5) AND j.state = s.state::yardmaster.state"
+    " AND j.attempt = s.attempt";
 
 static const struct store_job *saved_job(const void *saves, size_t i)
 {
@@ -45,7 +53,9 @@ static bool stays(const struct store_job *job)
 	EACH_ATTEMPT(body)                                                                                             \
 	pg_array_end(args)
 
-static int send_attempts(struct pg_store *store, const struct store_save *saves, size_t n, struct ym_err *err)
+/* `past`: made elsewhere, before these jobs came here. */
+static int send_attempts(struct pg_store *store, const struct store_save *saves, size_t n, bool past,
+                         struct ym_err *err)
 {
 	struct pg_args *args = pg_fresh(store);
 
@@ -63,9 +73,61 @@ static int send_attempts(struct pg_store *store, const struct store_save *saves,
 	ATTEMPT_COLUMN(BIG, pg_put_big(args, (int64_t)(attempt->total & INT64_MAX)));
 	ATTEMPT_COLUMN(TEXT, pg_put_text(args, attempt->unit));
 	ATTEMPT_COLUMN(TEXT, pg_put_text(args, attempt->error));
-	ATTEMPT_COLUMN(TEXT, pg_put_text(args, attempt->node[0] ? attempt->node : store->options.node));
+	ATTEMPT_COLUMN(TEXT, pg_put_text(args, attempt->node[0] || past ? attempt->node : store->options.node));
 	pg_put_me(store, args);
-	return pg_send(&store->link, attempts_sql, args, err);
+	return pg_send(&store->link, past ? past_sql : attempts_sql, args, err);
+}
+
+static void put_words(struct pg_args *args, const struct store_save *saves, size_t n)
+{
+	pg_array_begin(args, PG_TEXT);
+	for (size_t i = 0; i < n; i++)
+		pg_put_text(args, saves[i].note);
+	pg_array_end(args);
+	pg_array_begin(args, PG_TEXT);
+	for (size_t i = 0; i < n; i++)
+		pg_put_text(args, saves[i].output);
+	pg_array_end(args);
+}
+
+static int send_words(struct pg_store *store, const struct store_save *saves, size_t n, struct ym_err *err)
+{
+	struct pg_args *args = pg_fresh(store);
+
+	pg_array_begin(args, PG_BIG);
+	for (size_t i = 0; i < n; i++)
+		pg_put_big(args, (int64_t)saves[i].job.id);
+	pg_array_end(args);
+	put_words(args, saves, n);
+	pg_put_me(store, args);
+	return pg_send(&store->link, words_sql, args, err);
+}
+
+int pg_send_stories(struct pg_store *store, struct store_submit **submits, size_t n, struct ym_err *err)
+{
+	struct store_save *told;
+	size_t stories = 0;
+	int code = 0;
+
+	for (size_t i = 0; i < n; i++)
+		stories += submits[i]->nattempts > 0;
+	if (stories == 0)
+		return 0;
+	told = calloc(stories, sizeof(*told));
+	if (!told)
+		return ym_fail(err, YM_ERR_LIMIT, "out of memory for what is told of jobs");
+	stories = 0;
+	for (size_t i = 0; i < n; i++)
+		if (submits[i]->nattempts > 0)
+			told[stories++] = (struct store_save){.job.id = submits[i]->job.id,
+			                                      .attempts = submits[i]->attempts,
+			                                      .nattempts = submits[i]->nattempts,
+			                                      .note = submits[i]->note,
+			                                      .output = submits[i]->output};
+	if (send_attempts(store, told, stories, true, err) < 0 || send_words(store, told, stories, err) < 0)
+		code = -1;
+	free(told);
+	return code;
 }
 
 static int put_saves(struct pg_store *store, struct pg_args *args, struct store_save *saves, size_t n,
@@ -103,14 +165,7 @@ static int send_save_rows(struct pg_store *store, struct store_save *saves, size
 
 	if (put_saves(store, args, saves, n, err) < 0)
 		return -1;
-	pg_array_begin(args, PG_TEXT);
-	for (size_t i = 0; i < n; i++)
-		pg_put_text(args, saves[i].note);
-	pg_array_end(args);
-	pg_array_begin(args, PG_TEXT);
-	for (size_t i = 0; i < n; i++)
-		pg_put_text(args, saves[i].output);
-	pg_array_end(args);
+	put_words(args, saves, n);
 	pg_put_me(store, args);
 	pg_arg_text(args, store->options.node);
 	return pg_send(&store->link, pg_update_sql(), args, err);
@@ -122,7 +177,7 @@ int pg_send_saves(struct pg_store *store, struct store_batch *batch, bool alone,
 
 	for (size_t i = 0; i < batch->nsaves; i++)
 		attempts += batch->saves[i].nattempts;
-	if (attempts && send_attempts(store, batch->saves, batch->nsaves, err) < 0)
+	if (attempts && send_attempts(store, batch->saves, batch->nsaves, false, err) < 0)
 		return -1;
 	for (size_t i = 0; i < batch->nsaves; i += step)
 		if (send_save_rows(store, batch->saves + i, step, err) < 0)
@@ -202,6 +257,7 @@ int pg_look_for_saved(struct pg_store *store, struct store_batch *batch, struct 
 		pg_put_small(args, batch->saves[i].job.attempt);
 	pg_array_end(args);
 	pg_put_me(store, args);
+	pg_arg_text(args, store->options.node);
 	result = pg_ask(&store->link, saved_sql, args, err);
 	if (!result)
 		return -1;

@@ -18,6 +18,13 @@ static const char conflicts_sql[] =
     " LEFT JOIN yardmaster.job a ON a.id = s.id"
     " AND a.submitted BETWEEN s.submitted - interval '1 hour' AND s.submitted + interval '1 hour'"
     " LEFT JOIN yardmaster.job b ON b.pool = s.pool AND b.unique_key = s.unique_key AND b.state IN " PG_LIVE;
+/* Of those that are there already: what waits, or is ours, is held as is asked for now. */
+static const char again_sql[] =
+    "UPDATE yardmaster.job j SET node = CASE WHEN s.held THEN $3::bigint END, ran_by = $3,"
+    " ran_on = CASE WHEN s.held THEN $4 ELSE j.ran_on END,"
+    " state = CASE WHEN j.state = 'running' AND NOT s.held THEN 'waiting' ELSE j.state END"
+    " FROM unnest($1, $2) AS s (id, held) WHERE j.id = s.id AND (j.node IS NOT DISTINCT FROM $3"
+    " OR (s.held AND j.node IS NULL AND j.state IN ('waiting', 'delayed'))) RETURNING j.id, j.node IS NOT NULL";
 static const char no_chunks_sql[] = "DELETE FROM yardmaster.chunk WHERE job = ANY ($1)";
 
 static const struct store_job *job_at(const void *submits, size_t i)
@@ -60,9 +67,15 @@ int pg_send_submits(struct pg_store *store, struct store_submit **submits, size_
 	pg_array_end(args);
 	if (put_submits(store, args, submits, n, false, err) < 0 || put_submits(store, args, submits, n, true, err) < 0)
 		return -1;
+	pg_array_begin(args, PG_TEXT);
+	for (size_t i = 0; i < n; i++)
+		pg_put_text(args, submits[i]->job.node);
+	pg_array_end(args);
 	pg_put_me(store, args);
 	pg_arg_text(args, store->options.node);
-	return pg_send(&store->link, pg_insert_sql(), args, err);
+	if (pg_send(&store->link, pg_insert_sql(), args, err) < 0)
+		return -1;
+	return pg_send_stories(store, submits, n, err);
 }
 
 static int compare(const void *a, const void *b)
@@ -72,6 +85,13 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static struct store_submit **find(struct store_submit **submits, size_t n, uint64_t id)
+{
+	struct store_submit wanted = {.job.id = id}, *key = &wanted;
+
+	return bsearch(&key, submits, n, sizeof(*submits), compare);
+}
+
 /* Those that were entered are OK and leave the list. */
 static void leave(const PGresult *result, struct store_submit **submits, size_t *n)
 {
@@ -79,8 +99,7 @@ static void leave(const PGresult *result, struct store_submit **submits, size_t 
 
 	qsort(submits, *n, sizeof(*submits), compare);
 	for (int row = 0; row < libpq.PQntuples(result); row++) {
-		struct store_submit wanted = {.job.id = (uint64_t)pg_big(result, row, 0)}, *key = &wanted;
-		struct store_submit **found = bsearch(&key, submits, *n, sizeof(*submits), compare);
+		struct store_submit **found = find(submits, *n, (uint64_t)pg_big(result, row, 0));
 
 		if (found)
 			(*found)->verdict = STORE_OK;
@@ -100,7 +119,7 @@ int pg_read_submits(struct pg_store *store, struct store_submit **submits, size_
 
 		if (!result)
 			return -1;
-		if (store->link.received == mark) /* those before it were bytes */
+		if (libpq.PQntuples(result) > 0) /* the others are bytes and stories */
 			leave(result, submits, n);
 		pg_free(result);
 	}
@@ -141,32 +160,78 @@ static int drop_chunks(struct pg_store *store, uint64_t id, struct ym_err *err)
 	return code;
 }
 
+/* Those that are here already, sorted. */
+static int hold_again(struct pg_store *store, struct store_submit **submits, size_t n, struct ym_err *err)
+{
+	struct pg_args *args = pg_fresh(store);
+	PGresult *result;
+
+	if (n == 0)
+		return 0;
+	pg_array_begin(args, PG_BIG);
+	for (size_t i = 0; i < n; i++)
+		pg_put_big(args, (int64_t)submits[i]->job.id);
+	pg_array_end(args);
+	pg_array_begin(args, PG_BOOL);
+	for (size_t i = 0; i < n; i++)
+		pg_put_bool(args, submits[i]->job.held);
+	pg_array_end(args);
+	pg_put_me(store, args);
+	pg_arg_text(args, store->options.node);
+	result = pg_ask(&store->link, again_sql, args, err);
+	if (!result)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		submits[i]->job.held = false;
+	for (int row = 0; row < libpq.PQntuples(result); row++) {
+		struct store_submit **found = find(submits, n, (uint64_t)pg_big(result, row, 0));
+
+		if (found)
+			(*found)->job.held = pg_bool(result, row, 1);
+	}
+	pg_free(result);
+	return 0;
+}
+
+/* By what stands in the way: its verdict, if it has one. */
+static int judge_one(struct pg_store *store, struct store_submit *submit, const PGresult *why, int row,
+                     struct ym_err *err)
+{
+	if (!pg_null(why, row, 1)) {
+		submit->verdict = STORE_OK;
+	} else if (!pg_null(why, row, 2)) {
+		submit->verdict = STORE_EXISTS;
+		submit->existing = (uint64_t)pg_big(why, row, 2);
+		if (pg_long(&submit->job.payload) || pg_long(&submit->job.result))
+			return drop_chunks(store, submit->job.id, err);
+	}
+	return 0;
+}
+
 /* Give verdicts; those without one stay in the list: what stood in their way has just gone. */
 static int judge(struct pg_store *store, struct store_submit **submits, size_t *n, struct ym_err *err)
 {
-	PGresult *result = ask_why(store, submits, *n, err);
-	size_t kept = 0;
-	int code = 0;
+	PGresult *why = ask_why(store, submits, *n, err);
+	struct store_submit **again = calloc(*n, sizeof(*again));
+	size_t kept = 0, nagain = 0;
+	int code = why && again ? 0 : -1;
 
-	if (!result)
-		return -1;
-	for (int row = 0; row < libpq.PQntuples(result) && code == 0; row++) {
-		struct store_submit *submit = submits[pg_big(result, row, 0) - 1];
-
-		if (!pg_null(result, row, 1)) {
-			submit->verdict = STORE_OK;
-		} else if (!pg_null(result, row, 2)) {
-			submit->verdict = STORE_EXISTS;
-			submit->existing = (uint64_t)pg_big(result, row, 2);
-			if (pg_long(&submit->job.payload) || pg_long(&submit->job.result))
-				code = drop_chunks(store, submit->job.id, err);
-		}
-	}
-	pg_free(result);
-	for (size_t i = 0; i < *n; i++)
+	if (why && !again)
+		ym_fail(err, YM_ERR_LIMIT, "out of memory for a batch of jobs");
+	for (int row = 0; code == 0 && row < libpq.PQntuples(why); row++)
+		code = judge_one(store, submits[pg_big(why, row, 0) - 1], why, row, err);
+	pg_free(why);
+	for (size_t i = 0; code == 0 && i < *n; i++)
 		if (submits[i]->verdict == STORE_UNTAKEN)
 			submits[kept++] = submits[i];
+		else if (submits[i]->verdict == STORE_OK)
+			again[nagain++] = submits[i];
+	if (nagain)
+		qsort(again, nagain, sizeof(*again), compare);
 	*n = kept;
+	if (code == 0)
+		code = hold_again(store, again, nagain, err);
+	free(again);
 	return code;
 }
 

@@ -4,16 +4,19 @@
  *   1st  BEGIN, guard, releases, saves, submits, requests, rows that are wanted
  *   2nd  what was taken is marked, COMMIT
  *
- * More only for what is rare: keys that are taken, long payloads. A batch that stood in another's way is tried again.
+ * More only for what is rare: keys that are taken, long payloads, locks that somebody holds for long
+ * (store_postgresql_busy.c). A batch that stood in another's way is tried again.
  */
 #include "store_postgresql.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "../ipc/clock.h"
 #include "text.h"
 
-#define TRIES 4 /* of a batch that others stood in the way of */
+#define TRIES      4     /* of a batch that others stood in the way of */
+#define CAREFUL_MS 10000 /* after somebody's lock was in the way, it is looked for before a batch is written */
 
 static const char async_sql[] = "SET LOCAL synchronous_commit TO off";
 static const char guard_sql[] = "SELECT yardmaster.guard($1)";
@@ -169,7 +172,7 @@ static int pass_make(struct pass *pass, struct store_batch *batch, bool alone, s
 
 	for (size_t i = 0; i < batch->nwants; i++)
 		wanted += batch->wants[i].n;
-	*pass = (struct pass){.alone = alone, .nsubmits = batch->nsubmits};
+	*pass = (struct pass){.alone = alone};
 	pass->saves = calloc(batch->nsaves + 1, sizeof(struct store_save *));
 	pass->submits = calloc(batch->nsubmits + 1, sizeof(struct store_submit *));
 	pass->rows = calloc(batch->nwants + 1, sizeof(PGresult *));
@@ -177,7 +180,8 @@ static int pass_make(struct pass *pass, struct store_batch *batch, bool alone, s
 	if (!pass->saves || !pass->submits || !pass->rows || !pass->taken)
 		return ym_fail(err, YM_ERR_LIMIT, "out of memory for a batch of jobs");
 	for (size_t i = 0; i < batch->nsubmits; i++)
-		pass->submits[i] = &batch->submits[i];
+		if (batch->submits[i].verdict != STORE_BUSY)
+			pass->submits[pass->nsubmits++] = &batch->submits[i];
 	return 0;
 }
 
@@ -191,7 +195,7 @@ static int send_all(struct pg_store *store, struct store_batch *batch, struct pa
 	if (batch->nsaves && pg_send_saves(store, batch, pass->alone, err) < 0)
 		return -1;
 	pass->marks[1] = link->sent;
-	if (batch->nsubmits && pg_send_submits(store, pass->submits, pass->nsubmits, err) < 0)
+	if (pass->nsubmits && pg_send_submits(store, pass->submits, pass->nsubmits, err) < 0)
 		return -1;
 	pass->marks[2] = link->sent;
 	if (batch->nrequests && pg_ask_send(store, batch, pass->alone, err) < 0)
@@ -243,10 +247,26 @@ static int write_once(struct pg_store *store, struct store_batch *batch, struct 
 	return -1;
 }
 
-/* Would the same batch get through the next time? */
-static bool passing(const struct pg_link *link)
+/* Would the same batch get through the next time? `careful`: it was looked through for locks. */
+static bool passing(const struct pg_link *link, bool careful)
 {
-	return link->conn && (pg_was(link, PG_UNIQUE) || pg_was(link, PG_DEADLOCK) || pg_was(link, PG_SERIALIZE));
+	return link->conn && (pg_was(link, PG_UNIQUE) || pg_was(link, PG_DEADLOCK) || pg_was(link, PG_SERIALIZE) ||
+	                      (pg_was(link, PG_LOCKED) && !careful));
+}
+
+static int write_pass(struct pg_store *store, struct store_batch *batch, bool alone, bool careful, bool *again,
+                      struct ym_err *err)
+{
+	struct pass pass;
+	int code;
+
+	if (careful && pg_find_busy(store, batch, err) < 0)
+		return -1;
+	code = pass_make(&pass, batch, alone, err);
+	if (code == 0)
+		code = write_once(store, batch, &pass, again, err);
+	pass_free(&pass, batch);
+	return code;
 }
 
 int pg_write(struct store *base, struct store_batch *batch, struct ym_err *err)
@@ -257,19 +277,19 @@ int pg_write(struct store *base, struct store_batch *batch, struct ym_err *err)
 
 	if (pg_ready(store, err) < 0)
 		return -1;
+	pg_all_free(batch);
 	for (int i = 0; i < TRIES && again; i++) {
-		struct pass pass;
+		bool careful = ym_now_ns() < store->careful_until;
 
-		code = pass_make(&pass, batch, alone, err);
-		if (code == 0)
-			code = write_once(store, batch, &pass, &again, err);
-		pass_free(&pass, batch);
+		code = write_pass(store, batch, alone, careful, &again, err);
 		if (code == 0)
 			return 0;
 		pg_ask_forget(batch);
 		pg_rollback(&store->link);
 		alone = alone || pg_was(&store->link, PG_UNIQUE);
-		again = again && passing(&store->link);
+		again = again && passing(&store->link, careful);
+		if (pg_was(&store->link, PG_LOCKED))
+			store->careful_until = ym_deadline(CAREFUL_MS);
 	}
 	if (pg_was(&store->link, PG_DEAD) || !store->link.conn)
 		pg_pulse_hurry(store);

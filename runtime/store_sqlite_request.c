@@ -35,6 +35,21 @@ static void count_move(struct store *store, const struct store_job *job, enum jo
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
+/* Who waits for an answer that nobody else will give. What is over was answered when it ended. */
+static void tell_reply(struct store_request *request, const struct store_job *job)
+{
+	struct store_job *to = &request->job;
+
+	to->id = job->id;
+	to->attempt = job->attempt;
+	memcpy(to->tag, job->tag, sizeof(to->tag));
+	if (!waits(job))
+		return;
+	to->reply_key = job->reply_key;
+	to->reply_type = job->reply_type;
+	to->reply_form = job->reply_form;
+}
+
 static int end_job(struct store *store, struct store_request *request, const struct store_job *job,
                    struct sqlite_row *row, struct ym_err *err)
 {
@@ -45,6 +60,7 @@ static int end_job(struct store *store, struct store_request *request, const str
 		request->verdict = STORE_CANNOT;
 		return 0;
 	}
+	tell_reply(request, job);
 	count_move(store, job, sqlite_forgets(store, state) ? JOB_FREE : state);
 	if (sqlite_forgets(store, state))
 		return sqlite_delete(store, row, err);
@@ -90,9 +106,10 @@ static int kick_job(struct store *store, struct store_request *request, const st
 	return sqlite_run(store, kick, err);
 }
 
-static int delete_job(struct store *store, const struct store_job *job, const struct sqlite_row *row,
-                      struct ym_err *err)
+static int delete_job(struct store *store, struct store_request *request, const struct store_job *job,
+                      const struct sqlite_row *row, struct ym_err *err)
 {
+	tell_reply(request, job);
 	count_move(store, job, JOB_FREE);
 	return sqlite_delete(store, row, err);
 }
@@ -131,7 +148,7 @@ static int answer(struct store *store, struct store_request *request, sqlite3_st
 	case STORE_KICK:
 		return kick_job(store, request, &job, &row, err);
 	case STORE_DELETE:
-		return delete_job(store, &job, &row, err);
+		return delete_job(store, request, &job, &row, err);
 	case STORE_LOOK:
 	case STORE_ASKS:
 		break;

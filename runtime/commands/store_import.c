@@ -209,6 +209,11 @@ static int write_batch(struct importing *in, struct ym_err *err)
 	for (size_t i = 0; i < in->n; i++) {
 		bool doubled = in->submits[i].verdict == STORE_EXISTS;
 
+		if (in->submits[i].verdict == STORE_BUSY)
+			return ym_fail(err, YM_ERR_TIMEOUT,
+			               "job %llu: a transaction in the database, still open, has its unique key: end "
+			               "it, then go on",
+			               (unsigned long long)in->old_ids[i]);
 		in->taken += !doubled;
 		in->doubled += doubled;
 		if (doubled)

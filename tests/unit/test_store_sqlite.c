@@ -409,6 +409,37 @@ START_TEST(an_attempt_is_told_once)
 }
 END_TEST
 
+/* _i: without a history what is over is gone at once. */
+START_TEST(says_who_waits_for_an_answer)
+{
+	static const enum store_ask asks[] = {STORE_CANCEL, STORE_BURY, STORE_DELETE};
+	struct store_job found;
+
+	options.history_ms = _i ? 0 : DAY_MS;
+	open_again();
+	for (unsigned i = 0; i < COUNT(asks); i++) {
+		struct store_job job = a_job(i + 1, "mail", false);
+
+		job.attempt = 2;
+		job.reply_key = -99;
+		job.reply_type = 1234567890123;
+		job.reply_form = 2;
+		strcpy(job.tag, "mine");
+		ck_assert_int_eq(submit_to(store, &job, NULL), STORE_OK);
+		ck_assert_int_eq(request(asks[i], job.id, &found), STORE_OK);
+		ck_assert_uint_eq(found.id, job.id);
+		ck_assert_str_eq(found.tag, "mine");
+		ck_assert_uint_eq(found.attempt, 2);
+		ck_assert_int_eq(found.reply_key, -99);
+		ck_assert_int_eq(found.reply_type, 1234567890123);
+		ck_assert_uint_eq(found.reply_form, 2);
+	}
+	/* the buried one was answered then */
+	ck_assert_int_eq(request(STORE_DELETE, 2, &found), STORE_OK);
+	ck_assert_int_eq(found.reply_key, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("store_sqlite");
@@ -431,5 +462,6 @@ int main(void)
 	tcase_add_test(tests, requests_go_by_the_state);
 	tcase_add_test(tests, a_kicked_job_begins_anew);
 	tcase_add_test(tests, an_attempt_is_told_once);
+	tcase_add_loop_test(tests, says_who_waits_for_an_answer, 0, 2);
 	return run_suite(suite);
 }
