@@ -265,9 +265,7 @@ static void send_reply(struct clerk *clerk, const struct store_request *request)
 	    .id = job->id, .tag = job->tag, .state = job_state_word(states[request->ask]), .attempts = job->attempt};
 	struct ym_err err;
 
-	/* Of one that was over somebody has been told. */
-	if (request->ask == STORE_LOOK || request->ask == STORE_KICK || job->reply_key == 0 ||
-	    (job->state != JOB_READY && job->state != JOB_DELAYED))
+	if (request->ask == STORE_LOOK || request->ask == STORE_KICK || job->reply_key == 0)
 		return;
 	ym_fail(&err, YM_ERR_FULL, "its queue is full");
 	if (reply_send(&to, &answer, &err) != 0)

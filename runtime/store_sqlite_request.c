@@ -135,8 +135,6 @@ static int answer(struct store *store, struct store_request *request, sqlite3_st
 		return sqlite_read_bytes(store, found, &request->job, true, err);
 	}
 	sqlite3_reset(found);
-	request->job = job;
-	request->job.payload = request->job.result = (struct payload_source){.fd = -1};
 	if (job.held) {
 		request->verdict = STORE_HELD;
 		return 0;
