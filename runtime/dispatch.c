@@ -349,7 +349,7 @@ int dispatch_delete(struct instance *instance, struct job_ref ref, struct ym_err
 	while (word_gen(word) == ref.gen) {
 		if (is_running(word_state(word)) || table_stored(instance->table))
 			return 1;
-		if (word_state(word) == JOB_FREE || word_state(word) == JOB_FILLING)
+		if (word_state(word) == JOB_FREE || word_state(word) == JOB_FILLING || word_state(word) == JOB_STORING)
 			break;
 		/* Somebody waits for an answer: it is cancelled, and forgotten when that is sent. */
 		if (word_flags(word) & JOB_REPLY) {

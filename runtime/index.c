@@ -87,7 +87,8 @@ static void link_slot(struct table_sh *table, uint32_t slot, bool first)
 
 static bool has_key(uint64_t word, const struct job_sh *job)
 {
-	return job->unique[0] && !job_state_over(word_state(word)) && word_state(word) != JOB_FILLING;
+	return job->unique[0] && !job_state_over(word_state(word)) && word_state(word) != JOB_FILLING &&
+	       word_state(word) != JOB_STORING;
 }
 
 static bool is_ready(uint64_t word, const struct job_sh *job, unsigned arg)

@@ -53,6 +53,7 @@ static const struct {
     {JOB_DONE, {1, JOB_DONE}, {1, JOB_DONE}, {1, JOB_DONE}, {0, JOB_FREE}},
     {JOB_FAILED, {1, JOB_FAILED}, {1, JOB_FAILED}, {0, JOB_READY}, {0, JOB_FREE}},
     {JOB_CANCELLED, {1, JOB_CANCELLED}, {1, JOB_CANCELLED}, {0, JOB_READY}, {0, JOB_FREE}},
+    {JOB_STORING, {1, JOB_STORING}, {1, JOB_STORING}, {GONE, JOB_STORING}, {GONE, JOB_STORING}},
 };
 
 static void try_call(dispatch_call *call, const char *name, enum job_state state, int result, enum job_state after)
