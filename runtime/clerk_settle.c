@@ -225,21 +225,20 @@ static void settle_saves(struct clerk *clerk)
 		const struct store_save *save = &turn->saves[i];
 		const struct clerk_item *item = &turn->save_items[i];
 		struct clerk_known *known = &clerk->known[item->slot];
+		bool over = job_state_over(save->job.state);
 
 		clerk->todo[item->slot / 64] &= ~(UINT64_C(1) << item->slot % 64);
 		if (save->key_lost)
 			clerk_say(clerk, LOG_WARN,
 			          "job %llu moved to pool %s, where another job has its unique key: it has none now",
 			          (unsigned long long)save->job.id, save->job.pool);
-		/* The clerk before us has written its end, and could not say so. */
-		if (save->lost && !clerk->driver->shared && job_state_over(save->job.state)) {
-			forget(clerk, item->slot, item->word);
-		} else if (save->lost) {
+		/* In a store of our own, the clerk before us has written the end of a lost one, and could not say so. */
+		if (save->lost && (clerk->driver->shared || !over)) {
 			clerk_say(clerk, LOG_WARN,
 			          "job %llu was given to another node meanwhile: what became of it here does not count",
 			          (unsigned long long)save->job.id);
 			give_up(clerk, item->slot, item->word);
-		} else if (job_state_over(save->job.state)) {
+		} else if (over) {
 			forget(clerk, item->slot, item->word);
 		} else {
 			known->gen = word_gen(item->word);

@@ -339,3 +339,8 @@ int64_t pg_time(const PGresult *result, int row, int column)
 		ms--;
 	return ms + PG_EPOCH_MS;
 }
+
+int64_t pg_changed(PGresult *result)
+{
+	return strtoll(libpq.PQcmdTuples(result), NULL, 10);
+}

@@ -77,5 +77,7 @@ bool pg_bool(const PGresult *result, int row, int column);
 const char *pg_text(const PGresult *result, int row, int column);
 int64_t pg_time(const PGresult *result, int row, int column);
 bool pg_null(const PGresult *result, int row, int column);
+/* How many rows the statement changed; 0 of one that changes none. */
+int64_t pg_changed(PGresult *result);
 
 #endif

@@ -47,7 +47,7 @@ void pg_back_off(struct pg_back_off *back_off, int64_t lease_ms)
 		dice = 0;
 	back_off->span_ms = span < most ? span : most;
 	/* three quarters of it, and up to a half more */
-	back_off->until = ym_deadline(back_off->span_ms * 3 / 4 + back_off->span_ms * dice / (2 * UINT16_MAX));
+	back_off->until = ym_deadline(back_off->span_ms * 3 / 4 + back_off->span_ms * dice / (INT64_C(2) * UINT16_MAX));
 }
 
 /* ---- the clerk's connection ------------------------------------------------------------------ */

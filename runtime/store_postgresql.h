@@ -192,7 +192,7 @@ int pg_settle_submits(struct pg_store *store, struct store_submit **submits, siz
 /* The parameters of the next statement, empty. */
 struct pg_args *pg_fresh(struct pg_store *store);
 void pg_put_me(struct pg_store *store, struct pg_args *args);
-int pg_write(struct store *store, struct store_batch *batch, struct ym_err *err);
+int pg_write(struct store *base, struct store_batch *batch, struct ym_err *err);
 
 /* ---- store_postgresql_busy.c: verdict BUSY for submits and requests that would have to wait for somebody's open transaction */
 int pg_find_busy(struct pg_store *store, struct store_batch *batch, struct ym_err *err);
@@ -208,17 +208,17 @@ int pg_ask_bytes(struct pg_store *store, struct store_batch *batch, struct ym_er
 void pg_ask_forget(struct store_batch *batch);
 
 /* ---- store_postgresql_read.c */
-int pg_list(struct store *store, const struct store_filter *filter, store_each *each, void *arg, struct ym_err *err);
-int pg_story(struct store *store, uint64_t id, struct store_story *story, struct ym_err *err);
+int pg_list(struct store *base, const struct store_filter *filter, store_each *each, void *arg, struct ym_err *err);
+int pg_story(struct store *base, uint64_t id, struct store_story *story, struct ym_err *err);
 
 /* ---- store_postgresql_tick.c */
-int pg_tick(struct store *store, int64_t now_ms, int64_t *next_ms, struct ym_err *err);
-int pg_tally_of(struct store *store, const char *pool, struct store_tally *tally, struct ym_err *err);
-int pg_verify(struct store *store, void (*tell)(void *arg, const char *line), void *arg, struct ym_err *err);
-int pg_compact(struct store *store, uint64_t *before, uint64_t *after, struct ym_err *err);
+int pg_tick(struct store *base, int64_t now_ms, int64_t *next_ms, struct ym_err *err);
+int pg_tally_of(struct store *base, const char *pool, struct store_tally *tally, struct ym_err *err);
+int pg_verify(struct store *base, void (*tell)(void *arg, const char *line), void *arg, struct ym_err *err);
+int pg_compact(struct store *base, uint64_t *before, uint64_t *after, struct ym_err *err);
 
 /* ---- store_postgresql_limits.c */
-int pg_limits(struct store *store, struct store_limit *limits, size_t n, struct ym_err *err);
+int pg_limits(struct store *base, struct store_limit *limits, size_t n, struct ym_err *err);
 
 /* ---- store_postgresql_register.c: on the connection of the pulse */
 /* `first`: when the store is opened; then somebody who is in the way is waited for as long as he might be dead. */
@@ -232,7 +232,7 @@ int pg_beat(struct pg_store *store, struct ym_err *err);
 int pg_watch(struct pg_store *store, struct ym_err *err);
 int pg_take_back(struct pg_store *store, struct pg_link *link, const uint64_t *ids, size_t n, int64_t holder,
                  const char *why, int64_t *count, struct ym_err *err);
-int pg_nodes(struct store *store, store_each_node *each, void *arg, struct ym_err *err);
+int pg_nodes(struct store *base, store_each_node *each, void *arg, struct ym_err *err);
 
 /* ---- store_postgresql_pulse.c */
 int pg_pulse_open(struct pg_store *store, struct ym_err *err);

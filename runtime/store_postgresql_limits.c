@@ -32,7 +32,6 @@ static const char tell_sql[] = "SELECT pg_notify('yardmaster', '')";
 
 /* A node's row of a limit. */
 struct use {
-	bool ours;
 	int64_t held, wanted, granted, share;
 };
 
@@ -67,23 +66,17 @@ static void share_out(struct use *uses, size_t n, int64_t max, int64_t step)
 }
 
 /* What we are granted; *freed: others wait for what we have just given up. */
-static int64_t grant(struct store_limit *limit, struct use *uses, size_t n, bool *freed)
+static int64_t grant(struct store_limit *limit, struct use *uses, size_t n, struct use *ours, bool *freed)
 {
-	struct use *ours = NULL;
 	int64_t others = 0, left, granted, step = limit->step > 1 ? limit->step : 1;
 	bool starving = false;
 
-	for (size_t i = 0; i < n; i++) {
-		if (!uses[i].ours) {
-			others += uses[i].held;
-			continue;
-		}
-		ours = &uses[i];
-		ours->wanted = limit->wanted > limit->in_use ? limit->wanted : limit->in_use;
-	}
+	for (size_t i = 0; i < n; i++)
+		others += &uses[i] == ours ? 0 : uses[i].held;
+	ours->wanted = limit->wanted > limit->in_use ? limit->wanted : limit->in_use;
 	share_out(uses, n, limit->max, step);
 	for (size_t i = 0; i < n; i++)
-		starving = starving || (!uses[i].ours && uses[i].held < uses[i].share);
+		starving = starving || (&uses[i] != ours && uses[i].held < uses[i].share);
 	left = limit->max > others ? limit->max - others : 0;
 	granted = starving && ours->share < ours->wanted ? ours->share : ours->wanted;
 	granted = granted < left ? granted : left;
@@ -143,24 +136,25 @@ static int send_grants(struct pg_store *store, const struct store_limit *limits,
 	return freed ? pg_send(&store->link, tell_sql, NULL, err) : 0;
 }
 
-/* Rows of one limit; one of ours is always among them. */
-static size_t read_uses(const PGresult *result, const char *name, struct use *uses)
+/* Rows of one limit; *ours is always one of them. */
+static size_t read_uses(const PGresult *result, const char *name, struct use *uses, struct use **ours)
 {
-	bool ours = false;
 	size_t n = 0;
 
+	*ours = NULL;
 	for (int row = 0; row < libpq.PQntuples(result); row++) {
 		if (strcmp(pg_text(result, row, 0), name) != 0)
 			continue;
-		uses[n++] = (struct use){.ours = pg_bool(result, row, 1),
-		                         .held = pg_big(result, row, 2),
+		if (pg_bool(result, row, 1))
+			*ours = &uses[n];
+		uses[n++] = (struct use){.held = pg_big(result, row, 2),
 		                         .wanted = pg_big(result, row, 3),
 		                         .granted = pg_big(result, row, 4)};
-		ours = ours || uses[n - 1].ours;
 	}
-	if (!ours) {
+	if (!*ours) {
 		memmove(uses + 1, uses, n * sizeof(*uses));
-		uses[0] = (struct use){.ours = true};
+		uses[0] = (struct use){0};
+		*ours = uses;
 		n++;
 	}
 	return n;
@@ -186,14 +180,17 @@ static PGresult *ask_rows(struct pg_store *store, const struct store_limit *limi
 static int exchange(struct pg_store *store, struct store_limit *limits, size_t n, struct ym_err *err)
 {
 	PGresult *result = ask_rows(store, limits, n, err);
-	struct use *uses;
+	struct use *uses, *ours;
 	bool freed = false;
 
 	if (!result)
 		return -1;
 	uses = calloc((size_t)libpq.PQntuples(result) + 1, sizeof(*uses));
-	for (size_t i = 0; uses && i < n; i++)
-		limits[i].granted = grant(&limits[i], uses, read_uses(result, limits[i].name, uses), &freed);
+	for (size_t i = 0; uses && i < n; i++) {
+		size_t count = read_uses(result, limits[i].name, uses, &ours);
+
+		limits[i].granted = grant(&limits[i], uses, count, ours, &freed);
+	}
 	pg_free(result);
 	free(uses);
 	if (!uses)

@@ -127,7 +127,7 @@ static int declare_dead(struct pg_store *store, const struct pg_other *other, st
 	pg_args_free(&args);
 	if (!result)
 		return -1;
-	if (atoi(libpq.PQcmdTuples(result)) == 1) {
+	if (pg_changed(result) == 1) {
 		limits = ask_number(&store->pulse.link, limits_of_sql, other->id, err);
 		pg_free(limits);
 		store->pulse.sweep_at = 0;

@@ -282,7 +282,7 @@ int pg_deregister(struct pg_store *store, struct ym_err *err)
 	while (n > 0 && code == 0) {
 		PGresult *result = pg_ask(&store->pulse.link, leave_sql, &args, err);
 
-		n = result ? atoll(libpq.PQcmdTuples(result)) : 0;
+		n = result ? pg_changed(result) : 0;
 		code = result ? 0 : -1;
 		pg_free(result);
 	}

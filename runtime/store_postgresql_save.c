@@ -195,7 +195,7 @@ static int compare_saves(const void *a, const void *b)
 static struct store_save *find_save(struct store_save **sorted, size_t n, uint64_t id)
 {
 	struct store_save wanted = {.job.id = id}, *key = &wanted;
-	struct store_save **found = bsearch(&key, sorted, n, sizeof(*sorted), compare_saves);
+	struct store_save **found = bsearch(&key, sorted, n, sizeof(struct store_save *), compare_saves);
 
 	return found ? *found : NULL;
 }
@@ -221,7 +221,7 @@ int pg_read_saves(struct pg_store *store, struct store_batch *batch, struct stor
 		sorted[i]->key_lost = false;
 	}
 	if (batch->nsaves)
-		qsort(sorted, batch->nsaves, sizeof(*sorted), compare_saves);
+		qsort(sorted, batch->nsaves, sizeof(struct store_save *), compare_saves);
 	while (store->link.received < mark) {
 		PGresult *result = pg_next(&store->link, err);
 

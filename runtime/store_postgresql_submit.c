@@ -89,7 +89,7 @@ static struct store_submit **find(struct store_submit **submits, size_t n, uint6
 {
 	struct store_submit wanted = {.job.id = id}, *key = &wanted;
 
-	return bsearch(&key, submits, n, sizeof(*submits), compare);
+	return bsearch(&key, submits, n, sizeof(struct store_submit *), compare);
 }
 
 /* Those that were entered are OK and leave the list. */
@@ -97,7 +97,7 @@ static void leave(const PGresult *result, struct store_submit **submits, size_t 
 {
 	size_t kept = 0;
 
-	qsort(submits, *n, sizeof(*submits), compare);
+	qsort(submits, *n, sizeof(struct store_submit *), compare);
 	for (int row = 0; row < libpq.PQntuples(result); row++) {
 		struct store_submit **found = find(submits, *n, (uint64_t)pg_big(result, row, 0));
 
@@ -212,7 +212,7 @@ static int judge_one(struct pg_store *store, struct store_submit *submit, const 
 static int judge(struct pg_store *store, struct store_submit **submits, size_t *n, struct ym_err *err)
 {
 	PGresult *why = ask_why(store, submits, *n, err);
-	struct store_submit **again = calloc(*n, sizeof(*again));
+	struct store_submit **again = calloc(*n, sizeof(struct store_submit *));
 	size_t kept = 0, nagain = 0;
 	int code = why && again ? 0 : -1;
 
@@ -227,7 +227,7 @@ static int judge(struct pg_store *store, struct store_submit **submits, size_t *
 		else if (submits[i]->verdict == STORE_OK)
 			again[nagain++] = submits[i];
 	if (nagain)
-		qsort(again, nagain, sizeof(*again), compare);
+		qsort(again, nagain, sizeof(struct store_submit *), compare);
 	*n = kept;
 	if (code == 0)
 		code = hold_again(store, again, nagain, err);

@@ -46,7 +46,7 @@ static int64_t step(struct pg_store *store, const char *sql, const int64_t *numb
 	result = pg_ask(&store->link, sql, args, err);
 	if (!result)
 		return -1;
-	n = atoll(libpq.PQcmdTuples(result));
+	n = pg_changed(result);
 	pg_free(result);
 	return n;
 }

@@ -213,7 +213,7 @@ void sqlite_count(struct sqlite_pool *pool, enum job_state state, int change);
 int sqlite_write_counts(struct store *store, struct ym_err *err);
 
 int sqlite_configure(struct store *store, const struct store_pool *pools, size_t n, struct ym_err *err);
-int sqlite_tally(struct store *store, const char *pool, struct store_tally *tally, struct ym_err *err);
+int sqlite_tally(struct store *store, const char *name, struct store_tally *tally, struct ym_err *err);
 
 /* ---- store_sqlite_held.c ---------------------------------------------------------------------- */
 

@@ -236,7 +236,7 @@ static struct range rest_of(struct range rest, struct range seen, const struct q
 static uint64_t next_window(uint64_t window, uint64_t took_ns)
 {
 	if (took_ns > PAGE_MS * UINT64_C(1000000))
-		return window > 2 * WINDOW_FIRST ? window / 2 : WINDOW_FIRST;
+		return window / 2 > WINDOW_FIRST ? window / 2 : WINDOW_FIRST;
 	return took_ns < PAGE_MS * UINT64_C(500000) && window < UINT64_C(1) << 40 ? window * 2 : window;
 }
 

@@ -447,16 +447,17 @@ static int submit_one(struct store *store, struct store_submit *submit, struct y
 
 /* ---- wants ----------------------------------------------------------------------------------- */
 
-/* The ids of those that `take` took; *taken has room for want->n of them. */
+/* The ids of those that `take` took, which are *n; *taken has room for want->n of them. */
 static int offer_jobs(struct store *store, struct store_batch *batch, struct store_want *want, sqlite3_stmt *rows,
-                      uint64_t *taken, struct ym_err *err)
+                      uint64_t *taken, unsigned *n, struct ym_err *err)
 {
 	struct store_job job;
 	int more, refused = 0;
 
+	*n = 0;
 	while ((more = sqlite_row(store, rows, err)) > 0) {
 		sqlite_read_job(store, rows, &job);
-		if (want->taken == want->n) {
+		if (*n == want->n) {
 			want->first_rank = job.rank;
 			break;
 		}
@@ -470,7 +471,7 @@ static int offer_jobs(struct store *store, struct store_batch *batch, struct sto
 			want->first_rank = job.rank;
 			break;
 		}
-		taken[want->taken++] = job.id;
+		taken[(*n)++] = job.id;
 	}
 	sqlite3_reset(rows);
 	return more < 0 ? -1 : 0;
@@ -493,6 +494,7 @@ static int want_one(struct store *store, struct store_batch *batch, struct store
 	struct sqlite_pool *pool = sqlite_find_pool(store, want->pool);
 	sqlite3_stmt *rows = sqlite_statement(store, SQL_WANT, err);
 	uint64_t *taken;
+	unsigned n;
 	int result;
 
 	want->taken = 0;
@@ -506,9 +508,10 @@ static int want_one(struct store *store, struct store_batch *batch, struct store
 		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
 	sqlite3_bind_int64(rows, 1, pool->id);
 	sqlite3_bind_int64(rows, 2, (int64_t)want->n + 1);
-	result = offer_jobs(store, batch, want, rows, taken, err);
+	result = offer_jobs(store, batch, want, rows, taken, &n, err);
+	want->taken = n;
 	if (result == 0)
-		result = take_jobs(store, pool, taken, want->taken, err);
+		result = take_jobs(store, pool, taken, n, err);
 	free(taken);
 	return result;
 }

@@ -33,7 +33,6 @@ struct cluster {
 	const struct store_driver *driver;
 	struct store *store;
 	char *uri;
-	char shown[STORE_SHOWN_MAX];
 	struct cluster_node *nodes;
 	size_t nnodes;
 	struct cluster_pool pools[TABLE_POOLS];
@@ -48,35 +47,42 @@ static int find_by_config(struct cluster *cluster, const char *path, struct ym_e
 {
 	struct config config;
 	struct cfg_problems problems;
+	int result = 0;
 
 	if (config_load(path, &config, &problems) < 0) {
 		cfg_problems_print(path, &problems, stderr);
 		cfg_problems_free(&problems);
 		return ym_fail(err, YM_ERR_CONFIG, "%s has errors", path);
 	}
-	if (config.instance.store)
+	if (config.instance.store) {
 		cluster->uri = strdup(config.instance.store);
+		if (!cluster->uri)
+			result = ym_fail(err, YM_ERR_LIMIT, "out of memory");
+	}
 	for (size_t i = 0; i < config.npools; i++)
 		text_copy(cluster->pools[cluster->npools++].name, TABLE_NAME_MAX, config.pools[i].name);
 	config_free(&config);
-	return 0;
+	return result;
 }
 
 static int find_store(struct cluster *cluster, const struct args *args, struct instance *instance, struct ym_err *err)
 {
 	const char *path = args_value(args, "config");
+	const struct store_driver *driver;
+	char shown[STORE_SHOWN_MAX];
 
 	if (args_instance(args, instance, err) < 0 ||
 	    (path ? find_by_config(cluster, path, err) : store_noted(instance->directory, &cluster->uri, err)) < 0 ||
-	    store_driver_of(cluster->uri, &cluster->driver, err) < 0)
+	    store_driver_of(cluster->uri, &driver, err) < 0)
 		return -1;
-	store_shown(cluster->uri ? cluster->uri : "memory", cluster->shown);
-	if (cluster->driver && cluster->driver->nodes)
-		return 0;
-	return ym_fail(err, YM_ERR_USAGE,
-	               "store = %s is this machine's alone: --cluster takes one that machines share "
-	               "(postgresql://...)%s",
-	               cluster->shown, path || cluster->uri ? "" : ", and -c FILE where no master has run");
+	if (!driver || !driver->nodes)
+		return ym_fail(err, YM_ERR_USAGE,
+		               "store = %s is this machine's alone: --cluster takes one that machines share "
+		               "(postgresql://...)%s",
+		               store_shown(cluster->uri ? cluster->uri : "memory", shown),
+		               path || cluster->uri ? "" : ", and -c FILE where no master has run");
+	cluster->driver = driver;
+	return 0;
 }
 
 /* ---- nodes ------------------------------------------------------------------------------------- */
@@ -303,7 +309,10 @@ static void print_workers(const struct cluster *cluster)
 
 static void print_text(const struct cluster *cluster)
 {
-	printf("store %s: %zu node%s alive", cluster->shown, cluster->alive, cluster->alive == 1 ? "" : "s");
+	char shown[STORE_SHOWN_MAX];
+
+	printf("store %s: %zu node%s alive", store_shown(cluster->uri, shown), cluster->alive,
+	       cluster->alive == 1 ? "" : "s");
 	if (cluster->alive < cluster->nnodes)
 		printf(", %zu DEAD", cluster->nnodes - cluster->alive);
 	printf("\n");
@@ -340,9 +349,10 @@ static void json_node(struct json *json, const struct cluster_node *one)
 static void print_json(const struct cluster *cluster)
 {
 	struct json json = {.to = stdout};
+	char shown[STORE_SHOWN_MAX];
 
 	json_open(&json, NULL, '{');
-	json_put_string(&json, "store", cluster->shown);
+	json_put_string(&json, "store", store_shown(cluster->uri, shown));
 	json_put_uint(&json, "alive", cluster->alive);
 	json_put_uint(&json, "dead", cluster->nnodes - cluster->alive);
 	json_open(&json, "pools", '[');

@@ -1,11 +1,13 @@
 /* import_progress.c - the note of an import. */
 #include "import_progress.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define HEAD "yardmaster import 1\n"
@@ -28,17 +30,45 @@ static int add(struct import_progress *progress, struct import_line line, struct
 	return 0;
 }
 
-static int read_note(struct import_progress *progress, FILE *file, struct ym_err *err)
+/* The number behind these words; then *at is what follows it. */
+static bool number_behind(const char *words, const char **at, uint64_t *number)
+{
+	size_t length = strlen(words);
+	char *end;
+
+	if (strncmp(*at, words, length) != 0 || !isdigit((unsigned char)(*at)[length]))
+		return false;
+	errno = 0;
+	*number = strtoull(*at + length, &end, 10);
+	*at = end;
+	return errno == 0;
+}
+
+static int parse(struct import_progress *progress, const char *at, struct ym_err *err)
 {
 	struct import_line line;
-	size_t n;
+	uint64_t n;
 
-	if (fscanf(file, HEAD "done %" SCNu64 " batch %zu\n", &progress->done, &n) != 2)
+	if (!number_behind(HEAD "done ", &at, &progress->done) || !number_behind(" batch ", &at, &n))
 		return damaged(progress->path, err);
-	while (fscanf(file, "%" SCNu64 " %" SCNu64 "\n", &line.line, &line.id) == 2)
+	while (number_behind("\n", &at, &line.line) && number_behind(" ", &at, &line.id))
 		if (add(progress, line, err) < 0)
 			return -1;
-	return progress->nlines == n ? 0 : damaged(progress->path, err);
+	return progress->nlines == n && strcmp(at, "\n") == 0 ? 0 : damaged(progress->path, err);
+}
+
+static int read_note(struct import_progress *progress, FILE *file, struct ym_err *err)
+{
+	char *text = NULL;
+	size_t room = 0;
+	int result;
+
+	if (getdelim(&text, &room, '\0', file) < 0)
+		result = damaged(progress->path, err);
+	else
+		result = parse(progress, text, err);
+	free(text);
+	return result;
 }
 
 int import_progress_load(struct import_progress *progress, const char *path, struct ym_err *err)

@@ -37,6 +37,12 @@ static void widen(size_t *columns, const char *text, size_t most)
 		*columns = length < most ? length : most;
 }
 
+static bool same_layout(const struct layout *a, const struct layout *b)
+{
+	return a->pool == b->pool && a->tag == b->tag && a->node == b->node && a->priority == b->priority &&
+	       a->line == b->line;
+}
+
 /* Columns only grow, from page to page. */
 static void lay_out(struct layout *layout, const struct listed *list, size_t count)
 {
@@ -132,7 +138,7 @@ static void print_page(struct list *list)
 	struct layout before = list->layout;
 
 	lay_out(&list->layout, list->page, list->count);
-	if (!list->headed || memcmp(&before, &list->layout, sizeof(before)) != 0)
+	if (!list->headed || !same_layout(&before, &list->layout))
 		print_line(&list->layout,
 		           &(struct cells){"JOB", "STATE", "POOL", "ATTEMPT", "TIME", "PRIORITY", "NODE", "TAG", ""});
 	for (size_t i = 0; i < list->count; i++)

@@ -183,6 +183,7 @@ static int export_table(const struct args *args, struct exporting *exporting)
 		result = stock_each(&stock, &query, write_listed, exporting, exporting->err);
 	if (result == 0 && exporting->result == 0)
 		result = backlog_each(stock.instance->directory, write_backlog, exporting, exporting->err);
+	exporting->stock = NULL;
 	stock_close(&stock, 0);
 	return result < 0 ? -1 : exporting->result;
 }

@@ -96,7 +96,7 @@ static void complain(struct doing *doing, uint64_t id)
 	int found = stock_find(doing->stock, id, &job, &err);
 
 	if (found == 1)
-		found = stock_no_job(doing->stock, id, &err);
+		stock_no_job(doing->stock, id, &err);
 	else if (found == 0)
 		ym_fail(&err, YM_ERR_NO, "job %llu is %s: %s", (unsigned long long)id, job_state_word(job.job.state),
 		        doing->verb->cannot);
