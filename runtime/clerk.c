@@ -355,8 +355,6 @@ static bool write_turn(struct clerk *clerk)
 	clerk->active = true;
 	atomic_fetch_add(&board->commits, 1);
 	atomic_store(&board->commit_ns, ym_now_ns() - start);
-	if (atomic_load(&clerk->ring) || atomic_load(&clerk->answered))
-		uv_async_send(&clerk->async);
 	return true;
 }
 
@@ -369,6 +367,7 @@ static void tick(struct clerk *clerk)
 
 	/* Before the call: who wants another one meanwhile sets it to 0. */
 	clerk->tick_ms = INT64_MAX;
+	clerk->ticked = ym_now_ns();
 	if (clerk->driver->tick(clerk->store, now_ms, &next_ms, &err) < 0 || configure(clerk, &err) < 0 ||
 	    (end != UINT64_MAX && atomic_load(&table->next_id) + IDS_LOW > end && reserve(clerk, &err) < 0)) {
 		have_trouble(clerk, &err);
@@ -459,7 +458,8 @@ static bool work(struct clerk *clerk, bool somebody_waits)
 {
 	if (!have_store(clerk))
 		return false;
-	if (ym_unix_ms() >= clerk->tick_ms)
+	/* A clock that was set back does not keep the driver from being called. */
+	if (ym_unix_ms() >= clerk->tick_ms || ym_now_ns() >= clerk->ticked + IDLE_NS)
 		tick(clerk);
 	if ((clerk->active || clerk->driver->shared) && ym_now_ns() >= clerk->look)
 		count(clerk);
@@ -525,6 +525,8 @@ static void *run(void *arg)
 		bool more = work(clerk, urgent != heard) && clerk->turn->more;
 
 		heard = urgent;
+		if (atomic_load(&clerk->ring) || atomic_load(&clerk->answered))
+			uv_async_send(&clerk->async);
 		if (!more && (clerk->troubled || !atomic_load(&clerk->refetch)))
 			sleep_deep(clerk, bell, urgent);
 	}

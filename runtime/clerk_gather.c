@@ -4,7 +4,6 @@
 
 #include "../ipc/sys.h"
 #include "clerk_self.h"
-#include "text.h"
 
 /* A delayed job that is not due for longer than this waits in the store. */
 #define HORIZON_MS INT64_C(5000)
@@ -36,6 +35,11 @@ static void drop_todo(struct clerk *clerk, uint32_t slot)
 	clerk->todo[slot / 64] &= ~(UINT64_C(1) << slot % 64);
 }
 
+static bool is_todo(const struct clerk *clerk, uint32_t slot)
+{
+	return clerk->todo[slot / 64] >> slot % 64 & 1;
+}
+
 static int by_id(const void *a, const void *b)
 {
 	uint64_t x = ((const struct clerk_staged *)a)->id, y = ((const struct clerk_staged *)b)->id;
@@ -64,7 +68,8 @@ static bool stays(struct clerk *clerk, unsigned pool, const struct store_job *jo
 	if (clerk->closing)
 		return false;
 	if (job->state == JOB_DELAYED)
-		return clerk_has_room(clerk, pool) && job->due_ms < clerk->clock.unix_ms + HORIZON_MS;
+		return clerk_has_room(clerk, pool) && clerk->delayed[pool] < clerk_most_delayed(clerk, pool) &&
+		       job->due_ms < clerk->clock.unix_ms + HORIZON_MS;
 	/* Not before what waits in the store. */
 	if (job->state != JOB_READY || job->rank >= clerk->first_rank[pool])
 		return false;
@@ -82,18 +87,6 @@ static bool is_ours_to_give(const struct clerk *clerk, uint64_t id)
 	return false;
 }
 
-static bool refuse(struct clerk *clerk, const struct clerk_staged *staged, const struct ym_err *err)
-{
-	struct job_sh *job = table_job(clerk->instance->table, staged->slot);
-
-	job->verdict = STAGE_REFUSED;
-	job->refusal = (uint8_t)err->class;
-	text_copy(job->error, sizeof(job->error), err->text);
-	stage_answer(clerk->instance, staged->slot, staged->word);
-	atomic_fetch_add(&clerk->instance->board->store.refused, 1);
-	return false;
-}
-
 /*
  * `again`: an earlier turn, perhaps of a clerk that was killed, has tried, and what came of it is not known. So that it is
  * the same whether it is in the store already or not, it waits there.
@@ -106,20 +99,23 @@ static bool add_submit(struct clerk *clerk, const struct clerk_staged *staged, b
 	unsigned pool = job_pool(table_job(clerk->instance->table, staged->slot));
 	struct ym_err err;
 
-	if (!is_ours_to_give(clerk, staged->id)) {
+	/* Whatever becomes of it now, if it is stored it waits. */
+	if (again)
+		clerk_release(clerk, staged->id);
+	if (!again && !is_ours_to_give(clerk, staged->id)) {
 		ym_fail(&err, YM_ERR_FULL, "the numbers for jobs of this node are used up: try again");
-		return refuse(clerk, staged, &err);
+		clerk_refuse(clerk, staged->slot, staged->word, &err);
+		return false;
 	}
 	*item = (struct clerk_item){.slot = staged->slot, .word = staged->word};
 	*submit = (struct store_submit){.verdict = STORE_UNTAKEN};
 	stored_describe(clerk->instance, &clerk->clock, staged->slot, staged->word, &submit->job);
 	if (stored_payload(clerk->instance, staged->slot, &item->payload, &submit->job.payload, &err) < 0) {
 		payload_close(&item->payload);
-		return refuse(clerk, staged, &err);
+		clerk_refuse(clerk, staged->slot, staged->word, &err);
+		return false;
 	}
 	submit->job.held = !again && stays(clerk, pool, &submit->job);
-	if (again)
-		clerk_release(clerk, staged->id);
 	if (submit->job.held)
 		clerk_enter(clerk, staged->slot,
 		            word_make(word_gen(staged->word), submit->job.state, 0, word_attempt(staged->word), 0),
@@ -131,8 +127,7 @@ static bool add_submit(struct clerk *clerk, const struct clerk_staged *staged, b
 
 /* ---- jobs of ours ------------------------------------------------------------------------------ */
 
-/* Has something become of it that the store does not know? */
-static bool is_news(const struct clerk *clerk, uint32_t slot, uint64_t word)
+bool clerk_is_news(const struct clerk *clerk, uint32_t slot, uint64_t word)
 {
 	const struct clerk_known *known = &clerk->known[slot];
 	enum job_state state = word_state(word);
@@ -199,13 +194,15 @@ static bool add_save(struct clerk *clerk, uint32_t slot, uint64_t word)
 	return true;
 }
 
-/* A job that is not due for long needs no slot. */
+/* A job that is not due for long needs no slot; nor do those that wait for their time, if they are many. */
 static bool is_far(const struct clerk *clerk, uint32_t slot, uint64_t word)
 {
 	const struct job_sh *job = table_job(clerk->instance->table, slot);
+	unsigned pool = clerk->known[slot].pool;
 
 	return word_state(word) == JOB_DELAYED && (word_flags(word) & JOB_STORED) &&
-	       (job->due > clerk->clock.now + (uint64_t)(2 * HORIZON_MS) * 1000000u ||
+	       (clerk->delayed[pool] > clerk_most_delayed(clerk, pool) ||
+	        job->due > clerk->clock.now + (uint64_t)(2 * HORIZON_MS) * 1000000u ||
 	        job->at_ms > clerk->clock.unix_ms + 2 * HORIZON_MS);
 }
 
@@ -220,7 +217,7 @@ static void let_go(struct clerk *clerk, uint64_t id)
 	if (slot < 0 || !(word_flags(word) & JOB_STORED))
 		return;
 	/* What is to be saved of it is saved first: who asks is told that it is held, and asks again. */
-	if (is_news(clerk, (uint32_t)slot, word))
+	if (clerk_is_news(clerk, (uint32_t)slot, word))
 		stage_mark(clerk->instance->table, (uint32_t)slot);
 	else
 		clerk_evict(clerk, (uint32_t)slot, word);
@@ -259,9 +256,9 @@ static size_t sort_out(struct clerk *clerk, struct clerk_staged *staged)
 			if (word_state(word) == JOB_STORING) {
 				staged[n++] =
 				    (struct clerk_staged){.id = table_job(table, slot)->id, .slot = slot, .word = word};
-			} else if (is_news(clerk, slot, word)) {
+			} else if (clerk_is_news(clerk, slot, word)) {
 				if (turn->nsaves == CLERK_SAVES)
-					turn->more = true;
+					turn->more = turn->behind = true;
 				else if (!add_save(clerk, slot, word))
 					/* Whoever changes it tells us. */
 					drop_todo(clerk, slot);
@@ -289,14 +286,16 @@ static void take_submit(struct clerk *clerk, const struct clerk_staged *staged, 
 	uint64_t *owners = &refused->owners[owner / 64], bit = UINT64_C(1) << owner % 64;
 	struct ym_err err;
 
-	if (owner != JOB_NOBODY && (*owners & bit)) {
+	/* One that may be stored already cannot be refused for that. */
+	if (!again && owner != JOB_NOBODY && (*owners & bit)) {
 		ym_fail(&err, YM_ERR_FULL, "a job that was submitted just before it could not be stored: try again");
-		refuse(clerk, staged, &err);
+		clerk_refuse(clerk, staged->slot, staged->word, &err);
 	} else if (!add_submit(clerk, staged, again)) {
 		*owners |= bit;
 	}
 }
 
+/* Those of the list that nothing was done about yet: it may be gone through again. */
 static void add_staged(struct clerk *clerk, struct clerk_staged *staged, size_t n)
 {
 	struct table_sh *table = clerk->instance->table;
@@ -309,9 +308,14 @@ static void add_staged(struct clerk *clerk, struct clerk_staged *staged, size_t 
 		bool asks = table_job(table, staged[i].slot)->ask != STAGE_SUBMIT;
 		bool again = word_flags(staged[i].word) & JOB_TAKEN;
 
+		if (!is_todo(clerk, staged[i].slot))
+			continue;
+
 		/* What is asked for may be about what is still to be adopted. */
 		if (asks ? turn->nrequests == CLERK_REQUESTS || clerk->adopting : turn->nsubmits == CLERK_SUBMITS) {
 			turn->more = true;
+			/* New ones are in no store: they hold up nobody. */
+			turn->behind |= !asks && again;
 			continue;
 		}
 		/* A store that cannot be reached takes no more: they may be taken back. */
@@ -333,7 +337,7 @@ bool clerk_gather(struct clerk *clerk)
 	size_t n;
 
 	turn->nsubmits = turn->nsaves = turn->nrequests = turn->nwants = turn->nfetched = 0;
-	turn->durable = turn->more = false;
+	turn->durable = turn->more = turn->behind = false;
 	clerk->clock = stored_clock_now(&clerk->clock);
 	if (take_marks(clerk)) {
 		n = sort_out(clerk, clerk->staged);
@@ -385,8 +389,7 @@ static void answer_fetched(struct clerk *clerk)
 		if (copy < 0 || !(word_flags(other) & JOB_STORED))
 			continue;
 		table_job(table, slot)->verdict = STAGE_OK;
-		clerk_set_unsure(clerk, slot, false);
-		stage_answer(clerk->instance, slot, word);
+		clerk_answer(clerk, slot, word);
 	}
 }
 
@@ -396,6 +399,7 @@ void clerk_adopt(struct clerk *clerk)
 
 	memset(clerk->known, 0, table->slots * sizeof(*clerk->known));
 	memset(clerk->resident, 0, sizeof(clerk->resident));
+	memset(clerk->delayed, 0, sizeof(clerk->delayed));
 	clerk->residents = 0;
 	clerk->adopting = true;
 	answer_fetched(clerk);

@@ -24,6 +24,8 @@ struct clerk_known {
 	uint8_t state, attempt; /* state FREE: nothing yet */
 	uint8_t pool;
 	bool resident; /* it counts in the window of its pool */
+	bool delayed;  /* likewise, as one that waits for its time */
+	int64_t rank;  /* as the store has it: a moment from before the boot cannot be told from the slot */
 };
 
 /* A slot of the turn, with the word that it had. */
@@ -52,7 +54,8 @@ struct clerk_turn {
 	struct clerk_fetched fetched[CLERK_FETCHES];
 	size_t nsubmits, nsaves, nrequests, nwants, nfetched, nreleases;
 	bool durable;
-	bool more; /* there was more than fits */
+	bool more;   /* there was more than fits */
+	bool behind; /* likewise, of what is to be adopted */
 };
 
 /* A submission or a question that waits for us. */
@@ -118,6 +121,7 @@ struct clerk {
 	struct clerk_staged *staged; /* room for all slots */
 	uint64_t *unsure;            /* bits by slot: a turn that did not come to its end may have written it */
 	unsigned resident[TABLE_POOLS], window[TABLE_POOLS], ended[TABLE_POOLS];
+	unsigned delayed[TABLE_POOLS];   /* residents that wait for their time */
 	unsigned residents;              /* of all pools */
 	int64_t first_rank[TABLE_POOLS]; /* of what waits in the store; INT64_MIN: not known, INT64_MAX: nothing */
 	int64_t last_rank[TABLE_POOLS];  /* of what is in the table: none there comes later */
@@ -125,6 +129,7 @@ struct clerk {
 	size_t nreleases, releases_room;
 	struct clerk_range ranges[2]; /* this one, and the one before */
 	_Atomic int64_t tick_ms;      /* when the driver wants to be called again */
+	uint64_t ticked;              /* when it was called */
 	uint64_t look;                /* when to count again */
 	bool active;                  /* something was written since we counted */
 	struct clerk_limits limits;
@@ -146,6 +151,8 @@ void clerk_say(struct clerk *clerk, enum log_level level, const char *fmt, ...) 
 bool clerk_gather(struct clerk *clerk);
 /* Note what an earlier clerk may have written, and could not say so. */
 void clerk_doubt(struct clerk *clerk);
+/* Has something become of it that the store does not know? */
+bool clerk_is_news(const struct clerk *clerk, uint32_t slot, uint64_t word);
 /* Everything of ours has to be looked at: after an opening. */
 void clerk_adopt(struct clerk *clerk);
 static inline bool clerk_is_unsure(const struct clerk *clerk, uint32_t slot)
@@ -164,6 +171,9 @@ static inline void clerk_set_unsure(struct clerk *clerk, uint32_t slot, bool uns
 /* It is written / it is not (`unsure`: or perhaps it is). */
 void clerk_settle(struct clerk *clerk);
 void clerk_undo(struct clerk *clerk, bool unsure);
+/* The answer stands in the slot: it is its submitter's again. */
+void clerk_answer(struct clerk *clerk, uint32_t slot, uint64_t word);
+void clerk_refuse(struct clerk *clerk, uint32_t slot, uint64_t word, const struct ym_err *err);
 /* Ask which of the jobs in the table are still ours, and give up the others. */
 int clerk_check_holds(struct clerk *clerk, struct ym_err *err);
 /* Refuse everything that is staged. */
@@ -176,6 +186,8 @@ void clerk_size_windows(struct clerk *clerk);
 bool clerk_has_room(const struct clerk *clerk, unsigned pool);
 void clerk_enter(struct clerk *clerk, uint32_t slot, uint64_t word, unsigned pool, int64_t rank);
 void clerk_leave(struct clerk *clerk, uint32_t slot);
+/* Count it among those that wait for their time, or not. */
+void clerk_set_delayed(struct clerk *clerk, uint32_t slot, bool delayed);
 /* Is the window of some pool half empty, and something waits for it? */
 bool clerk_is_hungry(const struct clerk *clerk);
 /* What is to be fetched with this turn. */
@@ -186,12 +198,20 @@ int clerk_take(void *arg, const struct store_want *want, const struct store_job 
 bool clerk_release(struct clerk *clerk, uint64_t id);
 /* Take a waiting job out of the table: it goes back to the store with the next turn. False: it waits no longer. */
 bool clerk_evict(struct clerk *clerk, uint32_t slot, uint64_t word);
-/* Up to `n` that are ready and come after `rank`, the last ones first. Returns how many. */
+/*
+ * Up to `n` that are ready and come after `rank`, the last ones first. Returns how many. Those of which the store does not
+ * know all yet stay until it does.
+ */
 unsigned clerk_trim(struct clerk *clerk, unsigned pool, unsigned n, int64_t rank);
 /* So many of a window are exchanged at once for what comes before them. */
 static inline unsigned clerk_portion(const struct clerk *clerk, unsigned pool)
 {
 	return clerk->window[pool] / 8 + 1;
+}
+/* So many that are delayed may be in a window: when half of it is empty more is fetched, and that must be for what can run. */
+static inline unsigned clerk_most_delayed(const struct clerk *clerk, unsigned pool)
+{
+	return clerk->window[pool] / 4;
 }
 /* So many more (or fewer) wait in the store, until they are counted there again. */
 void clerk_note_stored(struct clerk *clerk, unsigned pool, enum job_state state, int n);

@@ -28,11 +28,25 @@ static void note_answer(struct clerk *clerk, uint64_t word)
 		atomic_store(&clerk->answered, true);
 }
 
+void clerk_answer(struct clerk *clerk, uint32_t slot, uint64_t word)
+{
+	clerk_set_unsure(clerk, slot, false);
+	note_answer(clerk, word);
+	stage_answer(clerk->instance, slot, word);
+}
+
 static void say_why(struct job_sh *job, enum ym_err_class refusal, const char *why)
 {
 	job->verdict = STAGE_REFUSED;
 	job->refusal = (uint8_t)refusal;
 	text_copy(job->error, sizeof(job->error), why);
+}
+
+void clerk_refuse(struct clerk *clerk, uint32_t slot, uint64_t word, const struct ym_err *err)
+{
+	say_why(table_job(clerk->instance->table, slot), err->class, err->text);
+	clerk_answer(clerk, slot, word);
+	atomic_fetch_add(&clerk->instance->board->store.refused, 1);
 }
 
 static const char busy[] = "a transaction in the database, still open, is about the same job or key: try again";
@@ -84,7 +98,7 @@ static void answer_submit(struct clerk *clerk, size_t i, const struct wake *wake
 		say_why(job, YM_ERR_TIMEOUT, busy);
 	else if (submit->verdict != STORE_OK && submit->verdict != STORE_EXISTS)
 		say_why(job, YM_ERR_FULL, "its number is another job's in the store: try again");
-	stage_answer(clerk->instance, item->slot, item->word);
+	clerk_answer(clerk, item->slot, item->word);
 }
 
 static void settle_submits(struct clerk *clerk, struct wake *wake)
@@ -105,12 +119,12 @@ static void settle_submits(struct clerk *clerk, struct wake *wake)
 		const struct store_submit *submit = &turn->submits[i];
 		const struct clerk_item *item = &turn->submit_items[i];
 
-		clerk_set_unsure(clerk, item->slot, false);
-		note_answer(clerk, item->word);
 		if (submit->verdict != STORE_OK || !submit->job.held) {
 			answer_submit(clerk, i, wake);
 			continue;
 		}
+		clerk_set_unsure(clerk, item->slot, false);
+		note_answer(clerk, item->word);
 		bell |= submit->job.state == JOB_DELAYED || submit->job.timeout_ms > 0;
 		if (word_flags(item->word) & JOB_WAITED)
 			table_wake(table, item->slot);
@@ -244,6 +258,10 @@ static void settle_saves(struct clerk *clerk)
 			known->gen = word_gen(item->word);
 			known->state = (uint8_t)save->job.state;
 			known->attempt = save->job.attempt;
+			known->rank = save->job.rank;
+			clerk_set_delayed(clerk, item->slot, save->job.state == JOB_DELAYED);
+			if (save->job.state == JOB_READY && known->rank > clerk->last_rank[known->pool])
+				clerk->last_rank[known->pool] = known->rank;
 			if (save->job.state == JOB_DELAYED)
 				stage_mark(clerk->instance->table, item->slot);
 		}
@@ -306,9 +324,7 @@ static void settle_request(struct clerk *clerk, struct store_request *request, c
 			atomic_store(&clerk->refetch, true);
 	}
 	store_job_free(&request->job);
-	clerk_set_unsure(clerk, item->slot, false);
-	note_answer(clerk, item->word);
-	stage_answer(clerk->instance, item->slot, item->word);
+	clerk_answer(clerk, item->slot, item->word);
 }
 
 /* ---- what was fetched -------------------------------------------------------------------------- */
@@ -371,19 +387,9 @@ void clerk_settle(struct clerk *clerk)
 		if (wake.ready[pool])
 			ready_wake(clerk->instance, pool, wake.ready[pool]);
 	close_payloads(turn);
-	clerk->adopting &= turn->nsaves == CLERK_SAVES || turn->nsubmits == CLERK_SUBMITS;
+	clerk->adopting &= turn->behind;
 	/* What has ended made room after it was asked what there is room for. */
 	turn->more |= turn->nsaves > 0 && clerk_is_hungry(clerk);
-}
-
-static void refuse(struct clerk *clerk, uint32_t slot, uint64_t word, const struct ym_err *err)
-{
-	struct job_sh *job = table_job(clerk->instance->table, slot);
-
-	say_why(job, err->class, err->text);
-	note_answer(clerk, word);
-	stage_answer(clerk->instance, slot, word);
-	atomic_fetch_add(&clerk->instance->board->store.refused, 1);
 }
 
 void clerk_undo(struct clerk *clerk, bool unsure)
@@ -427,7 +433,7 @@ void clerk_refuse_all(struct clerk *clerk, const struct ym_err *err)
 		while (word_state(word) == JOB_STORING && !table_cas(table, slot, &word, word | JOB_TAKEN))
 			;
 		if (word_state(word) == JOB_STORING)
-			refuse(clerk, slot, word, err);
+			clerk_refuse(clerk, slot, word, err);
 	}
 	index_unlock(clerk->instance);
 }

@@ -69,6 +69,16 @@ bool clerk_has_room(const struct clerk *clerk, unsigned pool)
 	       (clerk->residents < clerk->instance->table->slots / 2 || clerk->resident[pool] < WINDOW_LEAST);
 }
 
+void clerk_set_delayed(struct clerk *clerk, uint32_t slot, bool delayed)
+{
+	struct clerk_known *known = &clerk->known[slot];
+
+	if (!known->resident || known->delayed == delayed)
+		return;
+	known->delayed = delayed;
+	clerk->delayed[known->pool] += delayed ? 1u : -1u;
+}
+
 void clerk_enter(struct clerk *clerk, uint32_t slot, uint64_t word, unsigned pool, int64_t rank)
 {
 	if (word_state(word) == JOB_READY && (clerk->resident[pool] == 0 || rank > clerk->last_rank[pool]))
@@ -77,9 +87,11 @@ void clerk_enter(struct clerk *clerk, uint32_t slot, uint64_t word, unsigned poo
 	                                          .state = (uint8_t)word_state(word),
 	                                          .attempt = (uint8_t)word_attempt(word),
 	                                          .pool = (uint8_t)pool,
-	                                          .resident = true};
+	                                          .resident = true,
+	                                          .rank = rank};
 	clerk->resident[pool]++;
 	clerk->residents++;
+	clerk_set_delayed(clerk, slot, word_state(word) == JOB_DELAYED);
 }
 
 void clerk_leave(struct clerk *clerk, uint32_t slot)
@@ -88,6 +100,7 @@ void clerk_leave(struct clerk *clerk, uint32_t slot)
 
 	if (!known->resident)
 		return;
+	clerk_set_delayed(clerk, slot, false);
 	clerk->resident[known->pool]--;
 	clerk->residents--;
 	*known = (struct clerk_known){0};
@@ -215,6 +228,7 @@ void clerk_note_due(struct clerk *clerk, int64_t due_ms)
 bool clerk_evict(struct clerk *clerk, uint32_t slot, uint64_t word)
 {
 	unsigned pool = job_pool(table_job(clerk->instance->table, slot));
+	int64_t rank = clerk->known[slot].rank;
 	struct store_job job;
 
 	if (word_state(word) != JOB_READY && word_state(word) != JOB_DELAYED)
@@ -230,8 +244,8 @@ bool clerk_evict(struct clerk *clerk, uint32_t slot, uint64_t word)
 	clerk_note_stored(clerk, pool, job.state, 1);
 	if (job.state == JOB_DELAYED)
 		clerk_note_due(clerk, job.due_ms);
-	else if (job.rank < clerk->first_rank[pool])
-		clerk->first_rank[pool] = job.rank;
+	else if (rank < clerk->first_rank[pool])
+		clerk->first_rank[pool] = rank;
 	clerk_leave(clerk, slot);
 	return true;
 }
@@ -252,21 +266,24 @@ static int last_first(const void *a, const void *b)
 	return x->id > y->id ? -1 : x->id < y->id;
 }
 
-/* What is ready, the last one first. */
+/* What is ready, the last one first; by the ranks of the store, or the same ones would come and go for ever. */
 static unsigned rank_all(struct clerk *clerk, unsigned pool, struct ranked *ranked)
 {
 	struct table_sh *table = clerk->instance->table;
 	unsigned n = 0;
 
 	for (uint32_t slot = 0; slot < table->slots; slot++) {
+		const struct clerk_known *known = &clerk->known[slot];
 		uint64_t word = atomic_load(&table->words[slot]);
-		struct store_job job;
 
-		if (!clerk->known[slot].resident || clerk->known[slot].pool != pool || word_state(word) != JOB_READY ||
+		if (!known->resident || known->pool != pool || word_state(word) != JOB_READY ||
 		    !(word_flags(word) & JOB_STORED))
 			continue;
-		stored_describe(clerk->instance, &clerk->clock, slot, word, &job);
-		ranked[n++] = (struct ranked){job.rank, job.id, word, slot};
+		/* The store would go on with what it was told last: fewer attempts, perhaps. */
+		if (clerk_is_news(clerk, slot, word))
+			stage_mark(table, slot);
+		else
+			ranked[n++] = (struct ranked){known->rank, table_job(table, slot)->id, word, slot};
 	}
 	qsort(ranked, n, sizeof(*ranked), last_first);
 	return n;

@@ -36,6 +36,7 @@ static struct fake {
 	bool unsure;             /* ... and have written nevertheless */
 	bool cannot_open;        /* so does open() */
 	bool cannot_tick;        /* so does tick() */
+	int64_t rest_ms;         /* tick() wants to be called again after so long; 0: soon */
 	bool shut;               /* a write waits until it is open again */
 	enum ym_err_class class; /* of what fails */
 	/* What it has seen. */
@@ -44,6 +45,7 @@ static struct fake {
 	size_t most_submits, most_saves, most_requests, most_fetched, saves, releases, lost;
 	uint64_t order[FAKE_JOBS]; /* ids in the order in which they were submitted */
 	size_t norder;
+	size_t before_fetch; /* so many were submitted when the first one was fetched */
 } fake = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .next_id = 1};
 
 /* Change or read the fake under its lock. */
@@ -287,6 +289,7 @@ static inline void fake_want(struct store_batch *batch, struct store_want *want,
 		if (batch->take(batch->arg, want, &job->job) != 0)
 			break;
 		job->job.held = true;
+		fake.before_fetch = fake.before_fetch ? fake.before_fetch : fake.norder;
 		taken[want->taken++] = job;
 	}
 	want->first_rank = job ? job->job.rank : INT64_MAX;
@@ -348,7 +351,7 @@ static inline int fake_tick(struct store *store, int64_t now_ms, int64_t *next_m
 	(void)store;
 	pthread_mutex_lock(&fake.lock);
 	fake.ticks++;
-	*next_ms = now_ms + 20;
+	*next_ms = now_ms + (fake.rest_ms ? fake.rest_ms : 20);
 	for (size_t i = 0; i < fake.n; i++)
 		if (fake.jobs[i].job.state == JOB_DELAYED && !fake.jobs[i].job.held &&
 		    fake.jobs[i].job.due_ms <= now_ms) {

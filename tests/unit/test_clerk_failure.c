@@ -1,6 +1,11 @@
 /* test_clerk_failure.c - the clerk, and stores that fail, deaths, ends and beginnings. */
 #include "clerk_support.h"
 
+static void begin_large(void)
+{
+	begin_stored_of(4096);
+}
+
 static void begin_unopened(void)
 {
 	begin_stored_of(64);
@@ -293,6 +298,56 @@ START_TEST(what_is_nowhere_waits_again)
 }
 END_TEST
 
+/* A clerk that takes over is not kept from fetching by those who go on submitting. */
+START_TEST(new_ones_do_not_hold_up_a_new_clerk)
+{
+	static struct submit_pending pending[4 * CLERK_SUBMITS];
+	struct job_request request = request_of("x");
+	struct store_job job = stored_job(1u << 20, 5, 1000);
+	struct job_ref ref;
+
+	put_stored(&job);
+	FAKE(fake.norder = 0);
+	for (size_t i = 0; i < COUNT(pending); i++)
+		ASSERT_OK(submit_begin(&yard, &request, &pending[i], &err));
+	open_clerk();
+	for (size_t i = 0; i < COUNT(pending); i++)
+		WAIT_UNTIL(submit_end(&yard, &pending[i], false, &ref, &err) == 0);
+	WAIT_UNTIL(is_in_table(job.id));
+	ck_assert_uint_le(SEEN(before_fetch), 2 * CLERK_SUBMITS);
+}
+END_TEST
+
+/* What waits for its own submissions in the loop hears of every refusal. */
+START_TEST(every_refusal_is_told_to_the_loop)
+{
+	struct job_request request = request_of("x");
+	struct submit_pending pending;
+	struct job_ref ref;
+
+	FAKE(fake.refusals = -1; fake.class = YM_ERR_FULL);
+	for (int i = 0; i < 3; i++) {
+		answers = 0;
+		ASSERT_OK(submit_begin(&yard, &request, &pending, &err));
+		submit_go(&yard);
+		WAIT_UNTIL((pump(), answers > 0));
+		ck_assert_int_eq(submit_end(&yard, &pending, false, &ref, &err), -1);
+	}
+	FAKE(fake.refusals = 0);
+}
+END_TEST
+
+/* The driver is called when it wants to be, and now and then whatever the clock says: somebody may have set it back. */
+START_TEST(a_distant_tick_is_not_waited_for)
+{
+	uint64_t ticks;
+
+	FAKE(fake.rest_ms = 86400000);
+	ticks = SEEN(ticks);
+	WAIT_UNTIL(SEEN(ticks) > ticks + 2);
+}
+END_TEST
+
 START_TEST(a_configuration_reaches_the_store)
 {
 	uint64_t before = SEEN(configures);
@@ -333,7 +388,10 @@ int main(void)
 	tcase_add_test(tcase, another_clerk_goes_on);
 	tcase_add_test(tcase, a_killed_clerks_turn_is_taken_up);
 	tcase_add_test(tcase, what_is_nowhere_waits_again);
+	tcase_add_test(tcase, every_refusal_is_told_to_the_loop);
+	tcase_add_test(tcase, a_distant_tick_is_not_waited_for);
 	tcase_add_test(tcase, a_configuration_reaches_the_store);
+	tcase_add_test(stored_case(suite, "large", begin_large), new_ones_do_not_hold_up_a_new_clerk);
 	tcase_add_test(stored_case(suite, "open", begin_unopened), a_store_that_cannot_be_opened);
 	return run_suite(suite);
 }

@@ -121,6 +121,52 @@ START_TEST(one_at_a_time_goes_straight_into_the_table)
 }
 END_TEST
 
+/* Of the time before the machine was started there are no moments: what came then has its place all the same. */
+START_TEST(jobs_of_before_the_boot_are_not_exchanged_for_each_other)
+{
+	for (uint64_t id = 1; id <= 3 * WINDOW; id++) {
+		struct store_job job = stored_job(1000 + id, 5, 1000 + (int64_t)id);
+
+		put_stored(&job);
+	}
+	fake.options.wake(fake.options.arg);
+	WAIT_UNTIL(residents() == WINDOW);
+	fake.options.wake(fake.options.arg);
+	/* As many turns. */
+	submit_some(20);
+	ck_assert_uint_le(SEEN(releases), 4);
+	for (uint64_t id = 1; id <= 3 * WINDOW; id++)
+		ck_assert_uint_eq(run_next(), 1000 + id);
+}
+END_TEST
+
+/* It has just been given back after a crash, as the last one, when a more urgent one needs its place. */
+START_TEST(what_goes_back_is_recorded_before)
+{
+	struct job_request request = request_of("x");
+	struct submit_pending last, urgent;
+	struct job_ref crashed, ref;
+	uint64_t word;
+
+	submit_some(WINDOW);
+	WAIT_UNTIL(SEEN(counted) == SEEN(writes));
+	FAKE(fake.shut = true);
+	ASSERT_OK(submit_begin(&yard, &request, &last, &err));
+	submit_go(&yard);
+	WAIT_UNTIL(SEEN(inside) == 1);
+	WAIT_UNTIL(try_claim(&crashed, &word));
+	report(crashed, word, STORY_CRASHED);
+	request.level = 0;
+	ASSERT_OK(submit_begin(&yard, &request, &urgent, &err));
+	submit_go(&yard);
+	FAKE(fake.shut = false);
+	WAIT_UNTIL(submit_end(&yard, &last, false, &ref, &err) == 0);
+	WAIT_UNTIL(submit_end(&yard, &urgent, false, &ref, &err) == 0);
+	WAIT_UNTIL(in_store(crashed.id).job.attempt == 1);
+	ck_assert_uint_eq(SEEN(lost), 0);
+}
+END_TEST
+
 /* ---- windows ----------------------------------------------------------------------------------- */
 
 START_TEST(a_window_is_half_of_the_table)
@@ -286,6 +332,32 @@ START_TEST(a_long_backoff_empties_the_slot)
 }
 END_TEST
 
+/* Jobs that wait for their time do not keep those out that could run. */
+START_TEST(delayed_ones_leave_room)
+{
+	int64_t due = ym_unix_ms() + 4000;
+
+	for (int i = 0; i < WINDOW - 8; i++)
+		submit_delayed(4000);
+	submit_some(2 * WINDOW);
+	for (int i = 0; i < 2 * WINDOW; i++)
+		run_next();
+	ck_assert_int_lt(ym_unix_ms(), due);
+}
+END_TEST
+
+START_TEST(retries_leave_room)
+{
+	int64_t due = ym_unix_ms() + 8000;
+
+	atomic_store(&pool_row()->backoff_ms, 8000);
+	submit_some(4 * WINDOW);
+	for (int i = 0; i < 4 * WINDOW; i++)
+		WAIT_UNTIL(run_one(STORY_RETRY) != 0);
+	ck_assert_int_lt(ym_unix_ms(), due);
+}
+END_TEST
+
 START_TEST(what_is_due_comes_back)
 {
 	struct store_job job = stored_job(300, 5, 1000);
@@ -361,6 +433,8 @@ int main(void)
 	tcase_add_test(tcase, an_urgent_one_comes_first);
 	tcase_add_test(tcase, order_holds_under_load);
 	tcase_add_test(tcase, one_at_a_time_goes_straight_into_the_table);
+	tcase_add_test(tcase, jobs_of_before_the_boot_are_not_exchanged_for_each_other);
+	tcase_add_test(tcase, what_goes_back_is_recorded_before);
 	tcase_add_test(tcase, a_window_is_half_of_the_table);
 	tcase_add_test(tcase, pools_share_the_table);
 	tcase_add_test(tcase, a_pool_that_is_gone_gets_nothing);
@@ -368,6 +442,8 @@ int main(void)
 	tcase_add_test(tcase, a_full_table_takes_nothing_and_forgets_nothing);
 	tcase_add_test(tcase, a_distant_delay_waits_in_the_store);
 	tcase_add_test(tcase, a_long_backoff_empties_the_slot);
+	tcase_add_test(tcase, delayed_ones_leave_room);
+	tcase_add_test(tcase, retries_leave_room);
 	tcase_add_test(tcase, what_is_due_comes_back);
 	tcase_add_test(tcase, a_release_outlives_failures);
 	tcase_add_test(tcase, a_long_payload_comes_back);
