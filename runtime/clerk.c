@@ -486,6 +486,15 @@ static bool write_all(struct clerk *clerk)
 	return clean;
 }
 
+/* Is there a job in the table that the store calls held? */
+static bool has_stored(const struct table_sh *table)
+{
+	for (uint32_t slot = 0; slot < table->slots; slot++)
+		if (word_flags(atomic_load(&table->words[slot])) & JOB_STORED)
+			return true;
+	return false;
+}
+
 /* The end, in order: everything that has happened is written, and what waits goes back to the store. */
 static void finish(struct clerk *clerk)
 {
@@ -505,7 +514,11 @@ static void finish(struct clerk *clerk)
 	}
 	clerk->clean = clean;
 	count(clerk);
-	if (clerk->hand_over)
+	/*
+	 * Jobs that are still in the table stay held: others may keep it for the next master, who would find them twice. If
+	 * nobody does, he finds them nowhere (recover()). Where there are other nodes he asks (holds()).
+	 */
+	if (clerk->hand_over || (!clerk->driver->shared && has_stored(clerk->instance->table)))
 		clerk->driver->abandon(clerk->store);
 	else
 		clerk->driver->close(clerk->store);

@@ -66,7 +66,8 @@ void clerk_size_windows(struct clerk *clerk)
 bool clerk_has_room(const struct clerk *clerk, unsigned pool)
 {
 	return clerk->resident[pool] < clerk->window[pool] &&
-	       (clerk->residents < clerk->instance->table->slots / 2 || clerk->resident[pool] < WINDOW_LEAST);
+	       (clerk->residents < clerk->instance->table->slots / 2 ||
+	        (clerk->resident[pool] < WINDOW_LEAST && clerk->residents < clerk->instance->table->slots / 4 * 3));
 }
 
 void clerk_set_delayed(struct clerk *clerk, uint32_t slot, bool delayed)
@@ -150,7 +151,9 @@ void clerk_want(struct clerk *clerk)
 		unsigned n = wanted(clerk, i), taken = clerk->residents + CLERK_FETCHES - room;
 		unsigned left = taken < most ? most - taken : 0;
 
-		unsigned least = clerk->resident[i] < WINDOW_LEAST ? WINDOW_LEAST - clerk->resident[i] : 0;
+		/* ... but for a quarter of the table, which is for who submits and asks. */
+		bool crowded = taken >= clerk->instance->table->slots / 4 * 3;
+		unsigned least = clerk->resident[i] < WINDOW_LEAST && !crowded ? WINDOW_LEAST - clerk->resident[i] : 0;
 
 		n = n < left || n < least ? n : left > least ? left : least;
 		n = n < room ? n : room;

@@ -11,17 +11,28 @@
 /* Only of a job whose row names us: while we hold it, or (past) when this batch has put it in. */
 #define ATTEMPT_COLUMNS                                                                                                \
 	"number, ended_as, started, ended, pid, status, rss_kib, user_ms, system_ms, done, total, unit, error, node"
-#define ADD_ATTEMPTS(ours)                                                                                             \
-	"INSERT INTO yardmaster.attempt (job, " ATTEMPT_COLUMNS ", round) SELECT s.*, j.round"                         \
-	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"                               \
-	" AS s (job, " ATTEMPT_COLUMNS ") JOIN yardmaster.job j ON j.id = s.job AND j." ours                           \
-	" IS NOT DISTINCT FROM $16"                                                                                    \
+#define PAST_COLUMNS                                                                                                   \
+	"r.number, r.ended_as, r.started, r.ended, r.pid, r.status, r.rss_kib, r.user_ms, r.system_ms, r.done,"        \
+	" r.total, r.unit, r.error, r.node"
+#define ATTEMPT_ROWS "unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+#define OR_REPLACE                                                                                                     \
 	" ON CONFLICT (job, round, number) DO UPDATE SET ended_as = excluded.ended_as, started = excluded.started,"    \
 	" ended = excluded.ended, pid = excluded.pid, status = excluded.status, rss_kib = excluded.rss_kib,"           \
 	" user_ms = excluded.user_ms, system_ms = excluded.system_ms, done = excluded.done, total = excluded.total,"   \
 	" unit = excluded.unit, error = excluded.error, node = excluded.node"
-static const char attempts_sql[] = ADD_ATTEMPTS("node");
-static const char past_sql[] = ADD_ATTEMPTS("ran_by");
+static const char attempts_sql[] =
+    "INSERT INTO yardmaster.attempt (job, " ATTEMPT_COLUMNS ", round) SELECT s.*, j.round FROM " ATTEMPT_ROWS
+    " AS s (job, " ATTEMPT_COLUMNS
+    ") JOIN yardmaster.job j ON j.id = s.job AND j.node IS NOT DISTINCT FROM $16" OR_REPLACE;
+/* What is told of an import has no rounds: where the numbers begin again, the job was kicked. */
+static const char past_sql[] =
+    "WITH a AS (SELECT s.*, CASE WHEN number <= lag(number) OVER (PARTITION BY job ORDER BY place) THEN 1 ELSE 0 END"
+    " AS step FROM " ATTEMPT_ROWS " WITH ORDINALITY AS s (job, " ATTEMPT_COLUMNS ", place)),"
+    " r AS (SELECT a.*, (sum(step) OVER (PARTITION BY job ORDER BY place))::integer AS round FROM a),"
+    " u AS (UPDATE yardmaster.job j SET round = m.round FROM (SELECT job, max(round) AS round FROM r GROUP BY job) m"
+    " WHERE j.id = m.job AND j.ran_by IS NOT DISTINCT FROM $16 AND j.round < m.round)"
+    " INSERT INTO yardmaster.attempt (job, " ATTEMPT_COLUMNS ", round) SELECT r.job, " PAST_COLUMNS ", r.round FROM r"
+    " JOIN yardmaster.job j ON j.id = r.job AND j.ran_by IS NOT DISTINCT FROM $16" OR_REPLACE;
 static const char words_sql[] =
     "UPDATE yardmaster.job j SET note = s.note, output = s.output FROM unnest($1, $2, $3) AS s (id, note, output)"
     " WHERE j.id = s.id AND j.ran_by IS NOT DISTINCT FROM $4";

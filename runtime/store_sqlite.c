@@ -45,7 +45,8 @@ static const struct {
     {SQLITE_BUSY, 0, YM_ERR_TIMEOUT, "another program has it locked: see `fuser` for who, and end it"},
     {SQLITE_LOCKED, 0, YM_ERR_TIMEOUT, "another program has it locked: see `fuser` for who, and end it"},
     {SQLITE_NOMEM, 0, YM_ERR_LIMIT, "out of memory"},
-    {SQLITE_CANTOPEN, 0, YM_ERR_SYSTEM, "does it exist, and its directory?"},
+    {SQLITE_CANTOPEN, 0, YM_ERR_SYSTEM,
+     "may files be made in its directory? (SQLite needs two beside it, also to read)"},
     {SQLITE_IOERR, 0, YM_ERR_SYSTEM, "look at the kernel's log for errors of the disk"},
 };
 

@@ -198,6 +198,9 @@ static int print_one(const struct args *args, struct stock *stock, const struct 
 	struct store_story story = {0};
 	int result = 0;
 
+	if (args_flag(args, "payload") && job->in_store && job->job.state == JOB_DONE && job->job.payload_size > 0)
+		return ym_fail(err, YM_ERR_NO, "job %llu is done: a store keeps no payload of such a job",
+		               (unsigned long long)job->job.id);
 	if (args_flag(args, "payload"))
 		return stock_write(stock, job, STOCK_PAYLOAD, STDOUT_FILENO, err);
 	if (args_flag(args, "result") && job->job.state != JOB_DONE)

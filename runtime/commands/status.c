@@ -268,7 +268,7 @@ static void print_text(const struct snapshot *snapshot, pid_t master)
 	int columns = name_columns(instance->board);
 
 	print_head(instance, master);
-	status_store_print(instance->board);
+	status_store_print(instance->board, master != 0);
 	if (has_pools(instance->board))
 		print_pools(snapshot, columns);
 	print_programs(instance->board);

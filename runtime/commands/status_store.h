@@ -7,6 +7,6 @@
 #include "../board.h"
 #include "../json.h"
 
-void status_store_print(const struct board_sh *board);
+void status_store_print(const struct board_sh *board, bool master);
 
 #endif

@@ -154,6 +154,9 @@ static size_t submit(struct client *client, unsigned from, size_t n, bool keep)
 		          LEDGER_VALUE(site_pools[one->pool][0], one->order.kind, one->key));
 	}
 	taken = submit_jobs(&client->instance, client->requests, n, client->refs, client->existed, &err);
+	/* As ym_client_submit_many() asks: accepted while the instance was there, or nothing is known of it. */
+	if (instance_gone(&client->instance, &err))
+		leave(client);
 	for (size_t i = 0; i < taken; i++) {
 		bool other = client->existed[i];
 

@@ -482,3 +482,55 @@ test_supervisor_master_killed() { # sanitized
 	wait_until 5 grep -q ' again$' store.txt
 	stop_master
 }
+
+# ---- store ------------------------------------------------------------------------------------------------------
+
+start_store_example() { # INI
+	cp -r "$SOURCE/examples/store" "$DIR/store"
+	cd "$DIR/store" || fail "no directory $DIR/store"
+	sed -i "s|^instance = .*|instance = test\ndirectory = $DIR/run|" "$1"
+	# shellcheck disable=SC2034 # for the library
+	INI=$DIR/store/$1
+}
+
+job_is() { # STATE JOB
+	[[ $(ym jobs --id "$2" | awk 'NR == 2 {print $2}') == "$1" ]]
+}
+
+test_store_sqlite() {
+	start_store_example sqlite.ini
+	start_master
+	expect 0 ym submit mail ann@example.org --wait
+	assert_equal "sent to ann@example.org" "$OUT" "the result"
+	expect 0 ym submit mail nobody
+	wait_until 10 job_is failed "$OUT"
+	expect 0 ym jobs --error "no address"
+	assert_contains "no address: nobody" "$OUT" "the one that failed"
+	expect 0 ym submit news bob@example.org --delay 10m
+	stop_master
+	expect 0 ym jobs --state delayed
+	assert_contains "starts in" "$OUT" "the delayed one, after the stop"
+	[[ -s jobs.db ]] || fail "there is no jobs.db"
+}
+
+order_done() {
+	[[ $(psql_do "SELECT state FROM yardmaster.jobs WHERE tag = 'orders'") == "done" ]]
+}
+
+test_store_postgresql() {
+	local uri
+	# shellcheck source=tests/system/postgres.sh
+	source "$SOURCE/tests/system/postgres.sh"
+	start_postgres
+	uri=$(postgres_uri)
+	start_store_example postgresql.ini
+	{ grep -v '^store = ' postgresql.ini | sed "/^instance/q"; echo "store = $uri"; grep -v '^store = ' postgresql.ini | sed '1,/^instance/d'; } >own.ini
+	INI=$DIR/store/own.ini
+	expect 0 ym store init
+	start_master
+	expect 0 "$(postgres_programs)/psql" -X -q -v ON_ERROR_STOP=1 -v customer=ann@example.org -d "$(postgres_uri)" -f order.sql
+	wait_until 10 order_done
+	expect 0 ym status --cluster
+	assert_contains "1 node alive" "$OUT" "the cluster"
+	stop_master
+}
