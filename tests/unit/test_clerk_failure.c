@@ -161,7 +161,7 @@ START_TEST(a_store_that_cannot_be_opened)
 	pump();
 	/* Lenient: again and again. */
 	ck_assert_int_eq(try_clerk(true), 0);
-	ck_assert_uint_eq(atomic_load(&yard.board->store.state), BOARD_STORE_TROUBLE);
+	WAIT_UNTIL(atomic_load(&yard.board->store.state) == BOARD_STORE_TROUBLE);
 	opens = SEEN(opens);
 	WAIT_UNTIL(SEEN(opens) > opens);
 	FAKE(fake.cannot_open = false);
