@@ -31,7 +31,7 @@ LIBS := $(call archive,libuv_a.a,-luv) $(call archive,libinih.a,-linih) $(call a
         $(call archive,libz.a,-lz) \
         -Wl,--as-needed -lc -lm -ldl
 
-ROOMS   := ipc config runtime runtime/commands workers
+ROOMS   := ipc config runtime runtime/sqlite runtime/postgresql runtime/commands workers
 SOURCES := $(foreach room,$(ROOMS),$(wildcard $(room)/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 PARTS   := $(filter-out $(BUILD)/obj/workers/main.o,$(OBJECTS))

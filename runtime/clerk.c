@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,305 +18,15 @@
 #define LINGER_NS UINT64_C(2000000)
 /* ... while others wait in the store for the places of those. */
 #define LINGER_HUNGRY_NS UINT64_C(200000)
-/* How often windows are sized and jobs counted while there is work. */
-#define LOOK_NS UINT64_C(100000000)
 /*
  * Look at least so often: other nodes and users put jobs into a shared store, and whoever was about to wake us may have
  * been killed.
  */
 #define IDLE_NS UINT64_C(1000000000)
-/* From a failure to the next try. */
-#define RETRY_NS UINT64_C(500000000)
 /* What a node shows to others, if nothing has changed. */
 #define PUBLISH_NS UINT64_C(2000000000)
 /* So many ids left: reserve more. */
 #define IDS_LOW 100000u
-
-/* ---- telling the loop -------------------------------------------------------------------------- */
-
-struct clerk_news {
-	struct clerk_news *next;
-	enum log_level level;
-	char text[];
-};
-
-void clerk_say(struct clerk *clerk, enum log_level level, const char *fmt, ...)
-{
-	char text[YM_ERR_TEXT_MAX + 256];
-	struct clerk_news *news, **last;
-	va_list list;
-
-	va_start(list, fmt);
-	vsnprintf(text, sizeof(text), fmt, list);
-	va_end(list);
-	news = malloc(sizeof(*news) + strlen(text) + 1);
-	if (!news)
-		return;
-	news->next = NULL;
-	news->level = level;
-	memcpy(news->text, text, strlen(text) + 1);
-	pthread_mutex_lock(&clerk->mutex);
-	for (last = &clerk->news; *last;)
-		last = &(*last)->next;
-	*last = news;
-	pthread_mutex_unlock(&clerk->mutex);
-	uv_async_send(&clerk->async);
-}
-
-/* In the loop: only its thread may write to the log. */
-static void print_news(struct clerk *clerk)
-{
-	struct clerk_news *news;
-
-	pthread_mutex_lock(&clerk->mutex);
-	news = clerk->news;
-	clerk->news = NULL;
-	pthread_mutex_unlock(&clerk->mutex);
-	while (news) {
-		struct clerk_news *next = news->next;
-
-		log_line(news->level, "store: %s", news->text);
-		free(news);
-		news = next;
-	}
-}
-
-static void on_async(uv_async_t *async)
-{
-	struct clerk *clerk = async->data;
-
-	print_news(clerk);
-	clerk_tell_grants(clerk);
-	if (atomic_exchange(&clerk->ring, false))
-		clerk->options.look(clerk->options.arg);
-	if (atomic_exchange(&clerk->answered, false))
-		clerk->options.answered(clerk->options.arg);
-}
-
-/* ---- the state on the board -------------------------------------------------------------------- */
-
-static void show_state(struct clerk *clerk, enum board_store_state state)
-{
-	struct board_store_sh *board = &clerk->instance->board->store;
-
-	if (atomic_load(&board->state) == state)
-		return;
-	atomic_store(&board->since, ym_now_ns());
-	atomic_store(&board->state, state);
-}
-
-/* It cannot be reached, and may be reached again in a moment: nothing is refused yet. */
-static bool is_outage(const struct clerk *clerk, const struct ym_err *err)
-{
-	return clerk->driver->shared && (err->class == YM_ERR_NOT_RUNNING || err->class == YM_ERR_TIMEOUT ||
-	                                 err->class == YM_ERR_SYSTEM || err->class == YM_ERR_GONE);
-}
-
-static void have_trouble(struct clerk *clerk, const struct ym_err *err)
-{
-	struct board_store_sh *board = &clerk->instance->board->store;
-
-	/* Whoever waits for the first opening, and gives up, says so himself. */
-	if (!clerk->troubled && (clerk->tried || clerk->lenient))
-		clerk_say(clerk, LOG_ERROR, "%s: trying again every %d ms", err->text, (int)(RETRY_NS / 1000000u));
-	clerk->troubled = true;
-	clerk->retry = ym_now_ns() + RETRY_NS;
-	board_reason_write(board->trouble, &board->trouble_version, err->text);
-	show_state(clerk, BOARD_STORE_TROUBLE);
-	if (!is_outage(clerk, err))
-		clerk_refuse_all(clerk, err);
-}
-
-static void be_well(struct clerk *clerk)
-{
-	if (clerk->troubled)
-		clerk_say(clerk, LOG_INFO, "it works again");
-	clerk->troubled = false;
-	show_state(clerk, BOARD_STORE_WORKING);
-}
-
-/* True when it is news. */
-static bool show_tally(struct table_pool_sh *row, const struct store_tally *tally)
-{
-	bool changed = atomic_exchange(&row->stored_waiting, tally->waiting) != tally->waiting;
-
-	changed |= atomic_exchange(&row->stored_delayed, tally->delayed) != tally->delayed;
-	return (atomic_exchange(&row->stored_buried, tally->buried) != tally->buried) | changed;
-}
-
-static void count(struct clerk *clerk)
-{
-	struct table_sh *table = clerk->instance->table;
-	bool changed = false;
-
-	clerk_size_windows(clerk);
-	for (unsigned i = 0; i < TABLE_POOLS && clerk->store; i++) {
-		struct store_tally tally = {0};
-
-		if (!atomic_load(&table->pools[i].used) ||
-		    clerk->driver->tally(clerk->store, table->pools[i].name, &tally, NULL) < 0)
-			continue;
-		changed |= show_tally(&table->pools[i], &tally);
-	}
-	/* The board shows it after the next round of the master. */
-	if (changed) {
-		atomic_store(&clerk->ring, true);
-		uv_async_send(&clerk->async);
-	}
-	clerk->look = ym_now_ns() + LOOK_NS;
-	clerk->active = false;
-}
-
-/* ---- opening ----------------------------------------------------------------------------------- */
-
-struct ids {
-	uint64_t *ids;
-	size_t n;
-};
-
-static int compare_ids(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static bool is_in_table(void *arg, uint64_t id)
-{
-	const struct ids *known = arg;
-
-	return known->n > 0 && bsearch(&id, known->ids, known->n, sizeof(id), compare_ids) != NULL;
-}
-
-static int recover(struct clerk *clerk, struct ym_err *err)
-{
-	struct table_sh *table = clerk->instance->table;
-	struct ids known = {.ids = malloc(table->slots * sizeof(uint64_t))};
-	uint64_t n = 0;
-	int result;
-
-	if (!known.ids)
-		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
-	/* What a clerk before us, or we, may have written without saying so is submitted again as it is. */
-	for (uint32_t slot = 0; slot < table->slots; slot++) {
-		uint64_t word = atomic_load(&table->words[slot]);
-
-		if ((word_flags(word) & JOB_STORED) ||
-		    (word_state(word) == JOB_STORING && (word_flags(word) & JOB_TAKEN)))
-			known.ids[known.n++] = table_job(table, slot)->id;
-	}
-	qsort(known.ids, known.n, sizeof(*known.ids), compare_ids);
-	result = clerk->driver->recover(clerk->store, is_in_table, &known, &n, err);
-	free(known.ids);
-	if (result == 0 && n > 0)
-		clerk_say(clerk, LOG_INFO, "%llu job%s that had been in the table of an earlier run wait%s again",
-		          (unsigned long long)n, n == 1 ? "" : "s", n == 1 ? "s" : "");
-	return result;
-}
-
-/* Ids for submitters to take. */
-static int reserve(struct clerk *clerk, struct ym_err *err)
-{
-	struct table_sh *table = clerk->instance->table;
-	struct clerk_range range = {0};
-	uint64_t next;
-
-	if (clerk->driver->reserve(clerk->store, &range.start, &range.end, err) < 0)
-		return -1;
-	clerk->ranges[1] = clerk->ranges[0];
-	clerk->ranges[0] = range;
-	next = atomic_load(&table->next_id);
-	/* Ids of this table from before are still on their way; if it was given none, those in it are others'. */
-	if (range.end == UINT64_MAX)
-		clerk->ranges[0].start = 1;
-	else if (clerk->ranges[1].end == 0 && atomic_load(&table->id_end) != UINT64_MAX)
-		clerk->ranges[1] = (struct clerk_range){atomic_load(&table->id_start), atomic_load(&table->id_end)};
-	while ((range.end == UINT64_MAX ? next < range.start : next < range.start || next >= range.end) &&
-	       !atomic_compare_exchange_weak(&table->next_id, &next, range.start))
-		;
-	atomic_store(&table->id_start, range.start);
-	atomic_store(&table->id_end, range.end);
-	return 0;
-}
-
-/* The pools of another configuration. */
-static int configure(struct clerk *clerk, struct ym_err *err)
-{
-	struct store_pool *pools;
-	size_t n;
-	int result;
-
-	pthread_mutex_lock(&clerk->mutex);
-	pools = clerk->pools;
-	n = clerk->npools;
-	clerk->pools = NULL;
-	pthread_mutex_unlock(&clerk->mutex);
-	if (!pools)
-		return 0;
-	result = clerk->driver->configure(clerk->store, pools, n, err);
-	/* Of a pool that is new here jobs may wait there. */
-	if (result == 0) {
-		clerk_size_windows(clerk);
-		atomic_store(&clerk->refetch, true);
-	}
-	pthread_mutex_lock(&clerk->mutex);
-	if (result < 0 && !clerk->pools) {
-		clerk->pools = pools;
-		pools = NULL;
-	}
-	pthread_mutex_unlock(&clerk->mutex);
-	free(pools);
-	/* A pool may have come, or come back. */
-	clerk->active = true;
-	clerk->look = 0;
-	atomic_store(&clerk->refetch, true);
-	return result;
-}
-
-static int open_store(struct clerk *clerk, struct ym_err *err)
-{
-	if (clerk->driver->open(&clerk->store, &clerk->store_options, err) < 0) {
-		clerk->store = NULL;
-		return -1;
-	}
-	if (configure(clerk, err) < 0 || reserve(clerk, err) < 0 || recover(clerk, err) < 0) {
-		clerk->driver->abandon(clerk->store);
-		clerk->store = NULL;
-		return -1;
-	}
-	clerk_adopt(clerk);
-	if (clerk->driver->holds && clerk_check_holds(clerk, err) < 0) {
-		clerk->driver->abandon(clerk->store);
-		clerk->store = NULL;
-		return -1;
-	}
-	count(clerk);
-	return 0;
-}
-
-/* How the first try went is what clerk_open() waits for. */
-static bool have_store(struct clerk *clerk)
-{
-	struct ym_err err = {0};
-	int result;
-
-	if (clerk->store)
-		return true;
-	if (clerk->troubled && ym_now_ns() < clerk->retry)
-		return false;
-	result = open_store(clerk, &err);
-	if (result < 0)
-		have_trouble(clerk, &err);
-	else
-		be_well(clerk);
-	pthread_mutex_lock(&clerk->mutex);
-	if (!clerk->tried)
-		clerk->first = err;
-	clerk->tried = true;
-	pthread_cond_broadcast(&clerk->changed);
-	pthread_mutex_unlock(&clerk->mutex);
-	return result == 0;
-}
 
 /* ---- a turn ------------------------------------------------------------------------------------ */
 
@@ -345,14 +54,15 @@ static bool write_turn(struct clerk *clerk)
 	};
 
 	if (clerk->driver->write(clerk->store, &batch, &err) < 0) {
-		clerk_undo(clerk, is_outage(clerk, &err));
-		have_trouble(clerk, &err);
+		clerk_undo(clerk, clerk_is_outage(clerk, &err));
+		clerk_have_trouble(clerk, &err);
 		clerk->doubtful = clerk->driver->shared;
 		return false;
 	}
 	/* To look, and find nothing, works on a full disk, too. */
-	if (clerk->driver->shared || turn->durable || turn->nsaves + turn->nsubmits + turn->nfetched + turn->nreleases > 0)
-		be_well(clerk);
+	if (clerk->driver->shared || turn->durable ||
+	    turn->nsaves + turn->nsubmits + turn->nfetched + turn->nreleases > 0)
+		clerk_be_well(clerk);
 	clerk_settle(clerk);
 	clerk->active = true;
 	atomic_fetch_add(&board->commits, 1);
@@ -370,12 +80,12 @@ static void tick(struct clerk *clerk)
 	/* Before the call: who wants another one meanwhile sets it to 0. */
 	clerk->tick_ms = INT64_MAX;
 	clerk->ticked = ym_now_ns();
-	if (clerk->driver->tick(clerk->store, now_ms, &next_ms, &err) < 0 || configure(clerk, &err) < 0 ||
-	    (end != UINT64_MAX && atomic_load(&table->next_id) + IDS_LOW > end && reserve(clerk, &err) < 0)) {
-		have_trouble(clerk, &err);
-		next_ms = now_ms + (int64_t)(RETRY_NS / 1000000u);
+	if (clerk->driver->tick(clerk->store, now_ms, &next_ms, &err) < 0 || clerk_apply_pools(clerk, &err) < 0 ||
+	    (end != UINT64_MAX && atomic_load(&table->next_id) + IDS_LOW > end && clerk_reserve(clerk, &err) < 0)) {
+		clerk_have_trouble(clerk, &err);
+		next_ms = now_ms + (int64_t)(CLERK_RETRY_NS / 1000000u);
 	} else if (clerk->troubled && clerk->driver->shared) {
-		be_well(clerk);
+		clerk_be_well(clerk);
 	}
 	atomic_compare_exchange_strong(&clerk->tick_ms, &unasked, next_ms);
 }
@@ -438,8 +148,8 @@ static bool be_sure(struct clerk *clerk)
 {
 	struct ym_err err;
 
-	if (recover(clerk, &err) < 0) {
-		have_trouble(clerk, &err);
+	if (clerk_recover(clerk, &err) < 0) {
+		clerk_have_trouble(clerk, &err);
 		return false;
 	}
 	clerk->doubtful = false;
@@ -458,13 +168,13 @@ static void look_for_lost(struct clerk *clerk)
 /* One round: true when there was something to write. */
 static bool work(struct clerk *clerk, bool somebody_waits)
 {
-	if (!have_store(clerk))
+	if (!clerk_have_store(clerk))
 		return false;
 	/* A clock that was set back does not keep the driver from being called. */
 	if (ym_unix_ms() >= clerk->tick_ms || ym_now_ns() >= clerk->ticked + IDLE_NS)
 		tick(clerk);
 	if ((clerk->active || clerk->driver->shared) && ym_now_ns() >= clerk->look)
-		count(clerk);
+		clerk_count(clerk);
 	look_for_lost(clerk);
 	clerk_share(clerk);
 	/* A full disk may have room again when the next one asks; a server that is away is asked by tick(). */
@@ -515,10 +225,10 @@ static void finish(struct clerk *clerk)
 		clean = write_all(clerk);
 	}
 	clerk->clean = clean;
-	count(clerk);
+	clerk_count(clerk);
 	/*
 	 * Jobs that are still in the table stay held: others may keep it for the next master, who would find them twice. If
-	 * nobody does, he finds them nowhere (recover()). Where there are other nodes he asks (holds()).
+	 * nobody does, he finds them nowhere (clerk_recover()). Where there are other nodes he asks (holds()).
 	 */
 	if (clerk->hand_over || (!clerk->driver->shared && has_stored(clerk->instance->table)))
 		clerk->driver->abandon(clerk->store);
@@ -547,7 +257,7 @@ static void *run(void *arg)
 	}
 	finish(clerk);
 	if (!clerk->store)
-		show_state(clerk, BOARD_STORE_CLOSED);
+		clerk_show_state(clerk, BOARD_STORE_CLOSED);
 	return NULL;
 }
 
@@ -738,7 +448,7 @@ int clerk_open(struct clerk **clerk, const struct clerk_options *options, bool l
 		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
 	new->lenient = lenient;
 	clerk_configure(new, options->config);
-	uv_async_init(options->loop, &new->async, on_async);
+	uv_async_init(options->loop, &new->async, clerk_on_async);
 	new->async.data = new;
 	if (start_thread(new, err) < 0) {
 		uv_close((uv_handle_t *)&new->async, on_closed);
@@ -776,7 +486,7 @@ bool clerk_close(struct clerk *clerk, bool hand_over)
 	table_wake_all(&table->urgent);
 	pthread_join(clerk->thread, NULL);
 	clean = clerk->clean;
-	print_news(clerk);
+	clerk_print_news(clerk);
 	uv_close((uv_handle_t *)&clerk->async, on_closed);
 	return clean;
 }

@@ -1,5 +1,6 @@
 /*
- * clerk_self.h - the clerk from inside: clerk.c is the thread, clerk_gather.c what goes into a turn, clerk_settle.c what comes
+ * clerk_self.h - the clerk from inside: clerk.c is the thread, clerk_opening.c how it gets its store, clerk_tell.c what it says
+ * to the loop and on the board, clerk_gather.c what goes into a turn, clerk_settle.c what comes
  * of it, clerk_window.c which jobs are in the table, clerk_limits.c what all nodes share beside jobs.
  */
 #ifndef YM_RUNTIME_CLERK_SELF_H
@@ -17,6 +18,9 @@
 #define CLERK_SAVES    512
 #define CLERK_REQUESTS 128
 #define CLERK_FETCHES  512
+
+/* From a failure to the next try. */
+#define CLERK_RETRY_NS UINT64_C(500000000)
 
 /* What the store was told last of the job in a slot. */
 struct clerk_known {
@@ -140,10 +144,31 @@ struct clerk {
 	uint64_t retry; /* not before, while in trouble */
 };
 
-/* ---- clerk.c */
+/* ---- clerk_tell.c */
 
 /* A line for the log of the master. */
 void clerk_say(struct clerk *clerk, enum log_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* In the loop: only its thread may write to the log, look after limits and end submissions. */
+void clerk_print_news(struct clerk *clerk);
+void clerk_on_async(uv_async_t *async);
+void clerk_show_state(struct clerk *clerk, enum board_store_state state);
+/* It cannot be reached, and may be reached again in a moment: nothing is refused yet. */
+bool clerk_is_outage(const struct clerk *clerk, const struct ym_err *err);
+void clerk_have_trouble(struct clerk *clerk, const struct ym_err *err);
+void clerk_be_well(struct clerk *clerk);
+/* Size windows, and show how many wait in the store. */
+void clerk_count(struct clerk *clerk);
+
+/* ---- clerk_opening.c */
+
+/* Is the store open? If not, try again if it is time to; how the first try went is what clerk_open() waits for. */
+bool clerk_have_store(struct clerk *clerk);
+/* What the store calls held and is not in the table waits again. */
+int clerk_recover(struct clerk *clerk, struct ym_err *err);
+/* Ids for submitters to take. */
+int clerk_reserve(struct clerk *clerk, struct ym_err *err);
+/* The pools of another configuration, if there is one. */
+int clerk_apply_pools(struct clerk *clerk, struct ym_err *err);
 
 /* ---- clerk_gather.c */
 

@@ -120,10 +120,7 @@ isolated() { # SECONDS COMMAND...
 # ---- the parts ------------------------------------------------------------------------------------------------------
 
 c_files() {
-	local room
-	for room in ipc config runtime runtime/commands workers tests/{unit,chaos,bench,plugins,interop,fuzz} examples/*; do
-		find "$room" -maxdepth 1 -name '*.c' 2>/dev/null
-	done
+	find ipc config runtime workers tests examples -name '*.c'
 }
 
 warnings() { # COMPILER

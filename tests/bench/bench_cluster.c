@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "../../runtime/postgres_link.h"
+#include "../../runtime/postgresql/link.h"
 #include "../../runtime/submit.h"
 #include "stand.h"
 

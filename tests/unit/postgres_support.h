@@ -12,7 +12,7 @@
 #include <glob.h>
 #include <grp.h>
 
-#include "../../runtime/postgres_link.h"
+#include "../../runtime/postgresql/link.h"
 #include "../../runtime/store.h"
 #include "support.h"
 

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
-#include "../../runtime/store_sqlite.h"
+#include "../../runtime/sqlite/sqlite.h"
 #include "support.h"
 
 #define DAY_MS INT64_C(86400000)
