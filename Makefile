@@ -41,7 +41,7 @@ HEADERS := $(foreach room,$(ROOMS),$(wildcard $(room)/*.h))
 # installed as <yardmaster/client.h>, <yardmaster/ipc.h> and <yardmaster/ipc/...>.
 SONAME      := libyardmaster.so.0
 LIBRARY     := $(BUILD)/$(SONAME)
-LIB_RUNTIME := await backlog backlog_stored bell board client client_jobs dispatch index instance lock mailbox payload ready reach share \
+LIB_RUNTIME := await backlog backlog_stored bell board client client_jobs dispatch histogram index instance lock mailbox payload ready reach share \
                slot stage story submit submit_stored table text transfer view
 LIB_OBJECTS := $(filter $(BUILD)/obj/ipc/%,$(OBJECTS)) $(LIB_RUNTIME:%=$(BUILD)/obj/runtime/%.o)
 IPC_HEADERS := $(shell sed -n 's|^\#include "ipc/\(.*\)"$$|\1|p' ipc/ipc.h) api.h

@@ -108,7 +108,7 @@ const char *board_worker_word(unsigned state)
 
 size_t board_size(uint32_t rows)
 {
-	return sizeof(struct board_sh) + rows * sizeof(struct board_worker_sh);
+	return sizeof(struct board_sh) + rows * (sizeof(struct board_worker_sh) + sizeof(struct board_times_sh));
 }
 
 int board_check(const struct board_sh *board, size_t size, struct ym_err *err)
@@ -152,24 +152,89 @@ bool board_retire(struct board_worker_sh *row)
 void board_fold(struct board_sh *board, uint32_t row, unsigned pool)
 {
 	struct board_worker_sh *worker = &board->workers[row];
+	struct board_times_sh *past = &board->past_times[pool % TABLE_POOLS];
 
 	for (int i = 0; i < BOARD_COUNTERS; i++)
 		atomic_fetch_add(&board->pools[pool % TABLE_POOLS].past[i], atomic_exchange(&worker->counters[i], 0));
+	histogram_move(&past->wait, &board_times(board, row)->wait);
+	histogram_move(&past->run, &board_times(board, row)->run);
 }
 
-void board_count(const struct board_sh *board, unsigned pool, uint64_t counters[BOARD_COUNTERS])
+void board_forget(struct board_sh *board, unsigned pool)
 {
+	struct board_pool_sh *row = &board->pools[pool];
+
 	for (int i = 0; i < BOARD_COUNTERS; i++)
-		counters[i] = atomic_load(&board->pools[pool].past[i]);
+		atomic_store(&row->past[i], 0);
+	atomic_store(&row->crashes, 0);
+	atomic_store(&row->recycled, 0);
+	memset(&board->past_times[pool], 0, sizeof(board->past_times[pool]));
+	memset(&board->courses[pool], 0, sizeof(board->courses[pool]));
+}
+
+void board_count_all(const struct board_sh *board, uint64_t counters[TABLE_POOLS][BOARD_COUNTERS])
+{
+	for (unsigned pool = 0; pool < TABLE_POOLS; pool++)
+		for (int i = 0; i < BOARD_COUNTERS; i++)
+			counters[pool][i] = atomic_load(&board->pools[pool].past[i]);
 	for (uint32_t row = 0; row < board->instance.rows; row++) {
 		const struct board_worker_sh *worker = &board->workers[row];
 		struct board_work work;
 
-		if (!atomic_load(&worker->used) || !board_read_work(worker, &work) || work.pool != pool)
+		if (!atomic_load(&worker->used) || !board_read_work(worker, &work))
 			continue;
 		for (int i = 0; i < BOARD_COUNTERS; i++)
-			counters[i] += atomic_load(&worker->counters[i]);
+			counters[work.pool % TABLE_POOLS][i] += atomic_load(&worker->counters[i]);
 	}
+}
+
+void board_count(const struct board_sh *board, unsigned pool, uint64_t counters[BOARD_COUNTERS])
+{
+	uint64_t all[TABLE_POOLS][BOARD_COUNTERS];
+
+	board_count_all(board, all);
+	memcpy(counters, all[pool], sizeof(all[pool]));
+}
+
+/* ---- the flight recorder ----------------------------------------------------------------------- */
+
+void board_note_crash(struct board_sh *board, const struct board_crash *crash)
+{
+	uint64_t number = atomic_load(&board->instance.crashes), words[BOARD_CRASH_WORDS] = {0};
+	struct board_crash_sh *row = &board->crashes[number % BOARD_CRASHES];
+	uint64_t version = atomic_load(&row->version) | 1;
+
+	memcpy(words, crash, sizeof(*crash));
+	/* A master that was killed here has left it odd. */
+	atomic_store(&row->version, version);
+	atomic_thread_fence(memory_order_release);
+	for (size_t i = 0; i < BOARD_CRASH_WORDS; i++)
+		atomic_store_explicit(&row->words[i], words[i], memory_order_relaxed);
+	atomic_store_explicit(&row->version, version + 1, memory_order_release);
+	atomic_store(&board->instance.crashes, number + 1);
+}
+
+static bool read_crash(const struct board_crash_sh *row, struct board_crash *crash)
+{
+	uint64_t before = atomic_load_explicit(&row->version, memory_order_acquire), words[BOARD_CRASH_WORDS];
+
+	for (size_t i = 0; i < BOARD_CRASH_WORDS; i++)
+		words[i] = atomic_load_explicit(&row->words[i], memory_order_relaxed);
+	atomic_thread_fence(memory_order_acquire);
+	memcpy(crash, words, sizeof(*crash));
+	/* Shared memory: a text may lack its end. */
+	crash->pool[sizeof(crash->pool) - 1] = crash->cause[sizeof(crash->cause) - 1] = '\0';
+	return before != 0 && before % 2 == 0 && atomic_load_explicit(&row->version, memory_order_relaxed) == before;
+}
+
+unsigned board_crashes(const struct board_sh *board, struct board_crash *crashes, unsigned n)
+{
+	uint64_t number = atomic_load(&board->instance.crashes);
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < BOARD_CRASHES && i < number && found < n; i++)
+		found += read_crash(&board->crashes[(number - 1 - i) % BOARD_CRASHES], &crashes[found]);
+	return found;
 }
 
 int board_held(const struct board_sh *board, unsigned pool)

@@ -8,7 +8,11 @@
  *   832                          64 pool rows     x 448, written by the master
  *   29504                        64 limit rows    x 128, written by the master
  *   37696                        1024 program rows x 384, one a process of a [program:], written by the master
- *   430912                       worker rows      x 640, each written by its worker alone (but `order`: the master)
+ *   430912                       64 courses       x 2112, one a pool, written by the master (course.h)
+ *   566080                       64 crash rows    x 512, the flight recorder, written by the master
+ *   598848                       64 past times    x 5888, one a pool, written by the master
+ *   975680                       worker rows      x 640, each written by its worker alone (but `order`: the master)
+ *   975680 + 640 * rows          worker times     x 5888, likewise
  *
  * Viewers attach read-only and can disturb nobody. A number stands in an atomic of its own. What must be seen together
  * (a worker's job, its progress) stands in a record that is kept twice: the writer fills the copy that is not current
@@ -28,14 +32,18 @@
 #include <sys/types.h>
 
 #include "../config/config.h"
+#include "course.h"
+#include "histogram.h"
 #include "table.h"
 
 #define BOARD_NAME    "board"
-#define BOARD_VERSION 4
+#define BOARD_VERSION 5
 
-#define BOARD_NOTE_MAX   80
-#define BOARD_PROGRAMS   1024
-#define BOARD_REASON_MAX 168
+#define BOARD_NOTE_MAX    80
+#define BOARD_PROGRAMS    1024
+#define BOARD_CRASHES     64
+#define BOARD_CRASH_WORDS 63
+#define BOARD_REASON_MAX  168
 
 /* What a worker counts: its jobs by their end. Name, word. */
 #define BOARD_COUNTER_MAP(X)                                                                                           \
@@ -99,7 +107,9 @@ struct board_instance_sh {
 	_Atomic uint32_t reloads;  /* successful ones */
 	_Atomic uint32_t upgrades; /* likewise: the program was replaced in place */
 	char version[16];          /* of the program that is the master */
-	char zeroes[156];
+	char zeroes[4];
+	_Atomic uint64_t crashes; /* rows written in `crashes`: number N, from 0, stands at N % BOARD_CRASHES */
+	char zeroes2[144];
 };
 _Static_assert(sizeof(struct board_instance_sh) == 256, "layout above");
 
@@ -257,6 +267,30 @@ struct board_worker_sh {
 };
 _Static_assert(sizeof(struct board_worker_sh) == 640, "layout above");
 
+/* A worker that died, as it was last: written once, when the master hears of it. */
+struct board_crash_sh {
+	_Atomic uint64_t version;                  /* odd while it is written */
+	_Atomic uint64_t words[BOARD_CRASH_WORDS]; /* a struct board_crash */
+};
+_Static_assert(sizeof(struct board_crash_sh) == 512, "layout above");
+
+struct board_crash {
+	uint64_t at;    /* when the master heard of it */
+	int32_t status; /* of its end, as of waitpid(); -1: not known */
+	uint32_t row;
+	char pool[TABLE_NAME_MAX];
+	char cause[BOARD_REASON_MAX];
+	struct board_work work;
+	struct board_progress progress; /* progress.job 0: it had no job, or had not reported */
+};
+_Static_assert(sizeof(struct board_crash) <= sizeof(((struct board_crash_sh *)0)->words), "must fit");
+
+/* How long jobs waited from the moment when they were ready to their start, and ran: all attempts. */
+struct board_times_sh {
+	struct histogram_sh wait, run;
+};
+_Static_assert(sizeof(struct board_times_sh) == 5888, "layout above");
+
 struct board_sh {
 	struct ym_seg_head_sh head;
 	struct board_instance_sh instance;
@@ -264,12 +298,28 @@ struct board_sh {
 	struct board_pool_sh pools[TABLE_POOLS];    /* same index as in the table */
 	struct board_limit_sh limits[TABLE_LIMITS]; /* likewise */
 	struct board_program_sh programs[BOARD_PROGRAMS];
+	struct course_sh courses[TABLE_POOLS]; /* same index as in the table */
+	struct board_crash_sh crashes[BOARD_CRASHES];
+	struct board_times_sh past_times[TABLE_POOLS]; /* of workers whose rows are given away */
 	struct board_worker_sh workers[];
 };
 _Static_assert(offsetof(struct board_sh, pools) == 832, "layout above");
 _Static_assert(offsetof(struct board_sh, limits) == 29504, "layout above");
 _Static_assert(offsetof(struct board_sh, programs) == 37696, "layout above");
-_Static_assert(offsetof(struct board_sh, workers) == 430912, "layout above");
+_Static_assert(offsetof(struct board_sh, courses) == 430912, "layout above");
+_Static_assert(offsetof(struct board_sh, crashes) == 566080, "layout above");
+_Static_assert(offsetof(struct board_sh, past_times) == 598848, "layout above");
+_Static_assert(offsetof(struct board_sh, workers) == 975680, "layout above");
+
+/* The times of a worker row: behind all rows. */
+static inline struct board_times_sh *board_times(struct board_sh *board, uint32_t row)
+{
+	return (struct board_times_sh *)(void *)&board->workers[board->instance.rows] + row;
+}
+static inline const struct board_times_sh *board_times_const(const struct board_sh *board, uint32_t row)
+{
+	return (const struct board_times_sh *)(const void *)&board->workers[board->instance.rows] + row;
+}
 
 /*
  * Tell the worker of a row to end when its job is over. True when it must be woken with SIGUSR1; a busy one must not:
@@ -280,8 +330,20 @@ bool board_retire(struct board_worker_sh *row);
 /* The row is given away: what it has counted goes to its pool. Only the master, and only when no worker has the row. */
 void board_fold(struct board_sh *board, uint32_t row, unsigned pool);
 
+/* Another pool gets this place: nothing of what was counted is its own. Only the master. */
+void board_forget(struct board_sh *board, unsigned pool);
+
 /* What the workers of a pool have counted, past and present. */
 void board_count(const struct board_sh *board, unsigned pool, uint64_t counters[BOARD_COUNTERS]);
+
+/* The same for all pools at once. */
+void board_count_all(const struct board_sh *board, uint64_t counters[TABLE_POOLS][BOARD_COUNTERS]);
+
+/* Note in the flight recorder that a worker has died. Only the master. */
+void board_note_crash(struct board_sh *board, const struct board_crash *crash);
+
+/* The last ones that died, up to `n`, the last one first. Returns how many. */
+unsigned board_crashes(const struct board_sh *board, struct board_crash *crashes, unsigned n);
 
 /*
  * What holds the jobs of a pool up: index of the limit that one of its workers waits for, BOARD_POOL_RATE - 1 for the

@@ -100,7 +100,7 @@ void dispatch_tell(struct instance *instance, uint32_t slot, uint64_t word, cons
 	struct story_sh *story = table_story(instance->table, slot);
 	struct story_attempt attempt = {
 	    .started = job->started,
-	    .ended = ym_now_ns(),
+	    .ended = report->ended,
 	    .done = report->done,
 	    .total = report->total,
 	    .pid = pid,
@@ -122,12 +122,12 @@ void dispatch_tell(struct instance *instance, uint32_t slot, uint64_t word, cons
 }
 
 bool dispatch_settle(struct instance *instance, uint32_t slot, uint64_t *word, enum job_state state, unsigned attempt,
-                     bool first)
+                     bool first, uint64_t now)
 {
 	struct table_sh *table = instance->table;
 	struct job_sh *job = table_job(table, slot);
 
-	job->finished = ym_now_ns();
+	job->finished = now;
 	if (state == JOB_READY && !first)
 		job->ready = job->finished;
 	if (!table_change(table, slot, word, state, 0, attempt))
@@ -153,7 +153,7 @@ void dispatch_return(struct instance *instance, uint32_t slot, uint64_t word)
 	if (!table_change(instance->table, slot, &word, JOB_FINISHING, word_owner(word), word_attempt(word)))
 		return;
 	table_job(instance->table, slot)->deadline = 0;
-	dispatch_settle(instance, slot, &word, JOB_READY, attempt, true);
+	dispatch_settle(instance, slot, &word, JOB_READY, attempt, true, ym_now_ns());
 }
 
 /* True when the attempt ended without anything to write down: then one swap is enough. */
@@ -193,7 +193,7 @@ bool dispatch_finish(struct instance *instance, uint32_t slot, uint64_t word, co
 		*state = write_report(instance, slot, word, report);
 	}
 	/* Without the fence a store to `finished` may hit the next attempt of a revoked job: it is set anew when that ends. */
-	if (!dispatch_settle(instance, slot, &word, *state, word_attempt(word), false))
+	if (!dispatch_settle(instance, slot, &word, *state, word_attempt(word), false, report->ended))
 		return false;
 	*state = word_state(word);
 	return true;
@@ -307,14 +307,14 @@ int dispatch_kick(struct instance *instance, struct job_ref ref, struct ym_err *
 		if (!seize(instance, ref.slot, &word))
 			continue;
 		if (state != JOB_DELAYED && !take_key_back(instance, ref.slot)) {
-			dispatch_settle(instance, ref.slot, &word, state, word_attempt(word), false);
+			dispatch_settle(instance, ref.slot, &word, state, word_attempt(word), false, job->finished);
 			return ym_fail(err, YM_ERR_NO, "another job with the unique key \"%.*s\" waits or runs",
 			               JOB_UNIQUE_MAX, job->unique);
 		}
 		if (state != JOB_DELAYED)
 			job->crashes = 0;
 		dispatch_settle(instance, ref.slot, &word, JOB_READY, state == JOB_DELAYED ? word_attempt(word) : 0,
-		                false);
+		                false, ym_now_ns());
 		return 0;
 	}
 	return gone(ref, err);

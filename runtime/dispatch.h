@@ -29,6 +29,7 @@ struct job_report {
 	uint64_t done, total; /* last progress */
 	const char *unit;
 	const struct story_process *process; /* of a command; NULL: nothing known */
+	uint64_t ended;                      /* when */
 };
 
 /*
@@ -51,11 +52,11 @@ void dispatch_tell(struct instance *instance, uint32_t slot, uint64_t word, cons
                    int32_t pid);
 
 /*
- * Leave the job in this state, with all that follows (lists, waiters, the bell); READY: `first` in its list or last.
- * False when it was not ours any more.
+ * Leave the job in this state, with all that follows (lists, waiters, the bell), at the moment `now`; READY: `first` in its
+ * list or last. False when it was not ours any more.
  */
 bool dispatch_settle(struct instance *instance, uint32_t slot, uint64_t *word, enum job_state state, unsigned attempt,
-                     bool first);
+                     bool first, uint64_t now);
 
 /* ---- anybody; with a store behind the table, only what is said in reach.h */
 

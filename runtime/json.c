@@ -86,6 +86,11 @@ void json_put_string(struct json *json, const char *key, const char *value)
 	json_put_bytes(json, key, value, strlen(value));
 }
 
+void json_put_text(struct json *json, const char *key, const char *value, size_t max)
+{
+	json_put_bytes(json, key, value, strnlen(value, max));
+}
+
 void json_put_uint(struct json *json, const char *key, uint64_t value)
 {
 	begin(json, key);

@@ -34,6 +34,8 @@ void json_open(struct json *json, const char *key, char bracket); /* '{' or '[' 
 void json_close(struct json *json, char bracket);                 /* '}' or ']' */
 void json_put_string(struct json *json, const char *key, const char *value);
 void json_put_bytes(struct json *json, const char *key, const void *value, size_t size);
+/* A text of at most `max` bytes that may lack its end. */
+void json_put_text(struct json *json, const char *key, const char *value, size_t max);
 void json_put_uint(struct json *json, const char *key, uint64_t value);
 void json_put_int(struct json *json, const char *key, int64_t value);
 void json_put_real(struct json *json, const char *key, double value); /* three decimals; null if not finite */

@@ -127,6 +127,28 @@ static void keep_cause(struct place *place, pid_t pid, int status, const struct 
 		kill(-work.group, SIGKILL);
 }
 
+/* For the flight recorder: its row is another worker's in a moment. */
+static void record_crash(const struct place *place, pid_t pid, int status)
+{
+	struct yard *yard = place->pool->yard;
+	struct board_crash crash = {.at = ym_now_ns(), .status = status, .row = place->row};
+	char how[80];
+
+	text_copy(crash.pool, sizeof(crash.pool), place->pool->config->name);
+	spawn_status_text(status, how, sizeof(how));
+	snprintf(crash.cause, sizeof(crash.cause), "worker %ld %s", (long)pid, how);
+	/* One that died before it came to its row is known by its pid alone. */
+	crash.work.pid = pid;
+	if (!yard->lost && work_of(place, pid, &crash.work)) {
+		if (crash.work.slot < yard->instance->group.capacity && yard->deaths[crash.work.slot].pid == pid)
+			text_copy(crash.cause, sizeof(crash.cause), yard->deaths[crash.work.slot].cause);
+		if (!board_read_progress(board_row(place), &crash.progress) || crash.progress.job != crash.work.job ||
+		    crash.progress.attempt != crash.work.attempt)
+			crash.progress = (struct board_progress){0};
+	}
+	board_note_crash(yard->instance->board, &crash);
+}
+
 void place_note_death(struct place *place)
 {
 	struct rusage usage;
@@ -144,8 +166,10 @@ void place_note_lost(struct pool *pool, unsigned row)
 
 	if (board_read_work(board_row(&lost), &work) && work.pool == pool->index && work.job != 0 &&
 	    work.slot < group->capacity && !ym_group_alive(group, work.slot) &&
-	    atomic_load(&group->reg->members[work.slot].pid) == work.pid)
+	    atomic_load(&group->reg->members[work.slot].pid) == work.pid) {
 		keep_cause(&lost, work.pid, -1, NULL);
+		record_crash(&lost, work.pid, -1);
+	}
 }
 
 /* It has worked, and then taken the permit to be replaced. */
@@ -175,6 +199,8 @@ static bool ended(struct child *child, pid_t pid, int status, const struct rusag
 	if (status != 0 && status != -1)
 		atomic_fetch_add(&pool->yard->instance->board->pools[pool->index].crashes, 1);
 	ready = work_of(place, pid, &work) && got_ready(&work);
+	if ((status != 0 && status != -1) || work.job != 0)
+		record_crash(place, pid, status);
 	recycled = ready && was_recycled(place);
 	/* The loop may hear of the end before the look that would have seen it ready. */
 	if (ready && child->life.state == LIFE_STARTING)

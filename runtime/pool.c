@@ -157,6 +157,8 @@ static void show(struct pool *pool)
 	const char *plugin = pool->config->plugin;
 	size_t length = plugin ? strlen(plugin) : 0;
 
+	if (strncmp(row->name, pool->config->name, sizeof(row->name)) != 0)
+		board_forget(pool->yard->instance->board, pool->index);
 	memcpy(row->name, pool->config->name, sizeof(row->name));
 	if (plugin)
 		text_copy(row->task, sizeof(row->task),

@@ -22,6 +22,7 @@ struct pool {
 	struct child_log *output, *errors; /* errors NULL: with the output */
 	struct inbox_keeper inbox;
 	struct crew crew;
+	struct course_writer course;
 	bool removed; /* not configured any more: goes when its last worker has gone */
 };
 

@@ -73,6 +73,29 @@ static bool answer(void *arg, uint32_t slot, uint64_t word)
 
 /* ---- the sweep ------------------------------------------------------------------------------- */
 
+/* For lines that show what has been going on. */
+static void note_course(struct master *master)
+{
+	struct board_sh *board = master->instance.board;
+	uint64_t counters[TABLE_POOLS][BOARD_COUNTERS], now = ym_now_ns();
+
+	board_count_all(board, counters);
+	for (size_t i = 0; i < master->npools; i++) {
+		struct pool *pool = master->pools[i];
+		const struct board_pool_sh *row = &board->pools[pool->index];
+		const uint64_t *of = counters[pool->index];
+		uint64_t crashes = atomic_load(&row->crashes), failed = of[BOARD_FAILED] + of[BOARD_RETRIED] + crashes;
+
+		course_note(&board->courses[pool->index], &pool->course, now,
+		            (uint64_t[COURSE_VALUES]){
+				[COURSE_ENDED] = of[BOARD_DONE] + of[BOARD_CANCELLED] + failed,
+				[COURSE_FAILED] = failed,
+				[COURSE_WAITING] = atomic_load(&row->waiting),
+				[COURSE_RUNNING] = atomic_load(&row->running),
+			    });
+	}
+}
+
 static void show_counts(struct master *master)
 {
 	struct board_instance_sh *board = master_board(master);
@@ -81,7 +104,6 @@ static void show_counts(struct master *master)
 		const struct pool *pool = master->pools[i];
 		struct board_pool_sh *row = &master->instance.board->pools[pool->index];
 		const struct sweep_counts *counts = &master->sweep.pools[pool->index];
-
 		const struct table_pool_sh *table = &master->instance.table->pools[pool->index];
 
 		atomic_store(&row->waiting, counts->waiting + atomic_load(&table->stored_waiting));
@@ -132,6 +154,7 @@ static bool sweep(struct master *master)
 	}
 	check_objects(master);
 	show_counts(master);
+	note_course(master);
 	ground_backlog_again(master);
 	return !master->yard.lost;
 }

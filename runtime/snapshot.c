@@ -37,24 +37,98 @@ static void count_job(struct snapshot *snapshot, const struct table_sh *table, u
 	}
 }
 
-void snapshot_take(struct snapshot *snapshot, const struct instance *instance)
+static void count_jobs(struct snapshot *snapshot)
 {
-	const struct table_sh *table = instance->table;
+	const struct table_sh *table = snapshot->instance->table;
+	bool look = table && !(snapshot->how & SNAPSHOT_SWEPT);
 
-	*snapshot = (struct snapshot){.instance = instance};
-	for (uint32_t slot = 0; table && slot < table->slots; slot++)
+	for (uint32_t slot = 0; look && slot < table->slots; slot++)
 		count_job(snapshot, table, slot);
 	for (unsigned i = 0; i < TABLE_POOLS; i++) {
-		const struct board_pool_sh *row = &instance->board->pools[i];
+		const struct board_pool_sh *row = &snapshot->instance->board->pools[i];
 		struct snapshot_pool *pool = &snapshot->pools[i];
 
 		if (!atomic_load(&row->used))
 			continue;
-		board_count(instance->board, i, pool->counters);
-		pool->waiting += table ? atomic_load(&table->pools[i].stored_waiting) : atomic_load(&row->waiting);
-		pool->delayed += table ? atomic_load(&table->pools[i].stored_delayed) : atomic_load(&row->delayed);
-		pool->buried += table ? atomic_load(&table->pools[i].stored_buried) : atomic_load(&row->buried);
-		pool->running += table ? 0 : atomic_load(&row->running);
+		pool->waiting += look ? atomic_load(&table->pools[i].stored_waiting) : atomic_load(&row->waiting);
+		pool->delayed += look ? atomic_load(&table->pools[i].stored_delayed) : atomic_load(&row->delayed);
+		pool->buried += look ? atomic_load(&table->pools[i].stored_buried) : atomic_load(&row->buried);
+		pool->running += look ? 0 : atomic_load(&row->running);
+	}
+}
+
+/* False: nobody has the row, or never had. */
+static bool take_worker(struct snapshot *snapshot, uint32_t row)
+{
+	const struct board_worker_sh *from = &snapshot->instance->board->workers[row];
+	struct snapshot_worker *to = &snapshot->workers[snapshot->nworkers];
+	struct snapshot_pool *pool;
+
+	if (!atomic_load(&from->used) || !board_read_work(from, &to->work))
+		return false;
+	to->work.pool %= TABLE_POOLS;
+	pool = &snapshot->pools[to->work.pool];
+	to->row = row;
+	for (int i = 0; i < BOARD_COUNTERS; i++)
+		pool->counters[i] += to->counters[i] = atomic_load_explicit(&from->counters[i], memory_order_relaxed);
+	if (to->work.state == BOARD_WORKER_HELD && to->work.limit && pool->held < 0)
+		pool->held = to->work.limit - 1;
+	if (to->work.job == 0 || !board_read_progress(from, &to->progress) || to->progress.job != to->work.job ||
+	    to->progress.attempt != to->work.attempt)
+		to->progress = (struct board_progress){0};
+	return to->work.pid != 0;
+}
+
+int snapshot_take(struct snapshot *snapshot, const struct instance *instance, pid_t master, unsigned how,
+                  struct ym_err *err)
+{
+	const struct board_sh *board = instance->board;
+	uint32_t rows = board->instance.rows;
+
+	if (rows > snapshot->room) {
+		struct snapshot_worker *larger = realloc(snapshot->workers, rows * sizeof(*larger));
+
+		if (!larger)
+			return ym_fail(err, YM_ERR_LIMIT, "out of memory for %u workers", rows);
+		snapshot->workers = larger;
+		snapshot->room = rows;
+	}
+	snapshot->instance = instance;
+	snapshot->how = how;
+	snapshot->at = ym_now_ns();
+	snapshot->master = master;
+	snapshot->nworkers = 0;
+	for (unsigned i = 0; i < TABLE_POOLS; i++) {
+		snapshot->pools[i] = (struct snapshot_pool){.held = -1};
+		for (int counter = 0; counter < BOARD_COUNTERS; counter++)
+			snapshot->pools[i].counters[counter] = atomic_load(&board->pools[i].past[counter]);
+	}
+	count_jobs(snapshot);
+	for (uint32_t row = 0; row < rows; row++)
+		snapshot->nworkers += take_worker(snapshot, row);
+	return 0;
+}
+
+void snapshot_free(struct snapshot *snapshot)
+{
+	free(snapshot->workers);
+	*snapshot = (struct snapshot){0};
+}
+
+void snapshot_times(const struct snapshot *snapshot, unsigned pool, struct histogram *wait, struct histogram *run)
+{
+	const struct board_sh *board = snapshot->instance->board;
+
+	*wait = *run = (struct histogram){0};
+	histogram_sum(wait, &board->past_times[pool].wait);
+	histogram_sum(run, &board->past_times[pool].run);
+	for (size_t i = 0; i < snapshot->nworkers; i++) {
+		const struct board_times_sh *times = board_times_const(board, snapshot->workers[i].row);
+
+		if (snapshot->workers[i].work.pool != pool)
+			continue;
+		histogram_sum(wait, &times->wait);
+		histogram_sum(run, &times->run);
 	}
 }
 
@@ -70,7 +144,7 @@ int snapshot_units(const struct instance *instance, unsigned limit)
 	                       : atomic_load(&instance->board->limits[limit].max);
 }
 
-int snapshot_free(const struct instance *instance, unsigned limit)
+int snapshot_free_units(const struct instance *instance, unsigned limit)
 {
 	int units = instance->table ? limit_free(&instance->table->limits[limit]) : -1;
 
@@ -83,16 +157,16 @@ uint64_t snapshot_held(const struct snapshot *snapshot, unsigned limit)
 	uint64_t held = 0;
 
 	for (unsigned pool = 0; pool < TABLE_POOLS; pool++)
-		if (atomic_load(&board->pools[pool].used) && board_held(board, pool) == (int)limit)
+		if (atomic_load(&board->pools[pool].used) && snapshot->pools[pool].held == (int)limit)
 			held += snapshot->pools[pool].waiting;
 	return held;
 }
 
-const char *snapshot_worker(const struct snapshot *snapshot, const struct board_work *work)
+const char *snapshot_state(const struct snapshot *snapshot, const struct board_work *work)
 {
 	bool over = work->state == BOARD_WORKER_ENDED || work->state == BOARD_WORKER_FAILED;
 
-	if (!over && !snapshot->quick && ym_process_started(work->pid) != work->process_started)
+	if (!over && !(snapshot->how & SNAPSHOT_QUICK) && ym_process_started(work->pid) != work->process_started)
 		return "killed";
 	return board_worker_word(work->state);
 }
@@ -105,9 +179,9 @@ static uint64_t pool_rate_ns(const struct instance *instance, unsigned pool)
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
-static double seconds_since(uint64_t then)
+static double seconds_since(const struct snapshot *snapshot, uint64_t then)
 {
-	return then ? (double)(ym_now_ns() - then) / 1e9 : 0;
+	return then && then < snapshot->at ? (double)(snapshot->at - then) / 1e9 : 0;
 }
 
 static void put_counters(struct json *json, const uint64_t counters[BOARD_COUNTERS])
@@ -143,6 +217,52 @@ static void put_stored(struct json *json, const struct table_pool_sh *row)
 	json_close(json, '}');
 }
 
+static void put_histogram(struct json *json, const char *key, const struct histogram *histogram)
+{
+	static const struct {
+		const char *key;
+		double share;
+	} shares[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"max", 1}};
+
+	json_open(json, key, '{');
+	json_put_uint(json, "count", histogram->n);
+	json_put_float(json, "mean", (double)histogram_mean(histogram) / 1e9);
+	for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++)
+		json_put_float(json, shares[i].key, (double)histogram_at(histogram, shares[i].share) / 1e9);
+	json_close(json, '}');
+}
+
+static void put_times(struct json *json, const struct snapshot *snapshot, unsigned pool)
+{
+	struct histogram wait, run;
+
+	snapshot_times(snapshot, pool, &wait, &run);
+	json_open(json, "times", '{');
+	put_histogram(json, "wait", &wait);
+	put_histogram(json, "run", &run);
+	json_close(json, '}');
+}
+
+static void put_course(struct json *json, const struct snapshot *snapshot, unsigned pool)
+{
+	static const char *const keys[COURSE_RINGS] = {[COURSE_SECONDS] = "seconds", [COURSE_MINUTES] = "minutes"};
+	uint32_t samples[COURSE_SAMPLES][COURSE_VALUES];
+
+	json_open(json, "course", '{');
+	for (enum course_ring ring = 0; ring < COURSE_RINGS; ring++) {
+		course_read(&snapshot->instance->board->courses[pool], ring, snapshot->at, COURSE_SAMPLES, samples);
+		json_open(json, keys[ring], '{');
+		for (enum course_value value = 0; value < COURSE_VALUES; value++) {
+			json_open(json, course_word(value), '[');
+			for (unsigned i = 0; i < COURSE_SAMPLES; i++)
+				json_put_uint(json, NULL, samples[i][value]);
+			json_close(json, ']');
+		}
+		json_close(json, '}');
+	}
+	json_close(json, '}');
+}
+
 static void put_pool(struct json *json, const struct snapshot *snapshot, unsigned i)
 {
 	const struct instance *instance = snapshot->instance;
@@ -166,13 +286,18 @@ static void put_pool(struct json *json, const struct snapshot *snapshot, unsigne
 	put_pool_workers(json, row);
 	json_put_bool(json, "paused", snapshot_mode(instance, i) & POOL_PAUSED);
 	json_put_bool(json, "draining", snapshot_mode(instance, i) & POOL_DRAINING);
-	json_put_string(json, "waits_for_limit", view_held(instance, i) ? view_held(instance, i) : "");
+	json_put_string(json, "waits_for_limit", pool->held < 0 ? "" : view_limit(instance->board, pool->held));
 	json_put_float(json, "start_interval", (double)pool_rate_ns(instance, i) / 1e9);
+	if (!(snapshot->how & SNAPSHOT_BRIEF)) {
+		put_times(json, snapshot, i);
+		put_course(json, snapshot, i);
+	}
 	json_close(json, '}');
 }
 
-static void put_store(struct json *json, const struct board_sh *board)
+static void put_store(struct json *json, const struct snapshot *snapshot)
 {
+	const struct board_sh *board = snapshot->instance->board;
 	const struct board_store_sh *store = &board->store;
 	uint32_t state = atomic_load(&store->state);
 	char trouble[BOARD_REASON_MAX];
@@ -182,7 +307,7 @@ static void put_store(struct json *json, const struct board_sh *board)
 	json_open(json, "store", '{');
 	json_put_string(json, "uri", store->shown);
 	json_put_string(json, "state", board_store_word(state));
-	json_put_real(json, "since", (double)(ym_now_ns() - atomic_load(&store->since)) / 1e9);
+	json_put_real(json, "since", seconds_since(snapshot, atomic_load(&store->since)));
 	json_put_string(json, "trouble", board_trouble(board, trouble));
 	json_put_uint(json, "commits", atomic_load(&store->commits));
 	json_put_real(json, "last_commit", (double)atomic_load(&store->commit_ns) / 1e9);
@@ -202,8 +327,10 @@ static void put_pools(struct json *json, const struct snapshot *snapshot)
 	json_close(json, ']');
 }
 
-static void put_programs(struct json *json, const struct board_sh *board)
+static void put_programs(struct json *json, const struct snapshot *snapshot)
 {
+	const struct board_sh *board = snapshot->instance->board;
+
 	json_open(json, "programs", '[');
 	for (unsigned i = 0; i < BOARD_PROGRAMS; i++) {
 		const struct board_program_sh *row = &board->programs[i];
@@ -217,7 +344,7 @@ static void put_programs(struct json *json, const struct board_sh *board)
 		json_put_string(json, "process", row->name);
 		json_put_string(json, "state", life_state_word(atomic_load(&row->state)));
 		json_put_int(json, "pid", atomic_load(&row->pid));
-		json_put_real(json, "since", (double)(ym_now_ns() - atomic_load(&row->since)) / 1e9);
+		json_put_real(json, "since", seconds_since(snapshot, atomic_load(&row->since)));
 		json_put_uint(json, "starts", atomic_load(&row->starts));
 		json_put_int(json, "last_status", atomic_load(&row->status));
 		json_put_string(json, "reason", reason);
@@ -238,7 +365,7 @@ static void put_limit(struct json *json, const struct snapshot *snapshot, unsign
 	json_put_int(json, "max", whole ? whole : units);
 	if (whole)
 		json_put_int(json, "granted", units);
-	json_put_int(json, "free", units > 0 ? snapshot_free(snapshot->instance, i) : 0);
+	json_put_int(json, "free", units > 0 ? snapshot_free_units(snapshot->instance, i) : 0);
 	json_put_float(json, "start_interval", (double)atomic_load(&row->rate_ns) / 1e9);
 	json_put_uint(json, "held", snapshot_held(snapshot, i));
 	json_close(json, '}');
@@ -253,73 +380,104 @@ static void put_limits(struct json *json, const struct snapshot *snapshot)
 	json_close(json, ']');
 }
 
-/* What it runs. */
-static void put_work(struct json *json, const struct board_worker_sh *row, const struct board_work *work)
+static void put_progress(struct json *json, const struct snapshot *snapshot, const struct board_progress *progress)
 {
-	struct board_progress progress;
-
-	json_put_uint(json, "job", work->job);
-	json_put_string(json, "tag", work->tag);
-	json_put_uint(json, "attempt", work->attempt);
-	json_put_uint(json, "attempts", work->attempts);
-	json_put_real(json, "job_seconds", seconds_since(work->job_started));
-	if (work->group)
-		json_put_int(json, "command_group", work->group);
-	if (!board_read_progress(row, &progress) || progress.job != work->job)
+	if (progress->job == 0)
 		return;
 	json_open(json, "progress", '{');
-	json_put_uint(json, "done", progress.done);
-	json_put_uint(json, "total", progress.total);
-	json_put_string(json, "unit", progress.unit);
-	json_put_string(json, "note", progress.note);
+	json_put_uint(json, "done", progress->done);
+	json_put_uint(json, "total", progress->total);
+	json_put_text(json, "unit", progress->unit, sizeof(progress->unit));
+	json_put_text(json, "note", progress->note, sizeof(progress->note));
+	json_put_real(json, "since", seconds_since(snapshot, progress->updated));
 	json_close(json, '}');
 }
 
-static void put_worker(struct json *json, const struct snapshot *snapshot, uint32_t i)
+/* What it runs, or ran until then. */
+static void put_work(struct json *json, const struct snapshot *snapshot, const struct board_work *work,
+                     const struct board_progress *progress, uint64_t until)
+{
+	json_put_uint(json, "job", work->job);
+	json_put_text(json, "tag", work->tag, sizeof(work->tag));
+	json_put_uint(json, "attempt", work->attempt);
+	json_put_uint(json, "attempts", work->attempts);
+	json_put_real(json, "job_seconds", until > work->job_started ? (double)(until - work->job_started) / 1e9 : 0);
+	if (work->group)
+		json_put_int(json, "command_group", work->group);
+	put_progress(json, snapshot, progress);
+}
+
+static void put_worker(struct json *json, const struct snapshot *snapshot, const struct snapshot_worker *worker)
 {
 	const struct board_sh *board = snapshot->instance->board;
-	const struct board_worker_sh *row = &board->workers[i];
-	struct board_work work;
+	const struct board_work *work = &worker->work;
 
-	if (!atomic_load(&row->used) || !board_read_work(row, &work) || work.pid == 0)
-		return;
 	json_open(json, NULL, '{');
-	json_put_uint(json, "row", i);
-	json_put_int(json, "pid", work.pid);
-	json_put_string(json, "pool", board->pools[work.pool % TABLE_POOLS].name);
-	json_put_string(json, "state", snapshot_worker(snapshot, &work));
-	json_put_real(json, "since", seconds_since(work.since));
-	for (int counter = 0; counter < BOARD_COUNTERS; counter++)
-		json_put_uint(json, board_counter_word((enum board_counter)counter),
-		              atomic_load(&row->counters[counter]));
-	if (work.state == BOARD_WORKER_HELD && work.limit)
-		json_put_string(json, "waits_for_limit", view_limit(board, work.limit - 1));
-	if (work.job)
-		put_work(json, row, &work);
+	json_put_uint(json, "row", worker->row);
+	json_put_int(json, "pid", work->pid);
+	json_put_string(json, "pool", board->pools[work->pool].name);
+	json_put_string(json, "state", snapshot_state(snapshot, work));
+	json_put_real(json, "since", seconds_since(snapshot, work->since));
+	put_counters(json, worker->counters);
+	if (work->state == BOARD_WORKER_HELD && work->limit)
+		json_put_string(json, "waits_for_limit", view_limit(board, work->limit - 1));
+	if (work->job)
+		put_work(json, snapshot, work, &worker->progress, snapshot->at);
 	json_close(json, '}');
 }
 
-void snapshot_put(struct json *json, const struct snapshot *snapshot, pid_t master)
+/* The flight recorder: workers that died, and what they were at. */
+static void put_crashes(struct json *json, const struct snapshot *snapshot)
+{
+	struct board_crash crashes[BOARD_CRASHES];
+	unsigned n = board_crashes(snapshot->instance->board, crashes, BOARD_CRASHES);
+
+	json_open(json, "crashes", '[');
+	for (unsigned i = 0; i < n; i++) {
+		json_open(json, NULL, '{');
+		json_put_real(json, "since", seconds_since(snapshot, crashes[i].at));
+		json_put_string(json, "pool", crashes[i].pool);
+		json_put_uint(json, "row", crashes[i].row);
+		json_put_int(json, "pid", crashes[i].work.pid);
+		json_put_string(json, "cause", crashes[i].cause);
+		if (crashes[i].status == -1)
+			json_put_null(json, "status");
+		else
+			json_put_int(json, "status", crashes[i].status);
+		if (crashes[i].work.job)
+			put_work(json, snapshot, &crashes[i].work, &crashes[i].progress, crashes[i].at);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+}
+
+void snapshot_put(struct json *json, const struct snapshot *snapshot)
 {
 	const struct instance *instance = snapshot->instance;
 	const struct board_instance_sh *row = &instance->board->instance;
+	pid_t master = snapshot->master;
 
 	json_open(json, NULL, '{');
+	json_put_uint(json, "schema", SNAPSHOT_SCHEMA);
 	json_put_string(json, "instance", row->name);
 	json_put_string(json, "directory", instance->directory);
 	json_put_string(json, "state", master ? board_master_word(atomic_load(&row->master_state)) : "no master");
 	json_put_int(json, "master_pid", master);
-	json_put_real(json, "up", master ? seconds_since(atomic_load(&row->master_since)) : 0);
+	json_put_string(json, "version", row->version);
+	json_put_real(json, "time", (double)ym_unix_ms() / 1e3);
+	json_put_real(json, "up", master ? seconds_since(snapshot, atomic_load(&row->master_since)) : 0);
 	json_put_uint(json, "resent", atomic_load(&row->resent));
 	json_put_uint(json, "jobs_recovered", atomic_load(&row->recovered));
-	put_store(json, instance->board);
+	put_store(json, snapshot);
 	put_pools(json, snapshot);
-	put_programs(json, instance->board);
+	put_programs(json, snapshot);
 	put_limits(json, snapshot);
 	json_open(json, "workers", '[');
-	for (uint32_t i = 0; i < row->rows; i++)
-		put_worker(json, snapshot, i);
+	for (size_t i = 0; i < snapshot->nworkers; i++)
+		put_worker(json, snapshot, &snapshot->workers[i]);
 	json_close(json, ']');
+	if (!(snapshot->how & SNAPSHOT_BRIEF))
+		put_crashes(json, snapshot);
 	json_close(json, '}');
 }
 
@@ -342,19 +500,20 @@ uint64_t snapshot_mark(const struct instance *instance)
 
 char *snapshot_text(const struct instance *instance)
 {
-	struct snapshot snapshot;
+	struct snapshot snapshot = {0};
 	struct json json = {0};
 	char *text = NULL;
 	size_t size;
 	bool good;
 
-	snapshot_take(&snapshot, instance);
-	snapshot.quick = true;
 	json.to = open_memstream(&text, &size);
 	if (!json.to)
 		return NULL;
-	snapshot_put(&json, &snapshot, getpid());
-	good = !ferror(json.to);
+	good = snapshot_take(&snapshot, instance, getpid(), SNAPSHOT_QUICK | SNAPSHOT_BRIEF, NULL) == 0;
+	if (good)
+		snapshot_put(&json, &snapshot);
+	snapshot_free(&snapshot);
+	good = good && !ferror(json.to);
 	if (fclose(json.to) == 0 && good)
 		return text;
 	free(text);

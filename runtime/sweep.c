@@ -71,7 +71,8 @@ static void settle(struct pass *pass, uint32_t slot, uint64_t word, enum story_e
                    const struct sweep_death *death)
 {
 	struct instance *instance = pass->instance;
-	struct job_report report = {.end = end, .error = text, .process = death ? &death->process : NULL};
+	struct job_report report = {
+	    .end = end, .error = text, .process = death ? &death->process : NULL, .ended = ym_now_ns()};
 	bool again = end == STORY_STOPPED;
 	enum job_state state;
 
@@ -84,7 +85,7 @@ static void settle(struct pass *pass, uint32_t slot, uint64_t word, enum story_e
 	state = dispatch_verdict(instance, slot, end, word_attempt(word));
 	if (word_flags(word) & JOB_CANCEL)
 		state = JOB_CANCELLED;
-	dispatch_settle(instance, slot, &word, state, word_attempt(word) - again, again);
+	dispatch_settle(instance, slot, &word, state, word_attempt(word) - again, again, report.ended);
 }
 
 /* The participant that seems to run this attempt, although it no longer owns it: -1 if there is none. */
@@ -140,7 +141,7 @@ static void clear_up_again(struct pass *pass, uint32_t slot, uint64_t word)
 		state = JOB_BURIED;
 	else if (word_attempt(word) >= job->attempts)
 		state = atomic_load(&pool->bury_failed) ? JOB_BURIED : JOB_FAILED;
-	dispatch_settle(pass->instance, slot, &word, state, word_attempt(word), false);
+	dispatch_settle(pass->instance, slot, &word, state, word_attempt(word), false, ym_now_ns());
 }
 
 static void recover(struct pass *pass, uint32_t slot, uint64_t word)

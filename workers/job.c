@@ -53,6 +53,7 @@ int job_begin(struct ym_job *job, struct instance *instance, struct board_worker
 	job->word = word;
 	job->id = sh->id;
 	job->started = sh->started;
+	job->ready = sh->ready;
 	job->attempts = sh->attempts;
 	job->progress.job = sh->id;
 	job->progress.attempt = word_attempt(word);
@@ -106,6 +107,7 @@ void job_report(struct ym_job *job, int outcome, struct job_report *report, bool
 	    .total = job->progress.total,
 	    .unit = job->progress.unit,
 	    .process = &job->process,
+	    .ended = ym_now_ns(),
 	};
 	switch (outcome) {
 	case YM_OK:

@@ -21,7 +21,7 @@ struct ym_job {
 	uint32_t slot;
 	uint64_t word; /* as claimed */
 	uint64_t id;
-	uint64_t started; /* ym_now_ns() */
+	uint64_t ready, started; /* ym_now_ns() */
 	unsigned attempts;
 	char tag[JOB_TAG_MAX];
 	struct payload payload;

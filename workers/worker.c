@@ -31,6 +31,7 @@ struct worker {
 	struct instance instance;
 	struct limit_set limits;
 	struct board_worker_sh *row;
+	struct board_times_sh *times;
 	struct board_work work;
 	unsigned pool;
 	pid_t master;
@@ -164,11 +165,14 @@ static void finish_job(struct worker *worker, struct ym_job *job, int outcome)
 	bool give_back;
 
 	job_report(job, outcome, &report, &give_back);
-	if (give_back)
+	if (give_back) {
 		dispatch_return(&worker->instance, job->slot, job->word);
-	else if (dispatch_finish(&worker->instance, job->slot, job->word, &report, &state))
+	} else if (dispatch_finish(&worker->instance, job->slot, job->word, &report, &state)) {
 		count(worker, state);
-	else {
+		/* In a store a wall clock says when it was ready. */
+		histogram_add(&worker->times->wait, job->started > job->ready ? job->started - job->ready : 0);
+		histogram_add(&worker->times->run, report.ended - job->started);
+	} else {
 		/* We are to be killed for it: not over another job. */
 		worker->revoked = true;
 		fprintf(stderr, "job %llu: the result comes too late and is not used\n", (unsigned long long)job->id);
@@ -413,6 +417,7 @@ static int attach(struct worker *worker, unsigned row, struct ym_err *err)
 	worker->pool = (unsigned)pool;
 	worker->master = atomic_load(&worker->instance.board->instance.master);
 	worker->row = &worker->instance.board->workers[row];
+	worker->times = board_times(worker->instance.board, row);
 	worker->work = (struct board_work){
 	    .pid = getpid(),
 	    .process_started = ym_process_started(getpid()),

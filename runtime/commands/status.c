@@ -204,7 +204,7 @@ static void print_limits(const struct snapshot *snapshot, int columns)
 			printf("\n%-*s %7s %7s %7s %7s  %s\n", columns, "LIMIT", "USED", "MAX", "RATE", "HELD", "KEY");
 		head = true;
 		if (max > 0 || whole > 0) {
-			snprintf(used, sizeof(used), "%d", max - snapshot_free(snapshot->instance, i));
+			snprintf(used, sizeof(used), "%d", max - snapshot_free_units(snapshot->instance, i));
 			/* Of one that all nodes share: what this one may use of it. */
 			if (whole)
 				snprintf(most, sizeof(most), "%d/%d", max, whole);
@@ -219,22 +219,22 @@ static void print_limits(const struct snapshot *snapshot, int columns)
 }
 
 /* What it is at, behind its row. */
-static void print_progress(const struct board_sh *board, const struct board_worker_sh *row,
-                           const struct board_work *work)
+static void print_progress(const struct board_sh *board, const struct snapshot_worker *worker)
 {
-	struct board_progress progress;
+	const struct board_work *work = &worker->work;
+	const struct board_progress *progress = &worker->progress;
 	char text[TEXT_PROGRESS_MAX], unit[JOB_UNIT_MAX + 1] = "";
 
 	if (work->state == BOARD_WORKER_HELD && work->limit) {
 		printf("  for limit %s\n", view_limit(board, work->limit - 1));
 		return;
 	}
-	if (work->job == 0 || !board_read_progress(row, &progress) || progress.job != work->job) {
+	if (progress->job == 0) {
 		printf(work->group ? "  command %ld\n" : "\n", (long)work->group);
 		return;
 	}
-	memcpy(unit, progress.unit, sizeof(progress.unit));
-	printf("  %s\n", text_progress(progress.done, progress.total, unit, progress.note, text));
+	memcpy(unit, progress->unit, sizeof(progress->unit));
+	printf("  %s\n", text_progress(progress->done, progress->total, unit, progress->note, text));
 }
 
 static void print_workers(const struct snapshot *snapshot, int columns)
@@ -243,22 +243,20 @@ static void print_workers(const struct snapshot *snapshot, int columns)
 
 	printf("\n%-4s %8s %-*s %-8s %8s %7s %-20s %8s\n", "ROW", "PID", columns, "POOL", "STATE", "JOB", "ATTEMPT",
 	       "TAG", "SINCE");
-	for (uint32_t i = 0; i < board->instance.rows; i++) {
-		const struct board_worker_sh *row = &board->workers[i];
-		struct board_work work;
+	for (size_t i = 0; i < snapshot->nworkers; i++) {
+		const struct snapshot_worker *worker = &snapshot->workers[i];
+		const struct board_work *work = &worker->work;
 		char since[TEXT_MAX], tag[JOB_TAG_MAX], job[32] = "-", attempt[32] = "-";
 
-		if (!atomic_load(&row->used) || !board_read_work(row, &work) || work.pid == 0)
-			continue;
-		text_cell(tag, sizeof(tag), work.tag, 20, true);
-		if (work.job) {
-			snprintf(job, sizeof(job), "%llu", (unsigned long long)work.job);
-			snprintf(attempt, sizeof(attempt), "%u/%u", work.attempt, work.attempts);
+		text_cell(tag, sizeof(tag), work->tag, 20, true);
+		if (work->job) {
+			snprintf(job, sizeof(job), "%llu", (unsigned long long)work->job);
+			snprintf(attempt, sizeof(attempt), "%u/%u", work->attempt, work->attempts);
 		}
-		printf("%-4u %8ld %-*s %-8s %8s %7s %s %8s", i, (long)work.pid, columns,
-		       board->pools[work.pool % TABLE_POOLS].name, snapshot_worker(snapshot, &work), job, attempt, tag,
-		       text_duration(ym_now_ns() - work.since, since));
-		print_progress(board, row, &work);
+		printf("%-4u %8ld %-*s %-8s %8s %7s %s %8s", worker->row, (long)work->pid, columns,
+		       board->pools[work->pool].name, snapshot_state(snapshot, work), job, attempt, tag,
+		       text_duration(snapshot->at - work->since, since));
+		print_progress(board, worker);
 	}
 }
 
@@ -280,7 +278,7 @@ static void print_text(const struct snapshot *snapshot, pid_t master)
 static int status(const struct args *args)
 {
 	struct instance instance;
-	struct snapshot snapshot;
+	struct snapshot snapshot = {0};
 	struct json json = {.to = stdout};
 	struct ym_err err;
 	pid_t master;
@@ -290,13 +288,17 @@ static int status(const struct args *args)
 	if (args_instance(args, &instance, &err) < 0 || instance_view(&instance, &err) < 0)
 		return command_fail(&err);
 	master = view_master(&instance);
-	snapshot_take(&snapshot, &instance);
+	if (snapshot_take(&snapshot, &instance, master, SNAPSHOT_WHOLE, &err) < 0) {
+		instance_unview(&instance);
+		return command_fail(&err);
+	}
 	if (args_flag(args, "json")) {
-		snapshot_put(&json, &snapshot, master);
+		snapshot_put(&json, &snapshot);
 		printf("\n");
 	} else {
 		print_text(&snapshot, master);
 	}
+	snapshot_free(&snapshot);
 	instance_unview(&instance);
 	return master ? 0 : ym_err_exit_code(YM_ERR_NOT_RUNNING);
 }

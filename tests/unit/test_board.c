@@ -21,7 +21,7 @@ START_TEST(sizes_are_checked)
 {
 	size_t size = board_size(2);
 
-	ck_assert_uint_eq(size, 430912 + 2 * 640);
+	ck_assert_uint_eq(size, 975680 + 2 * (640 + 5888));
 	ASSERT_OK(board_check(board, size, &err));
 	ASSERT_ERR(board_check(board, size - 1, &err), YM_ERR_CORRUPT);
 	board->instance.rows = 3;
@@ -160,6 +160,84 @@ START_TEST(a_half_written_copy_is_not_seen)
 }
 END_TEST
 
+/* ---- the flight recorder ----------------------------------------------------------------------- */
+
+static void crash(uint64_t job)
+{
+	struct board_crash crash = {.at = 1000 + job, .status = 9, .row = 1, .pool = "rows", .cause = "killed"};
+
+	crash.work = (struct board_work){.job = job, .pid = 77, .tag = "a tag"};
+	crash.progress = (struct board_progress){.job = job, .done = 3, .total = 5, .note = "third"};
+	board_note_crash(board, &crash);
+}
+
+START_TEST(the_last_deaths_are_kept)
+{
+	struct board_crash crashes[BOARD_CRASHES];
+
+	ck_assert_uint_eq(board_crashes(board, crashes, BOARD_CRASHES), 0);
+	crash(1);
+	crash(2);
+	ck_assert_uint_eq(board_crashes(board, crashes, BOARD_CRASHES), 2);
+	ck_assert_uint_eq(crashes[0].work.job, 2);
+	ck_assert_uint_eq(crashes[1].work.job, 1);
+	ck_assert_uint_eq(crashes[1].at, 1001);
+	ck_assert_int_eq(crashes[1].status, 9);
+	ck_assert_str_eq(crashes[1].pool, "rows");
+	ck_assert_str_eq(crashes[1].cause, "killed");
+	ck_assert_str_eq(crashes[1].work.tag, "a tag");
+	ck_assert_str_eq(crashes[1].progress.note, "third");
+	for (uint64_t job = 3; job <= BOARD_CRASHES + 10; job++)
+		crash(job);
+	ck_assert_uint_eq(board_crashes(board, crashes, 3), 3);
+	ck_assert_uint_eq(crashes[0].work.job, BOARD_CRASHES + 10);
+	ck_assert_uint_eq(crashes[2].work.job, BOARD_CRASHES + 8);
+	ck_assert_uint_eq(board_crashes(board, crashes, BOARD_CRASHES), BOARD_CRASHES);
+	ck_assert_uint_eq(crashes[BOARD_CRASHES - 1].work.job, 11);
+}
+END_TEST
+
+/* A master was killed while it wrote one: that one is not shown, and its place is used again. */
+START_TEST(half_a_death_is_not_shown)
+{
+	struct board_crash crashes[BOARD_CRASHES];
+
+	crash(1);
+	crash(2);
+	atomic_fetch_sub(&board->crashes[1].version, 1);
+	ck_assert_uint_eq(board_crashes(board, crashes, BOARD_CRASHES), 1);
+	ck_assert_uint_eq(crashes[0].work.job, 1);
+	atomic_store(&board->instance.crashes, 1);
+	crash(3);
+	ck_assert_uint_eq(board_crashes(board, crashes, BOARD_CRASHES), 2);
+	ck_assert_uint_eq(crashes[0].work.job, 3);
+}
+END_TEST
+
+START_TEST(a_row_that_is_given_away_leaves_its_counts_to_the_pool)
+{
+	struct board_work work = {.pool = 5, .pid = 1};
+	uint64_t counters[BOARD_COUNTERS];
+
+	atomic_store(&board->workers[1].used, 1);
+	board_publish(&board->workers[1].work, &board->workers[1].work_version, &work);
+	atomic_store(&board->workers[1].counters[BOARD_FAILED], 7);
+	histogram_add(&board_times(board, 1)->run, 1000);
+	histogram_add(&board->past_times[5].run, 1000);
+	board_fold(board, 1, 5);
+	board_count(board, 5, counters);
+	ck_assert_uint_eq(counters[BOARD_FAILED], 7);
+	ck_assert_uint_eq(atomic_load(&board->workers[1].counters[BOARD_FAILED]), 0);
+	ck_assert_uint_eq(atomic_load(&board->past_times[5].run.counts[histogram_bucket(1000)]), 2);
+	ck_assert_uint_eq(atomic_load(&board->past_times[5].run.sum_ns), 2000);
+	ck_assert_uint_eq(atomic_load(&board_times(board, 1)->run.counts[histogram_bucket(1000)]), 0);
+	board_forget(board, 5);
+	board_count(board, 5, counters);
+	ck_assert_uint_eq(counters[BOARD_FAILED], 0);
+	ck_assert_uint_eq(atomic_load(&board->past_times[5].run.sum_ns), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("board");
@@ -175,5 +253,8 @@ int main(void)
 	tcase_add_test(tcase, no_torn_record_from_a_fast_writer);
 	tcase_add_test(tcase, a_killed_writer_leaves_a_whole_record);
 	tcase_add_test(tcase, a_half_written_copy_is_not_seen);
+	tcase_add_test(tcase, the_last_deaths_are_kept);
+	tcase_add_test(tcase, half_a_death_is_not_shown);
+	tcase_add_test(tcase, a_row_that_is_given_away_leaves_its_counts_to_the_pool);
 	return run_suite(suite);
 }

@@ -431,7 +431,7 @@ START_TEST(what_is_others_is_given_up)
 	ck_assert_uint_ne(word_flags(word) & JOB_CANCEL, 0);
 	PUMP_UNTIL(place_of(ending, &word) == JOB_FINISHING && !(word_flags(word) & JOB_STORED));
 	/* It would be tried again, but not here. */
-	ck_assert(dispatch_settle(&yard, ending.slot, &claim, JOB_READY, 1, false));
+	ck_assert(dispatch_settle(&yard, ending.slot, &claim, JOB_READY, 1, false, ym_now_ns()));
 	ck_assert_int_eq(place_of(ending, &word), JOB_CANCELLED);
 	ck_assert_int_eq(place_of(ours, &word), JOB_READY);
 	ck_assert_uint_ne(word_flags(word) & JOB_STORED, 0);

@@ -1,0 +1,68 @@
+/* histogram.c - sums and percentiles. */
+#include "histogram.h"
+
+void histogram_move(struct histogram_sh *to, struct histogram_sh *from)
+{
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		uint64_t count = atomic_load_explicit(&from->counts[i], memory_order_relaxed);
+
+		/* Most are empty: pages that nobody needs are not touched. */
+		if (count == 0)
+			continue;
+		atomic_store_explicit(&from->counts[i], 0, memory_order_relaxed);
+		histogram_bump(&to->counts[i], count);
+	}
+	if (atomic_load_explicit(&from->sum_ns, memory_order_relaxed))
+		histogram_bump(&to->sum_ns, atomic_exchange(&from->sum_ns, 0));
+}
+
+void histogram_sum(struct histogram *to, const struct histogram_sh *from)
+{
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		uint64_t count = atomic_load_explicit(&from->counts[i], memory_order_relaxed);
+
+		to->counts[i] += count;
+		to->n += count;
+	}
+	to->sum_ns += atomic_load_explicit(&from->sum_ns, memory_order_relaxed);
+}
+
+void histogram_less(struct histogram *of, const struct histogram *earlier)
+{
+	of->n = 0;
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		of->counts[i] -= earlier->counts[i] < of->counts[i] ? earlier->counts[i] : of->counts[i];
+		of->n += of->counts[i];
+	}
+	of->sum_ns -= earlier->sum_ns < of->sum_ns ? earlier->sum_ns : of->sum_ns;
+}
+
+uint64_t histogram_floor(unsigned bucket)
+{
+	unsigned octave = bucket >> HISTOGRAM_BITS, step = bucket & ((1u << HISTOGRAM_BITS) - 1);
+
+	if (octave == 0)
+		return bucket;
+	return (uint64_t)(step | 1u << HISTOGRAM_BITS) << (octave - 1);
+}
+
+uint64_t histogram_at(const struct histogram *histogram, double share)
+{
+	uint64_t seen = 0, rank = (uint64_t)((double)histogram->n * share);
+
+	if (histogram->n == 0)
+		return 0;
+	if (rank >= histogram->n)
+		rank = histogram->n - 1;
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		seen += histogram->counts[i];
+		if (seen > rank)
+			return histogram_floor(i) + (histogram_floor(i + 1) - 1 - histogram_floor(i)) / 2;
+	}
+	return histogram_floor(HISTOGRAM_BUCKETS);
+}
+
+uint64_t histogram_mean(const struct histogram *histogram)
+{
+	return histogram->n ? histogram->sum_ns / histogram->n : 0;
+}
