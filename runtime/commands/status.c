@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../../ipc/sys.h"
+#include "../health.h"
 #include "../life.h"
 #include "../snapshot.h"
 #include "../text.h"
@@ -280,8 +281,10 @@ static int status(const struct args *args)
 	struct instance instance;
 	struct snapshot snapshot = {0};
 	struct json json = {.to = stdout};
+	char problem[HEALTH_MAX];
 	struct ym_err err;
 	pid_t master;
+	bool good;
 
 	if (args_flag(args, "cluster"))
 		return cluster_status(args);
@@ -298,9 +301,14 @@ static int status(const struct args *args)
 	} else {
 		print_text(&snapshot, master);
 	}
+	good = health_look(&snapshot, problem);
 	snapshot_free(&snapshot);
 	instance_unview(&instance);
-	return master ? 0 : ym_err_exit_code(YM_ERR_NOT_RUNNING);
+	if (!master)
+		return ym_err_exit_code(YM_ERR_NOT_RUNNING);
+	if (!good)
+		fprintf(stderr, "yardmaster: %s\n", problem);
+	return good ? 0 : ym_err_exit_code(YM_ERR_NO);
 }
 
 static const struct option_row options[] = {
@@ -313,7 +321,10 @@ static const struct option_row options[] = {
 const struct command command_status = {
     .verb = "status",
     .usage = "[OPTIONS]",
-    .summary = "pools, programs, limits and workers right now; exit code 3 when no master runs",
+    .summary = "pools, programs, limits and workers right now",
+    .text =
+	"The exit code is 0 only if everything that is wanted runs: 1 if a pool, a program or the store does not (and\n"
+	"the reason is said on stderr), 3 if there is no master. Paused or stopped on purpose is no fault.",
     .options = options,
     .run = status,
 };

@@ -2,23 +2,46 @@
 #include "tracker.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "../../ipc/sys.h"
 
 /* A rate is taken over at least this time, and smoothed with the one before. */
 #define RATE_SPAN_NS UINT64_C(400000000)
 #define RATE_SMOOTH  0.6
+/* How often the store is asked, and how many of its jobs that wait are followed. */
+#define STORE_LOOK_MS 500
+#define STORE_MOST    1000
+
+/* Where it is, or where it belongs. */
+static size_t place_of(const struct tracker *tracker, uint64_t id)
+{
+	size_t first = 0, end = tracker->count;
+
+	while (first < end) {
+		size_t middle = first + (end - first) / 2;
+
+		if (tracker->list[middle].listed.job.id < id)
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	return first;
+}
 
 static struct tracked *find(struct tracker *tracker, uint64_t id)
 {
-	for (size_t i = 0; i < tracker->count; i++)
-		if (tracker->list[i].job.id == id)
-			return &tracker->list[i];
-	return NULL;
+	size_t place = place_of(tracker, id);
+
+	return place < tracker->count && tracker->list[place].listed.job.id == id ? &tracker->list[place] : NULL;
 }
 
 int tracker_add(struct tracker *tracker, uint64_t id, struct ym_err *err)
 {
+	size_t place = place_of(tracker, id);
+
+	if (find(tracker, id))
+		return 0;
 	if (tracker->count == tracker->room) {
 		size_t room = tracker->room ? 2 * tracker->room : 32;
 		struct tracked *list = realloc(tracker->list, room * sizeof(*list));
@@ -28,25 +51,23 @@ int tracker_add(struct tracker *tracker, uint64_t id, struct ym_err *err)
 		tracker->list = list;
 		tracker->room = room;
 	}
-	tracker->list[tracker->count++] = (struct tracked){.job = {.id = id, .state = JOB_FREE}};
+	memmove(&tracker->list[place + 1], &tracker->list[place], (tracker->count - place) * sizeof(*tracker->list));
+	tracker->list[place] = (struct tracked){.listed.job = {.id = id, .state = JOB_FREE}};
+	tracker->count++;
 	return 0;
 }
 
-static bool wanted(const struct tracker *tracker, const struct view_job *job)
+static bool wanted(const struct tracker *tracker, const struct listed *listed)
 {
-	struct listed listed;
-
-	if (!tracker->all || job_state_over(job->state))
-		return false;
-	listed_view(&listed, job);
-	return filter_wants(&tracker->filter, &listed);
+	return tracker->all && (tracker->ended || !job_state_over(listed->job.state)) &&
+	       filter_wants(&tracker->filter, listed);
 }
 
 static void measure(struct tracked *tracked, const struct view_job *now)
 {
 	uint64_t at = ym_now_ns();
 
-	if (now->attempt != tracked->job.attempt || now->done < tracked->rate_done || tracked->rate_at == 0) {
+	if (now->attempt != tracked->listed.job.attempt || now->done < tracked->rate_done || tracked->rate_at == 0) {
 		tracked->rate = 0;
 		tracked->rate_done = now->done;
 		tracked->rate_at = at;
@@ -61,41 +82,123 @@ static void measure(struct tracked *tracked, const struct view_job *now)
 	tracked->rate_at = at;
 }
 
-static void update(struct tracked *tracked, const struct view_job *now)
+static void update(struct tracked *tracked, const struct listed *now)
 {
-	measure(tracked, now);
-	tracked->changed = now->state != tracked->job.state || now->attempt != tracked->job.attempt;
-	tracked->job = *now;
+	measure(tracked, &now->job);
+	tracked->changed |=
+	    now->job.state != tracked->listed.job.state || now->job.attempt != tracked->listed.job.attempt;
+	tracked->listed = *now;
 	tracked->seen = true;
 }
 
-int tracker_look(struct tracker *tracker, const struct instance *instance, struct ym_err *err)
+/* One that is to be seen: follow it from now on if it is wanted. */
+static int meet(struct tracker *tracker, const struct listed *now, struct ym_err *err)
 {
-	size_t count;
-	struct view_job *jobs = view_jobs(instance, &count, err);
+	struct tracked *tracked = find(tracker, now->job.id);
 
-	if (!jobs)
-		return -1;
-	for (size_t i = 0; i < tracker->count; i++)
-		tracker->list[i].seen = tracker->list[i].changed = false;
-	for (size_t i = 0; i < count; i++) {
-		struct tracked *tracked = find(tracker, jobs[i].id);
-
-		if (!tracked && wanted(tracker, &jobs[i])) {
-			if (tracker_add(tracker, jobs[i].id, err) < 0)
-				break;
-			tracked = &tracker->list[tracker->count - 1];
-		}
-		if (tracked)
-			update(tracked, &jobs[i]);
+	if (!tracked && wanted(tracker, now)) {
+		if (tracker_add(tracker, now->job.id, err) < 0)
+			return -1;
+		tracked = find(tracker, now->job.id);
 	}
-	free(jobs);
+	if (tracked)
+		update(tracked, now);
+	return 0;
+}
+
+/* ---- those that are only in the store -------------------------------------------------------- */
+
+struct visit {
+	struct tracker *tracker;
+	struct ym_err *err;
+	size_t left;
+	int result;
+};
+
+static int visit_stored(void *arg, const struct listed *listed)
+{
+	struct visit *visit = arg;
+
+	if (!listed->in_store)
+		return 0;
+	visit->result = meet(visit->tracker, listed, visit->err);
+	return visit->result < 0 || --visit->left == 0;
+}
+
+/* The newest ones that nobody follows yet. */
+static int look_for_more(struct tracker *tracker, struct stock *stock, struct ym_err *err)
+{
+	struct visit visit = {.tracker = tracker, .err = err, .left = STORE_MOST};
+	struct stock_query query = {.filter = &tracker->filter, .newest = true, .limit = STORE_MOST};
+
+	for (enum job_state state = 0; state < JOB_STATES && !tracker->ended; state++)
+		query.states |= job_state_over(state) ? 0 : 1u << state;
+	if (stock_each(stock, &query, visit_stored, &visit, err) < 0)
+		return -1;
+	return visit.result;
+}
+
+static int look_into_store(struct tracker *tracker, struct stock *stock, struct ym_err *err)
+{
+	tracker->store_look = ym_deadline(STORE_LOOK_MS);
+	if (tracker->all && look_for_more(tracker, stock, err) < 0)
+		return -1;
+	for (size_t i = 0; i < tracker->count; i++) {
+		struct tracked *tracked = &tracker->list[i];
+		struct listed listed;
+		int found;
+
+		if (tracked->seen)
+			continue;
+		found = stock_find(stock, tracked->listed.job.id, &listed, err);
+		if (found < 0)
+			return -1;
+		if (found == 0)
+			update(tracked, &listed);
+		else
+			tracked->listed.in_store = false;
+	}
+	return 0;
+}
+
+/* Is one of those that were not over nowhere in the table? */
+static bool has_left(const struct tracker *tracker)
+{
+	for (size_t i = 0; i < tracker->count; i++)
+		if (!tracker->list[i].seen && !job_state_over(tracker->list[i].listed.job.state))
+			return true;
+	return false;
+}
+
+int tracker_look(struct tracker *tracker, struct stock *stock, struct ym_err *err)
+{
+	bool ask = stock->stored.store && ym_now_ns() >= tracker->store_look;
+
+	if (stock_look(stock, err) < 0)
+		return -1;
+	for (size_t i = 0; i < tracker->count; i++) {
+		struct tracked *tracked = &tracker->list[i];
+
+		tracked->changed = false;
+		/* What the store said last holds until it is asked again. */
+		tracked->seen = tracked->listed.in_store && !ask;
+	}
+	for (size_t i = 0; i < stock->count; i++) {
+		struct listed listed;
+
+		listed_view(&listed, &stock->table[i]);
+		if (meet(tracker, &listed, err) < 0)
+			return -1;
+	}
+	if (stock->stored.store && (ask || has_left(tracker)) && look_into_store(tracker, stock, err) < 0)
+		return -1;
+	tracker->ended = false;
 	return 0;
 }
 
 uint64_t tracked_eta(const struct tracked *tracked)
 {
-	const struct view_job *job = &tracked->job;
+	const struct view_job *job = &tracked->listed.job;
 
 	if (tracked->rate <= 0 || job->total == 0 || job->done > job->total)
 		return YM_NEVER;
@@ -108,7 +211,7 @@ size_t tracker_open(const struct tracker *tracker)
 
 	/* A job that is no longer in the table is over, and its slot was used again. */
 	for (size_t i = 0; i < tracker->count; i++)
-		n += tracker->list[i].seen && !job_state_over(tracker->list[i].job.state);
+		n += tracker->list[i].seen && !job_state_over(tracker->list[i].listed.job.state);
 	return n;
 }
 
@@ -117,7 +220,7 @@ size_t tracker_bad(const struct tracker *tracker)
 	size_t n = 0;
 
 	for (size_t i = 0; i < tracker->count; i++) {
-		enum job_state state = tracker->list[i].job.state;
+		enum job_state state = tracker->list[i].listed.job.state;
 
 		n += state == JOB_FAILED || state == JOB_CANCELLED || state == JOB_BURIED || state == JOB_FREE;
 	}

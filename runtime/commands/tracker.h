@@ -4,30 +4,32 @@
 #ifndef YM_RUNTIME_COMMANDS_TRACKER_H
 #define YM_RUNTIME_COMMANDS_TRACKER_H
 
-#include "filter.h"
+#include "stock.h"
 
 struct tracked {
-	struct view_job job; /* as last seen */
-	bool seen;           /* in the last look */
-	bool changed;        /* state or attempt differ from the look before */
-	double rate;         /* progress a second, 0: not known yet */
+	struct listed listed; /* as last seen; job.state FREE: not yet */
+	bool seen;            /* in the last look */
+	bool changed;         /* state or attempt differ from the look before */
+	double rate;          /* progress a second, 0: not known yet */
 	uint64_t rate_done, rate_at;
 	uint64_t told; /* ym_now_ns() of the last line about it (plain output) */
 	uint64_t told_done;
 };
 
 struct tracker {
-	struct tracked *list;
+	struct tracked *list; /* by id */
 	size_t count, room;
 	bool all;             /* follow every unfinished job, also new ones; else only those listed from the start */
+	bool ended;           /* the first look takes those that are over, too */
 	struct filter filter; /* of them, those that it wants */
+	uint64_t store_look;  /* when the store is to be asked again */
 };
 
 /* Follow one job by id. */
 int tracker_add(struct tracker *tracker, uint64_t id, struct ym_err *err);
 
-/* Look at the instance again. */
-int tracker_look(struct tracker *tracker, const struct instance *instance, struct ym_err *err);
+/* Look again: at the table each time, into the store behind it now and then. */
+int tracker_look(struct tracker *tracker, struct stock *stock, struct ym_err *err);
 
 /* Nanoseconds until it will be done at its present speed, YM_NEVER if that cannot be said. */
 uint64_t tracked_eta(const struct tracked *tracked);

@@ -9,6 +9,7 @@
 
 #include "../../ipc/sys.h"
 #include "../text.h"
+#include "bar.h"
 #include "client.h"
 #include "describe.h"
 #include "tracker.h"
@@ -21,11 +22,11 @@
 #define BAR_MAX       40
 /* Of a line with a bar: label, brackets, percent, amounts, rate, ETA. */
 #define LINE_FIXED 67
-#define LINE_BYTES 512
+#define LINE_BYTES 768
 
 struct screen {
 	bool live; /* a terminal that understands cursor movement */
-	bool colour;
+	bool colour, utf8;
 	unsigned rows, columns;
 	unsigned drawn; /* lines of the last picture */
 };
@@ -46,7 +47,7 @@ static void label(const struct view_job *job, size_t columns, bool pad, char *ou
 /* "45% 1.2/2.6 MiB 512.0 KiB/s ETA 0:03", as far as it is known. */
 static void progress_text(const struct tracked *tracked, char *out, size_t max)
 {
-	const struct view_job *job = &tracked->job;
+	const struct view_job *job = &tracked->listed.job;
 	char amount[TEXT_MAX], rate[TEXT_MAX], eta[TEXT_MAX];
 	size_t used = 0;
 
@@ -66,18 +67,19 @@ static void progress_text(const struct tracked *tracked, char *out, size_t max)
 }
 
 /* What there is to say about a job that is not running right now, or is over. */
-static void state_text(const struct view_job *job, char *out, size_t max)
+static void state_text(const struct listed *listed, char *out, size_t max)
 {
+	const struct view_job *job = &listed->job;
 	char took[TEXT_MAX], amount[TEXT_MAX], why[DESCRIBE_MAX];
 	bool unit = job->done && job->unit[0] && !in_bytes(job);
-	struct listed listed;
+	int64_t run_ms = describe_run(listed);
 
-	listed_view(&listed, job);
 	switch (job->state) {
 	case JOB_DONE:
-		snprintf(out, max, "done in %s%s%s%s%s", text_duration(job->finished - job->started, took),
-		         job->done ? ", " : "", job->done ? text_amount((double)job->done, in_bytes(job), amount) : "",
-		         unit ? " " : "", unit ? job->unit : "");
+		snprintf(out, max, "done in %s%s%s%s%s",
+		         text_duration((uint64_t)(run_ms > 0 ? run_ms : 0) * 1000000u, took), job->done ? ", " : "",
+		         job->done ? text_amount((double)job->done, in_bytes(job), amount) : "", unit ? " " : "",
+		         unit ? job->unit : "");
 		break;
 	case JOB_FAILED:
 	case JOB_CANCELLED:
@@ -85,10 +87,10 @@ static void state_text(const struct view_job *job, char *out, size_t max)
 		snprintf(out, max, "%s%s%s", job_state_word(job->state), job->error[0] ? ": " : "", job->error);
 		break;
 	case JOB_DELAYED:
-		snprintf(out, max, "%s", describe_why(&listed, why));
+		snprintf(out, max, "%s", describe_why(listed, why));
 		break;
 	case JOB_READY:
-		describe_why(&listed, why);
+		describe_why(listed, why);
 		snprintf(out, max, "waiting%s%s", why[0] ? ": " : "", why);
 		break;
 	case JOB_FREE:
@@ -113,29 +115,19 @@ static void measure_screen(struct screen *screen)
 	}
 }
 
-static void bar(const struct view_job *job, unsigned width, char *out)
-{
-	unsigned full = job->total ? (unsigned)((double)width * (double)job->done / (double)job->total) : 0;
-
-	full = full > width ? width : full;
-	memset(out, '#', full);
-	memset(out + full, job->total ? '-' : ' ', width - full);
-	out[width] = '\0';
-}
-
 static void job_line(const struct screen *screen, const struct tracked *tracked, char *out, size_t max)
 {
-	const struct view_job *job = &tracked->job;
-	char name[4 * LABEL_COLUMNS + 1], bars[BAR_MAX + 1], text[LINE_BYTES / 2];
+	const struct view_job *job = &tracked->listed.job;
+	char name[4 * LABEL_COLUMNS + 1], bars[BAR_BYTES(BAR_MAX)], text[LINE_BYTES / 2];
 	unsigned width = screen->columns > LINE_FIXED + BAR_MIN ? screen->columns - LINE_FIXED : BAR_MIN;
 
 	label(job, LABEL_COLUMNS, true, name, sizeof(name));
 	if (!view_running(job)) {
-		state_text(job, text, sizeof(text));
+		state_text(&tracked->listed, text, sizeof(text));
 		snprintf(out, max, "%s %s", name, text);
 		return;
 	}
-	bar(job, width > BAR_MAX ? BAR_MAX : width, bars);
+	bar_draw(bars, width > BAR_MAX ? BAR_MAX : width, job->done, job->total, screen->utf8);
 	progress_text(tracked, text, sizeof(text));
 	snprintf(out, max, "%s [%s] %s%s%s", name, bars, text, job->note[0] ? "  " : "", job->note);
 }
@@ -163,8 +155,8 @@ static void summary(const struct instance *instance, const struct tracker *track
 	int used;
 
 	for (size_t i = 0; i < tracker->count; i++) {
-		done += tracker->list[i].job.state == JOB_DONE;
-		busy += view_running(&tracker->list[i].job);
+		done += tracker->list[i].listed.job.state == JOB_DONE;
+		busy += view_running(&tracker->list[i].listed.job);
 	}
 	used = snprintf(out, max, "%zu of %zu done, %zu failed, %zu running", done, tracker->count,
 	                tracker_bad(tracker), busy);
@@ -184,8 +176,8 @@ static bool fits(const struct tracker *tracker, size_t i, size_t room, size_t *o
 	size_t busy = 0;
 
 	for (size_t k = 0; k < tracker->count; k++)
-		busy += view_running(&tracker->list[k].job);
-	if (view_running(&tracker->list[i].job))
+		busy += view_running(&tracker->list[k].listed.job);
+	if (view_running(&tracker->list[i].listed.job))
 		return true;
 	return room > busy && (*others)++ < room - busy;
 }
@@ -208,7 +200,7 @@ static void draw(struct screen *screen, const struct instance *instance, const s
 			continue;
 		}
 		job_line(screen, &tracker->list[i], text, sizeof(text));
-		put_line(screen, colour_of(screen, tracker->list[i].job.state), text);
+		put_line(screen, colour_of(screen, tracker->list[i].listed.job.state), text);
 	}
 	if (hidden) {
 		snprintf(text, sizeof(text), "... and %zu more", hidden);
@@ -227,7 +219,7 @@ static void print_plain(struct tracker *tracker)
 
 	for (size_t i = 0; i < tracker->count; i++) {
 		struct tracked *tracked = &tracker->list[i];
-		const struct view_job *job = &tracked->job;
+		const struct view_job *job = &tracked->listed.job;
 		bool moved =
 		    view_running(job) && job->done != tracked->told_done && now - tracked->told >= PLAIN_GAP_NS;
 
@@ -235,7 +227,7 @@ static void print_plain(struct tracker *tracker)
 			continue;
 		label(job, JOB_TAG_MAX + 31, false, name, sizeof(name));
 		if (!view_running(job))
-			state_text(job, text, sizeof(text));
+			state_text(&tracked->listed, text, sizeof(text));
 		else if (moved)
 			progress_text(tracked, text, sizeof(text));
 		else
@@ -250,33 +242,34 @@ static void print_plain(struct tracker *tracker)
 static void tell_missing(const struct tracker *tracker)
 {
 	for (size_t i = 0; i < tracker->count; i++)
-		if (tracker->list[i].job.state == JOB_FREE)
+		if (tracker->list[i].listed.job.state == JOB_FREE)
 			fprintf(stderr, "yardmaster: job %" PRIu64 " is not in the table (any more)\n",
-			        tracker->list[i].job.id);
+			        tracker->list[i].listed.job.id);
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-static int follow(const struct args *args, const struct instance *instance, struct tracker *tracker)
+static int follow(const struct args *args, struct stock *stock, struct tracker *tracker)
 {
+	const struct instance *instance = stock->instance;
 	const char *term = getenv("TERM");
 	struct screen screen = {.live = !args_flag(args, "plain") && isatty(STDOUT_FILENO) && term &&
 	                                strcmp(term, "dumb") != 0};
-	bool warned = false, over;
+	bool warned = false;
 	struct ym_err err;
 
 	screen.colour = screen.live && !getenv("NO_COLOR");
-	do {
+	screen.utf8 = screen.live && bar_utf8();
+	for (;;) {
 		struct ym_group_look look;
 
-		if (tracker_look(tracker, instance, &err) < 0)
+		if (tracker_look(tracker, stock, &err) < 0)
 			return command_fail(&err);
 		if (screen.live)
 			draw(&screen, instance, tracker);
 		else
 			print_plain(tracker);
-		over = tracker_open(tracker) == 0;
-		if (over)
+		if (tracker_open(tracker) == 0)
 			break;
 		if (ym_group_look(instance->directory, &look, &err) < 0 && err.class == YM_ERR_NOT_RUNNING) {
 			fprintf(stderr,
@@ -290,38 +283,84 @@ static int follow(const struct args *args, const struct instance *instance, stru
 		warned = !look.leader;
 		/* The board is shared memory: there is nothing to wait for but time. */
 		ym_nap(LOOK_NS);
-	} while (!over);
+	}
 	tell_missing(tracker);
 	return tracker_bad(tracker) ? ym_err_exit_code(YM_ERR_NO) : 0;
+}
+
+static bool is_number(const char *text)
+{
+	return text[strspn(text, "0123456789")] == '\0';
+}
+
+/* One word that is no number: a pool, or a tag. */
+static int choose_by_name(struct tracker *tracker, const struct stock *stock, const char *name, struct ym_err *err)
+{
+	if (filter_any(&tracker->filter))
+		return ym_fail(err, YM_ERR_USAGE, "give a pool or a tag, or options that say which jobs: not both");
+	tracker->all = true;
+	if (table_pool(stock->instance->table, name) >= 0) {
+		tracker->filter.pool = name;
+		return 0;
+	}
+	tracker->filter.tag = name;
+	/* It may have come and gone before we looked. */
+	tracker->ended = true;
+	return 0;
+}
+
+static int choose(const struct args *args, const struct stock *stock, struct tracker *tracker, struct ym_err *err)
+{
+	if (args->nrest == 1 && !is_number(args->rest[0]))
+		return choose_by_name(tracker, stock, args->rest[0], err);
+	if (args->nrest > 0 && filter_any(&tracker->filter))
+		return ym_fail(err, YM_ERR_USAGE, "give job ids, or options that say which jobs: not both");
+	for (int i = 0; i < args->nrest; i++) {
+		uint64_t id;
+
+		if (client_id(args->rest[i], &id, err) < 0 || tracker_add(tracker, id, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int watch_jobs(const struct args *args, struct stock *stock, struct tracker *tracker)
+{
+	struct ym_err err;
+	int code;
+
+	if (choose(args, stock, tracker, &err) < 0 || stock_check(stock, &tracker->filter, &err) < 0)
+		return command_fail(&err);
+	code = follow(args, stock, tracker);
+	/* A pool without jobs has nothing to show. */
+	if (code == 0 && tracker->count == 0 && args->nrest == 1 && !tracker->filter.pool) {
+		ym_fail(&err, YM_ERR_NO, "there is nothing to watch: \"%s\" is no job id, no pool and no tag of a job",
+		        args->rest[0]);
+		code = command_fail(&err);
+	}
+	return code;
 }
 
 static int watch(const struct args *args)
 {
 	struct tracker tracker = {.all = args->nrest == 0};
-	struct instance instance;
+	struct stock stock = {0};
 	struct ym_err err;
 	int code;
 
 	if (filter_read(args, &tracker.filter, &err) < 0)
 		return command_fail(&err);
-	if (args->nrest > 0 && filter_any(&tracker.filter)) {
-		ym_fail(&err, YM_ERR_USAGE, "give job ids, or options that say which jobs: not both");
-		return command_fail(&err);
+	if (stock_open(&stock, args, &err) < 0) {
+		code = command_fail(&err);
+	} else if (!stock.there) {
+		ym_fail(&err, YM_ERR_NOT_RUNNING, "instance %s is not running: nothing moves there",
+		        stock.instance->name);
+		code = command_fail(&err);
+	} else {
+		code = watch_jobs(args, &stock, &tracker);
 	}
-	if (args_instance(args, &instance, &err) < 0 || instance_view(&instance, &err) < 0)
-		return command_fail(&err);
-	for (int i = 0; i < args->nrest; i++) {
-		uint64_t id;
-
-		if (client_id(args->rest[i], &id, &err) < 0 || tracker_add(&tracker, id, &err) < 0)
-			return command_fail(&err);
-	}
-	if (filter_check(&tracker.filter, &instance, &err) < 0)
-		return command_fail(&err);
-	code = follow(args, &instance, &tracker);
-	instance_unview(&instance);
 	tracker_free(&tracker);
-	return code;
+	return stock_close(&stock, code);
 }
 
 static const struct option_row options[] = {
@@ -333,11 +372,12 @@ static const struct option_row options[] = {
 
 const struct command command_watch = {
     .verb = "watch",
-    .usage = "[JOB ...] [OPTIONS]",
+    .usage = "[JOB ... | POOL | TAG] [OPTIONS]",
     .summary = "show live progress until the jobs are over",
-    .text = "Without a JOB, every unfinished job (of the pool, with the tag, ...) is shown, also those submitted\n"
-	    "meanwhile. The exit code is 0 if all were done, 1 if one failed or was cancelled or buried, 3 if the\n"
-	    "instance was stopped meanwhile.",
+    .text =
+	"Without an argument, every unfinished job (of the pool, with the tag, ...) is shown, also those submitted\n"
+	"meanwhile. The exit code is 0 if all were done, 1 if one failed or was cancelled or buried, 3 if the\n"
+	"instance was stopped meanwhile.",
     .options = options,
     .most = -1,
     .run = watch,

@@ -149,8 +149,21 @@ test_watch() { # sanitized
 	expect 1 ym watch "$JOB"
 	assert_contains "failed: bad luck" "$OUT" "watch of a job that fails"
 	expect 0 ym watch
-	expect 2 ym watch one
+	expect 1 ym watch one
+	assert_contains '"one" is no job id, no pool and no tag' "$ERR" "watch of nothing"
+	expect 2 ym watch 1 one
 	assert_contains '"one" is no job id' "$ERR" "watch of no number"
+	expect 0 ym watch outcome
+	assert_equal "" "$OUT$ERR" "watch of a pool without jobs"
+	expect 0 ym watch nap
+	assert_contains "#1 nap: done in " "$OUT" "watch of a tag whose job is over"
+	submit outcome "2 again" --tag bad
+	expect 1 ym watch bad
+	assert_contains "failed: again" "$OUT" "watch of a tag"
+	submit sleep 300
+	expect 0 ym watch sleep
+	assert_contains "#$JOB: done in " "$OUT" "watch of a pool"
+	assert_lacks "nap" "$OUT" "watch of a pool"
 	submit sleep 60000
 	ym_background watch "$JOB" >"$DIR/watched" 2>&1
 	wait_until 5 has_lines "$DIR/watched" 1

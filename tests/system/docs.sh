@@ -62,6 +62,19 @@ test_findings() {
 	done
 }
 
+# ---- JSON -----------------------------------------------------------------------------------------------------------
+
+# Every member that is written has its place in the page.
+test_json_members() {
+	local member members
+	members=$(sed -n 's/.*\(json_put_[a-z0-9]*\|json_open\|put_seconds\|put_histogram\)(json, "\([a-z_]*\)".*/\2/p' \
+		"$SOURCE/runtime/snapshot_json.c" "$SOURCE/runtime/commands/describe.c" | sort -u)
+	(($(wc -w <<<"$members") > 60)) || fail "only these members found: $members"
+	for member in $members; do
+		grep -qF -e "\`$member\`" "$SOURCE/docs/json.md" || fail "docs/json.md does not name the member $member"
+	done
+}
+
 # ---- the man page ---------------------------------------------------------------------------------------------------
 
 # One line a function: RESULT NAME(PARAMETERS).
