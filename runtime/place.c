@@ -100,6 +100,8 @@ static void say_cause(const struct place *place, struct sweep_death *death, cons
 		snprintf(text, sizeof(text), "worker %ld %s at %llu/%llu%s%.11s %.60s", (long)death->pid, how,
 		         (unsigned long long)death->done, (unsigned long long)death->total, death->unit[0] ? " " : "",
 		         death->unit, death->process.note);
+	else if (death->process.note[0])
+		snprintf(text, sizeof(text), "worker %ld %s at \"%.60s\"", (long)death->pid, how, death->process.note);
 	else
 		snprintf(text, sizeof(text), "worker %ld %s", (long)death->pid, how);
 	text_copy(death->cause, sizeof(death->cause), text);

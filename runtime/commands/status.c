@@ -261,6 +261,33 @@ static void print_workers(const struct snapshot *snapshot, int columns)
 	}
 }
 
+/* ---- the flight recorder --------------------------------------------------------------------- */
+
+/* So many are shown: `top` and --json have more. */
+#define CRASHES_SHOWN 5
+
+static void print_crashes(const struct snapshot *snapshot, int columns)
+{
+	struct board_crash crashes[CRASHES_SHOWN];
+	unsigned n = board_crashes(snapshot->instance->board, crashes, CRASHES_SHOWN);
+
+	if (n > 0)
+		printf("\n%-8s %8s %-*s %8s %7s %-20s  %s\n", "DIED", "PID", columns, "POOL", "JOB", "ATTEMPT", "TAG",
+		       "CAUSE");
+	for (unsigned i = 0; i < n; i++) {
+		const struct board_work *work = &crashes[i].work;
+		char ago[TEXT_MAX], tag[JOB_TAG_MAX], job[32] = "-", attempt[32] = "-";
+
+		text_cell(tag, sizeof(tag), work->tag, 20, true);
+		if (work->job) {
+			snprintf(job, sizeof(job), "%llu", (unsigned long long)work->job);
+			snprintf(attempt, sizeof(attempt), "%u/%u", work->attempt, work->attempts);
+		}
+		printf("%-8s %8ld %-*s %8s %7s %s  %s\n", text_duration(snapshot->at - crashes[i].at, ago),
+		       (long)work->pid, columns, crashes[i].pool, job, attempt, tag, crashes[i].cause);
+	}
+}
+
 static void print_text(const struct snapshot *snapshot, pid_t master)
 {
 	const struct instance *instance = snapshot->instance;
@@ -274,6 +301,7 @@ static void print_text(const struct snapshot *snapshot, pid_t master)
 	print_limits(snapshot, columns);
 	if (has_pools(instance->board))
 		print_workers(snapshot, columns);
+	print_crashes(snapshot, columns);
 }
 
 static int status(const struct args *args)
