@@ -403,6 +403,17 @@ struct config {
 int config_load(const char *path, struct config *out, struct cfg_problems *problems);
 void config_free(struct config *config);
 
+/*
+ * With a store, so many jobs of each pool can be in the job table at once: half of it is for them, the other half for what
+ * is being submitted, and for results.
+ */
+static inline int64_t cfg_window(int64_t jobs, size_t pools)
+{
+	int64_t share = jobs / 2 / (int64_t)(pools ? pools : 1);
+
+	return share ? share : 1;
+}
+
 /* Print "PATH:LINE: TEXT" for each problem, "PATH: TEXT" for one of the file as a whole. */
 void cfg_problems_print(const char *path, const struct cfg_problems *problems, FILE *to);
 /* The same with "note:" in front of each text. */

@@ -176,6 +176,24 @@ static void check_history(struct cfg_loader *load, const struct cfg_section *sec
 		    "`history` has no effect: with `store = memory`, jobs that are over are kept for `result_ttl`");
 }
 
+/* Workers that could never all be busy: so many jobs of their pool are not in the table. */
+static void note_window(struct cfg_loader *load, size_t index)
+{
+	const struct config *config = load->out;
+	const struct cfg_pool *pool = &config->pools[index];
+	int64_t window = cfg_window(config->instance.jobs, config->npools);
+
+	if (cfg_store_kind(config->instance.store) == CFG_STORE_MEMORY || pool->workers_max <= window)
+		return;
+	cfg_note(
+	    load, place_of(load->sections[CFG_POOL][index], CFG_POOL, offsetof(struct cfg_pool, workers_min)),
+	    "no more than %lld of the %lld workers of [pool:%s] can be busy: with a store, half of the %lld `jobs` "
+	    "is shared by %zu pool%s; set `jobs = %lld` or more, or fewer workers",
+	    (long long)window, (long long)pool->workers_max, pool->name, (long long)config->instance.jobs,
+	    config->npools, config->npools == 1 ? "" : "s",
+	    (long long)(2 * pool->workers_max * (int64_t)config->npools));
+}
+
 static void check_store(struct cfg_loader *load)
 {
 	const struct config *config = load->out;
@@ -184,9 +202,11 @@ static void check_store(struct cfg_loader *load)
 	check_history(load, section);
 	note_idle(load, section, CFG_YARDMASTER, offsetof(struct cfg_instance, lease_ms), CFG_STORE_POSTGRESQL);
 	note_idle(load, section, CFG_YARDMASTER, offsetof(struct cfg_instance, node), CFG_STORE_POSTGRESQL);
-	for (size_t i = 0; i < config->npools; i++)
+	for (size_t i = 0; i < config->npools; i++) {
 		note_idle(load, load->sections[CFG_POOL][i], CFG_POOL, offsetof(struct cfg_pool, synchronous),
 		          CFG_STORE_SQLITE);
+		note_window(load, i);
+	}
 	for (size_t i = 0; i < config->nlimits; i++) {
 		section = load->sections[CFG_LIMIT][i];
 		if (config->limits[i].scope == CFG_SCOPE_CLUSTER && config->limits[i].max &&

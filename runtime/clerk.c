@@ -343,18 +343,6 @@ void clerk_configure(struct clerk *clerk, const struct config *config)
 	stage_ring(clerk->instance->table, true);
 }
 
-static void name_node(struct clerk *clerk, const struct cfg_instance *config)
-{
-	char host[HOST_NAME_MAX + 1] = "localhost";
-
-	gethostname(host, sizeof(host) - 1);
-	if (config->node)
-		text_copy(clerk->node, sizeof(clerk->node), config->node);
-	else
-		snprintf(clerk->node, sizeof(clerk->node), "%.*s/%s", (int)sizeof(clerk->node) - TABLE_NAME_MAX - 2,
-		         host, clerk->instance->name);
-}
-
 static void free_clerk(struct clerk *clerk)
 {
 	pthread_cond_destroy(&clerk->changed);
@@ -383,7 +371,7 @@ static struct clerk *new_clerk(const struct clerk_options *options, const struct
 	clerk->driver = driver;
 	pthread_mutex_init(&clerk->mutex, NULL);
 	pthread_cond_init(&clerk->changed, NULL);
-	name_node(clerk, config);
+	store_node_name(config, clerk->instance->name, clerk->node);
 	clerk->store_options = (struct store_options){
 	    .uri = strdup(config->store),
 	    .directory = options->instance->directory,
@@ -432,12 +420,13 @@ int clerk_open(struct clerk **clerk, const struct clerk_options *options, bool l
 	const char *uri = options->config->instance.store;
 	const struct store_driver *driver;
 	struct clerk *new;
-	char shown[STORE_SHOWN_MAX];
+	char shown[STORE_SHOWN_MAX], node[STORE_NODE_MAX];
 
 	*clerk = NULL;
 	driver = options->driver;
+	store_node_name(&options->config->instance, options->instance->name, node);
 	if ((!driver && store_driver_of(uri, &driver, err) < 0) ||
-	    store_note(options->instance->directory, driver ? uri : NULL, err) < 0)
+	    store_note(options->instance->directory, driver ? uri : NULL, node, err) < 0)
 		return -1;
 	atomic_store(&board->state, driver ? BOARD_STORE_OPENING : BOARD_STORE_NONE);
 	if (!driver)

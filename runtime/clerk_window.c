@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../config/config.h"
 #include "../ipc/sys.h"
 #include "clerk_self.h"
 #include "dispatch.h"
@@ -12,14 +13,6 @@
 static bool is_used(const struct table_sh *table, unsigned pool)
 {
 	return atomic_load(&table->pools[pool].used) && !(atomic_load(&table->pools[pool].mode) & POOL_REMOVED);
-}
-
-/* Half of the table is for them, the other for what is being submitted, and for results. */
-static unsigned share_of(const struct table_sh *table, unsigned pools)
-{
-	unsigned share = table->slots / 2 / (pools ? pools : 1);
-
-	return share ? share : 1;
 }
 
 /*
@@ -50,7 +43,7 @@ void clerk_size_windows(struct clerk *clerk)
 
 	for (unsigned i = 0; i < TABLE_POOLS; i++)
 		pools += is_used(table, i);
-	share = share_of(table, pools);
+	share = (unsigned)cfg_window(table->slots, pools);
 	for (unsigned i = 0; i < TABLE_POOLS; i++) {
 		unsigned need = clerk->driver->shared ? local_need(clerk, i) : share;
 
@@ -150,8 +143,7 @@ void clerk_want(struct clerk *clerk)
 		struct store_want *want = &turn->wants[turn->nwants];
 		unsigned n = wanted(clerk, i), taken = clerk->residents + CLERK_FETCHES - room;
 		unsigned left = taken < most ? most - taken : 0;
-
-		/* ... but for a quarter of the table, which is for who submits and asks. */
+		/* Who has very few gets some all the same, but for a quarter of the table: that is for who submits and asks. */
 		bool crowded = taken >= clerk->instance->table->slots / 4 * 3;
 		unsigned least = clerk->resident[i] < WINDOW_LEAST && !crowded ? WINDOW_LEAST - clerk->resident[i] : 0;
 

@@ -238,25 +238,19 @@ static bool consume(struct inbox *inbox, long type)
 	return deliver_taken(inbox, got);
 }
 
-bool inbox_no_copy(struct inbox *inbox, const struct ym_err *err)
+bool inbox_cannot_copy(struct inbox *inbox, const struct ym_err *err, bool (*take)(struct inbox *inbox))
 {
-	if (err->sys != ENOSYS)
-		return false;
-	inbox->no_copy = true;
-	log_line(LOG_WARN,
-	         "pool %s: inbox: %s: a message is lost if the master is killed between taking it and writing it "
-	         "into the table",
-	         inbox->options.name, err->text);
-	return true;
-}
-
-static bool cannot_copy(struct inbox *inbox, const struct ym_err *err)
-{
-	if (inbox_no_copy(inbox, err))
+	if (err->sys == ENOSYS) {
+		inbox->no_copy = true;
+		log_line(LOG_WARN,
+		         "pool %s: inbox: %s: a message is lost if the master is killed between taking it and "
+		         "writing it into the table",
+		         inbox->options.name, err->text);
 		return true;
+	}
 	/* Longer than kernel.msgmax is now; or no memory, then there is none to receive it either. */
 	if (err->class == YM_ERR_LIMIT)
-		return take_and_deliver(inbox);
+		return take(inbox);
 	return inbox_queue_failed(inbox, err);
 }
 
@@ -273,7 +267,7 @@ static bool take_one(struct inbox *inbox)
 		return take_and_deliver(inbox);
 	result = ym_queue_peek(inbox->options.queue, 0, &inbox->message, &type, &err);
 	if (result < 0)
-		return cannot_copy(inbox, &err);
+		return inbox_cannot_copy(inbox, &err, take_and_deliver);
 	if (result == 1) {
 		inbox_watch(inbox);
 		return false;

@@ -83,8 +83,8 @@ void inbox_reject(struct inbox *inbox, long type, const struct ym_buffer *messag
 /* A failure of the queue itself; false. */
 bool inbox_queue_failed(struct inbox *inbox, const struct ym_err *err);
 
-/* The kernel has no MSG_COPY: false if `err` says something else. */
-bool inbox_no_copy(struct inbox *inbox, const struct ym_err *err);
+/* A message cannot be looked at: told once if the kernel has no MSG_COPY; else `take` takes it, if that can help. */
+bool inbox_cannot_copy(struct inbox *inbox, const struct ym_err *err, bool (*take)(struct inbox *inbox));
 
 /* ---- inbox_stored.c */
 

@@ -315,16 +315,6 @@ static bool take_one(struct inbox *inbox)
 	return false;
 }
 
-static bool cannot_copy(struct inbox *inbox, const struct ym_err *err)
-{
-	if (inbox_no_copy(inbox, err))
-		return true;
-	/* Longer than kernel.msgmax is now; or no memory, then there is none to receive it either. */
-	if (err->class == YM_ERR_LIMIT)
-		return take_one(inbox);
-	return inbox_queue_failed(inbox, err);
-}
-
 /* The next message that is not on its way: true when there may be more. */
 static bool send_one(struct inbox *inbox, size_t index)
 {
@@ -334,7 +324,7 @@ static bool send_one(struct inbox *inbox, size_t index)
 	int result = ym_queue_peek(inbox->options.queue, index, &inbox->message, &type, &err);
 
 	if (result < 0)
-		return cannot_copy(inbox, &err);
+		return inbox_cannot_copy(inbox, &err, take_one);
 	if (result == 1) {
 		if (inbox->nflights == 0)
 			inbox_watch(inbox);

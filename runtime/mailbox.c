@@ -8,11 +8,6 @@
 /* Asked together; the clerk answers them in one transaction. */
 #define TOGETHER 128
 
-bool mailbox_there(const struct instance *instance)
-{
-	return table_stored(instance->table);
-}
-
 /* Only the first one waits for room: who holds slots while he waits could hold up whom he waits for. */
 static bool put(struct instance *instance, enum store_ask ask, uint64_t id, uint64_t deadline,
                 struct mailbox_pending *question, struct ym_err *err)

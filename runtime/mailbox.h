@@ -12,9 +12,6 @@
 #include "payload.h"
 #include "store.h"
 
-/* Does the instance have a store behind its table? */
-bool mailbox_there(const struct instance *instance);
-
 /*
  * Do the same to `n` jobs (not LOOK). verdicts[i]: what came of ids[i]; STORE_UNTAKEN: nothing, err says why. Returns how many
  * were answered, from the first on.

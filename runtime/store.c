@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "text.h"
+
 #define STORE_NOTE_NAME "store"
 
 #define STORE_WORD(name, scheme, also, rest) " " scheme rest
@@ -52,6 +54,17 @@ void store_story_free(struct store_story *story)
 	*story = (struct store_story){0};
 }
 
+void store_node_name(const struct cfg_instance *config, const char *instance, char node[STORE_NODE_MAX])
+{
+	char host[HOST_NAME_MAX + 1] = "localhost";
+
+	gethostname(host, sizeof(host) - 1);
+	if (config->node)
+		text_copy(node, STORE_NODE_MAX, config->node);
+	else
+		snprintf(node, STORE_NODE_MAX, "%.*s/%s", STORE_NODE_MAX - TABLE_NAME_MAX - 2, host, instance);
+}
+
 /* ---- the note for commands ------------------------------------------------------------------- */
 
 static void note_path(const char *directory, char path[PATH_MAX])
@@ -59,10 +72,9 @@ static void note_path(const char *directory, char path[PATH_MAX])
 	snprintf(path, PATH_MAX, "%s/" STORE_NOTE_NAME, directory);
 }
 
-int store_note(const char *directory, const char *uri, struct ym_err *err)
+int store_note(const char *directory, const char *uri, const char *node, struct ym_err *err)
 {
 	char path[PATH_MAX], temporary[PATH_MAX + 8];
-	size_t length = uri ? strlen(uri) : 0;
 	int fd;
 	bool good;
 
@@ -77,7 +89,7 @@ int store_note(const char *directory, const char *uri, struct ym_err *err)
 	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return ym_fail_sys(err, errno, "open(\"%s\") to note where the jobs are stored", temporary);
-	good = write(fd, uri, length) == (ssize_t)length;
+	good = dprintf(fd, "%s\n%s\n", uri, node) > 0;
 	good = close(fd) == 0 && good;
 	if (good && rename(temporary, path) == 0)
 		return 0;
@@ -86,13 +98,15 @@ int store_note(const char *directory, const char *uri, struct ym_err *err)
 	return -1;
 }
 
-int store_noted(const char *directory, char **uri, struct ym_err *err)
+int store_noted(const char *directory, char **uri, char node[STORE_NODE_MAX], struct ym_err *err)
 {
-	char path[PATH_MAX], text[4096];
+	char path[PATH_MAX], text[4096], *rest = text;
 	ssize_t n;
 	int fd;
 
 	*uri = NULL;
+	if (node)
+		node[0] = '\0';
 	note_path(directory, path);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 && errno == ENOENT)
@@ -104,6 +118,8 @@ int store_noted(const char *directory, char **uri, struct ym_err *err)
 	if (n < 0)
 		return ym_fail_sys(err, errno, "read(\"%s\") to know where the jobs are stored", path);
 	text[n] = '\0';
-	*uri = strdup(text);
+	*uri = strdup(strsep(&rest, "\n"));
+	if (node && rest)
+		text_copy(node, STORE_NODE_MAX, strsep(&rest, "\n"));
 	return *uri ? 0 : ym_fail(err, YM_ERR_LIMIT, "out of memory");
 }

@@ -346,12 +346,15 @@ int store_driver_of(const char *uri, const struct store_driver **driver, struct 
 #define STORE_SHOWN_MAX CFG_STORE_SHOWN_MAX
 #define store_shown     cfg_store_shown
 
+/* The name of a node: as configured, else HOST/INSTANCE. */
+void store_node_name(const struct cfg_instance *config, const char *instance, char node[STORE_NODE_MAX]);
+
 /*
- * DIRECTORY/store: the URI, as the master that runs there uses it, for commands that are not told a configuration. Readable by
- * its user only. `uri` NULL: there is none any more. store_noted(): *uri is allocated; NULL: there is none, the jobs are in
- * the table.
+ * DIRECTORY/store: the URI and the name of the node, as the master that runs there uses them, for commands that are not told
+ * a configuration. Readable by its user only. `uri` NULL: there is none any more. store_noted(): *uri is allocated; NULL:
+ * there is none, the jobs are in the table. `node` may be NULL; "": not known.
  */
-int store_note(const char *directory, const char *uri, struct ym_err *err);
-int store_noted(const char *directory, char **uri, struct ym_err *err);
+int store_note(const char *directory, const char *uri, const char *node, struct ym_err *err);
+int store_noted(const char *directory, char **uri, char node[STORE_NODE_MAX], struct ym_err *err);
 
 #endif

@@ -126,6 +126,25 @@ int stored_result(const struct instance *instance, uint32_t slot, struct payload
 	return 0;
 }
 
+void stored_attempt(struct store_attempt *to, const struct story_attempt *from, int64_t started_ms, int64_t ended_ms)
+{
+	*to = (struct store_attempt){
+	    .number = from->attempt,
+	    .end = from->end < STORY_ENDS ? (enum story_end)from->end : STORY_NONE,
+	    .started_ms = started_ms,
+	    .ended_ms = ended_ms,
+	    .pid = from->pid,
+	    .status = from->status,
+	    .rss_kib = from->rss_kib,
+	    .user_ms = from->user_ms,
+	    .system_ms = from->system_ms,
+	    .done = from->done,
+	    .total = from->total,
+	};
+	memcpy(to->unit, from->unit, sizeof(from->unit));
+	memcpy(to->error, from->error, sizeof(to->error) - 1);
+}
+
 size_t stored_attempts(const struct instance *instance, const struct stored_clock *clock, uint32_t slot, uint32_t gen,
                        unsigned after, struct store_attempt *attempts)
 {
@@ -135,26 +154,10 @@ size_t stored_attempts(const struct instance *instance, const struct stored_cloc
 
 	for (unsigned i = 0; i < n; i++) {
 		const struct story_attempt *from = &told[i];
-		struct store_attempt *to = &attempts[found];
 
-		if (from->attempt <= after)
-			continue;
-		*to = (struct store_attempt){
-		    .number = from->attempt,
-		    .end = from->end < STORY_ENDS ? (enum story_end)from->end : STORY_NONE,
-		    .started_ms = stored_to_unix(clock, from->started),
-		    .ended_ms = stored_to_unix(clock, from->ended),
-		    .pid = from->pid,
-		    .status = from->status,
-		    .rss_kib = from->rss_kib,
-		    .user_ms = from->user_ms,
-		    .system_ms = from->system_ms,
-		    .done = from->done,
-		    .total = from->total,
-		};
-		memcpy(to->unit, from->unit, sizeof(from->unit));
-		memcpy(to->error, from->error, sizeof(to->error) - 1);
-		found++;
+		if (from->attempt > after)
+			stored_attempt(&attempts[found++], from, stored_to_unix(clock, from->started),
+			               stored_to_unix(clock, from->ended));
 	}
 	return found;
 }

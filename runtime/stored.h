@@ -34,6 +34,8 @@ int stored_payload(const struct instance *instance, uint32_t slot, struct payloa
 int stored_result(const struct instance *instance, uint32_t slot, struct payload *payload,
                   struct payload_source *source, struct ym_err *err);
 
+/* One attempt as the story of a slot tells it, with its moments in unix ms. */
+void stored_attempt(struct store_attempt *to, const struct story_attempt *from, int64_t started_ms, int64_t ended_ms);
 /* Attempts that are told of the job of this generation and come after number `after`: up to STORY_ATTEMPTS. */
 size_t stored_attempts(const struct instance *instance, const struct stored_clock *clock, uint32_t slot, uint32_t gen,
                        unsigned after, struct store_attempt *attempts);

@@ -46,13 +46,14 @@ enum transfer_end transfer_write(int to, const void *data, size_t size, uint64_t
 	return TRANSFER_DONE;
 }
 
-enum transfer_end transfer_read(int from, void *data, size_t size, size_t *have)
+enum transfer_end transfer_read_at(int from, off_t at, void *data, size_t size, size_t *have)
 {
-	char *at = data;
+	char *to = data;
 
 	*have = 0;
 	while (*have < size) {
-		ssize_t n = read(from, at + *have, size - *have);
+		ssize_t n = at < 0 ? read(from, to + *have, size - *have)
+		                   : pread(from, to + *have, size - *have, at + (off_t)*have);
 
 		if (n < 0 && again(from, POLLIN))
 			continue;
@@ -63,6 +64,11 @@ enum transfer_end transfer_read(int from, void *data, size_t size, size_t *have)
 		*have += (size_t)n;
 	}
 	return TRANSFER_DONE;
+}
+
+enum transfer_end transfer_read(int from, void *data, size_t size, size_t *have)
+{
+	return transfer_read_at(from, -1, data, size, have);
 }
 
 static ssize_t by_copying(int to, int from, size_t size)

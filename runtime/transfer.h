@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* How it ended; errno says why when not well. */
 enum transfer_end {
@@ -26,5 +27,7 @@ enum transfer_end transfer(int to, int from, uint64_t size, uint64_t *copied);
 /* The same from and to memory. */
 enum transfer_end transfer_write(int to, const void *data, size_t size, uint64_t *copied);
 enum transfer_end transfer_read(int from, void *data, size_t size, size_t *have);
+/* Likewise at offset `at`, and the position stays; a negative one: from the current position. */
+enum transfer_end transfer_read_at(int from, off_t at, void *data, size_t size, size_t *have);
 
 #endif

@@ -43,44 +43,40 @@ struct cluster {
 
 /* ---- the store --------------------------------------------------------------------------------- */
 
-static int find_by_config(struct cluster *cluster, const char *path, struct ym_err *err)
+static int take_config(struct cluster *cluster, const struct config *config, struct ym_err *err)
 {
-	struct config config;
-	struct cfg_problems problems;
-	int result = 0;
-
-	if (config_load(path, &config, &problems) < 0) {
-		cfg_problems_print(path, &problems, stderr);
-		cfg_problems_free(&problems);
-		return ym_fail(err, YM_ERR_CONFIG, "%s has errors", path);
-	}
-	if (config.instance.store) {
-		cluster->uri = strdup(config.instance.store);
+	if (config->instance.store) {
+		cluster->uri = strdup(config->instance.store);
 		if (!cluster->uri)
-			result = ym_fail(err, YM_ERR_LIMIT, "out of memory");
+			return ym_fail(err, YM_ERR_LIMIT, "out of memory");
 	}
-	for (size_t i = 0; i < config.npools; i++)
-		text_copy(cluster->pools[cluster->npools++].name, TABLE_NAME_MAX, config.pools[i].name);
-	config_free(&config);
-	return result;
+	for (size_t i = 0; i < config->npools; i++)
+		text_copy(cluster->pools[cluster->npools++].name, TABLE_NAME_MAX, config->pools[i].name);
+	return 0;
 }
 
 static int find_store(struct cluster *cluster, const struct args *args, struct instance *instance, struct ym_err *err)
 {
-	const char *path = args_value(args, "config");
 	const struct store_driver *driver;
 	char shown[STORE_SHOWN_MAX];
+	struct config config;
+	bool configured;
+	int result;
 
-	if (args_instance(args, instance, err) < 0 ||
-	    (path ? find_by_config(cluster, path, err) : store_noted(instance->directory, &cluster->uri, err)) < 0 ||
-	    store_driver_of(cluster->uri, &driver, err) < 0)
+	if (args_config(args, instance, &config, &configured, err) < 0)
+		return -1;
+	result = configured ? take_config(cluster, &config, err)
+	                    : store_noted(instance->directory, &cluster->uri, NULL, err);
+	if (configured)
+		config_free(&config);
+	if (result < 0 || store_driver_of(cluster->uri, &driver, err) < 0)
 		return -1;
 	if (!driver || !driver->nodes)
 		return ym_fail(err, YM_ERR_USAGE,
 		               "store = %s is this machine's alone: --cluster takes one that machines share "
 		               "(postgresql://...)%s",
 		               store_shown(cluster->uri ? cluster->uri : "memory", shown),
-		               path || cluster->uri ? "" : ", and -c FILE where no master has run");
+		               configured || cluster->uri ? "" : ", and -c FILE where no master has run");
 	cluster->driver = driver;
 	return 0;
 }

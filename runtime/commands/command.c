@@ -208,7 +208,7 @@ int args_config(const struct args *args, struct instance *instance, struct confi
 	if (config_load(path, config, &problems) < 0) {
 		cfg_problems_print(path, &problems, stderr);
 		cfg_problems_free(&problems);
-		return ym_fail(err, YM_ERR_CONFIG, "%s has errors", path);
+		return ym_fail(err, YM_ERR_CONFIG, "%s cannot be used: see above", path);
 	}
 	*configured = true;
 	if (identity_join(&config->instance, err) == 0 && instance_configured(instance, &config->instance, err) == 0)
@@ -347,6 +347,8 @@ static int parse(struct args *args, int argc, char **argv, int *code)
 	return 0;
 }
 
+#define COMMAND_FIRST "a command has to stand first, before any option"
+
 static int run_command(const struct command *command, const char *name, int argc, char **argv)
 {
 	struct args args = {.command = command, .name = name};
@@ -359,7 +361,7 @@ static int run_command(const struct command *command, const char *name, int argc
 		return usage_error(command, name, "something is missing");
 	if (command->most >= 0 && args.nrest > command->most) {
 		snprintf(text, sizeof(text), "too many arguments: \"%.80s\"%s", args.rest[command->most],
-		         command->subcommands ? " (a command has to stand first, before any option)" : "");
+		         command->subcommands ? " (" COMMAND_FIRST ")" : "");
 		return usage_error(command, name, text);
 	}
 	return command->run(&args);
@@ -388,7 +390,7 @@ static bool asks_for_help(const char *text)
 
 static int run_subcommand(const struct command *command, int argc, char **argv)
 {
-	char name[COMMAND_NAME_MAX], of[COMMAND_NAME_MAX];
+	char name[COMMAND_NAME_MAX], of[COMMAND_NAME_MAX], text[192];
 	const struct command *sub;
 
 	if (command->run && (argc < 2 || argv[1][0] == '-'))
@@ -397,8 +399,10 @@ static int run_subcommand(const struct command *command, int argc, char **argv)
 		(command->run ? print_help : print_family)(command, command->verb, argc < 2 ? stderr : stdout);
 		return argc < 2 ? EXIT_USAGE : 0;
 	}
-	if (argv[1][0] == '-')
-		return unknown_option(command, command->verb, argv[1]);
+	if (argv[1][0] == '-') {
+		snprintf(text, sizeof(text), "unknown option %.80s (" COMMAND_FIRST ")", argv[1]);
+		return usage_error(command, command->verb, text);
+	}
 	snprintf(of, sizeof(of), " %s", command->verb);
 	sub = find_command(command->subcommands, count_commands(command->subcommands), of, argv[1]);
 	if (!sub)

@@ -81,8 +81,7 @@ struct field {
 /* Each ends with a NULL name. */
 extern const struct field job_fields[], attempt_fields[], story_fields[];
 
-/* The integer at a field, of whatever size; and back: false if it does not fit. */
-int64_t field_get(const struct field *field, const void *object);
+/* Set the integer at a field, of whatever size: false if it does not fit. */
 bool field_set(const struct field *field, void *object, int64_t value);
 
 #endif

@@ -31,7 +31,8 @@ static bool is_signed(const struct field *field)
 	return field->kind == FIELD_INT || field->kind == FIELD_SECONDS;
 }
 
-int64_t field_get(const struct field *field, const void *object)
+/* The integer at a field, of whatever size. */
+static int64_t field_get(const struct field *field, const void *object)
 {
 	const char *at = (const char *)object + field->offset;
 	uint64_t bits = 0;

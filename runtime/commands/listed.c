@@ -11,7 +11,7 @@ static int64_t moment_ms(uint64_t moment)
 	return moment ? wall_of(moment) : 0;
 }
 
-void listed_view(struct listed *listed, const struct view_job *job)
+void listed_view(struct listed *listed, const struct view_job *job, const char *node)
 {
 	int64_t due = job->state == JOB_DELAYED ? moment_ms(job->due) : 0;
 
@@ -22,6 +22,7 @@ void listed_view(struct listed *listed, const struct view_job *job)
 	    .finished_ms = moment_ms(job->finished),
 	    .due_ms = due > job->at_ms || job->state != JOB_DELAYED ? due : job->at_ms,
 	};
+	text_copy(listed->node, sizeof(listed->node), node);
 }
 
 void listed_store(struct listed *listed, const struct store_job *job)

@@ -15,7 +15,8 @@ struct listed {
 	bool in_store;             /* as the store has it: not in the table, or over for it */
 };
 
-void listed_view(struct listed *listed, const struct view_job *job);
+/* `node`: of the instance whose table it is; "": there are no others. */
+void listed_view(struct listed *listed, const struct view_job *job, const char *node);
 void listed_store(struct listed *listed, const struct store_job *job);
 
 #endif

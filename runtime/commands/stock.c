@@ -16,9 +16,20 @@ static int find(struct stock *stock, const struct args *args, struct ym_err *err
 	return stored_find(&stock->stored, args, NULL, err);
 }
 
+/* Best known to its master; who may not read the note does without. */
+static void find_node(struct stock *stock)
+{
+	char *uri = NULL;
+
+	if (stock->stored.driver && stock->stored.driver->shared)
+		store_noted(stock->instance->directory, &uri, stock->node, NULL);
+	free(uri);
+}
+
 /* The table is worth to be seen without the store. */
 static int open_store(struct stock *stock, struct ym_err *err)
 {
+	find_node(stock);
 	if (!stock->stored.driver || stock->stored.store || stock->blind || stored_read(&stock->stored, err) == 0)
 		return 0;
 	ym_err_prefix(err, "the store %s cannot be read", stock->stored.shown);
@@ -142,7 +153,7 @@ static bool visit_table(struct walk *walk, uint64_t id)
 
 		if (walk->query->newest ? job->id < id : job->id > id)
 			break;
-		listed_view(&listed, job);
+		listed_view(&listed, job, stock->node);
 		visit_one(walk, &listed);
 		walk->next++;
 	}
@@ -223,7 +234,7 @@ int stock_find(struct stock *stock, uint64_t id, struct listed *job, struct ym_e
 	if (found < 0)
 		return -1;
 	if (found == 0)
-		listed_view(job, &view);
+		listed_view(job, &view, stock->node);
 	if (!stock->stored.store || (found == 0 && speaks(stock, &view)))
 		return found;
 	if (stock->stored.driver->list(stock->stored.store, &filter, keep_listed, &stored, err) < 0)

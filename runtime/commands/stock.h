@@ -15,6 +15,7 @@ struct stock {
 	struct instance *instance; /* located */
 	bool there;                /* its table and board can be read */
 	bool joined;               /* as a client */
+	char node[STORE_NODE_MAX]; /* its name, if it shares the store with others and that is known */
 	enum ym_err_class blind;   /* the store cannot be read: why, which has been said */
 	struct view_job *table;    /* of stock_look(): what the table speaks for, by id; free() */
 	size_t count;

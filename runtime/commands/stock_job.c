@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../payload.h"
+#include "../stored.h"
 #include "../text.h"
 #include "../transfer.h"
 #include "../wall.h"
@@ -16,26 +17,6 @@
 #define SAME_MS 1000
 
 /* ---- the story ------------------------------------------------------------------------------- */
-
-static void convert(struct store_attempt *out, const struct story_attempt *from, const char *node)
-{
-	*out = (struct store_attempt){
-	    .number = from->attempt,
-	    .end = from->end < STORY_ENDS ? (enum story_end)from->end : STORY_NONE,
-	    .started_ms = wall_of(from->started),
-	    .ended_ms = wall_of(from->ended),
-	    .pid = from->pid,
-	    .status = from->status,
-	    .rss_kib = from->rss_kib,
-	    .user_ms = from->user_ms,
-	    .system_ms = from->system_ms,
-	    .done = from->done,
-	    .total = from->total,
-	};
-	memcpy(out->unit, from->unit, sizeof(from->unit));
-	memcpy(out->error, from->error, sizeof(out->error) - 1);
-	text_copy(out->node, sizeof(out->node), node);
-}
 
 static int by_start(const void *a, const void *b)
 {
@@ -60,10 +41,12 @@ static int add_table(struct store_story *story, const struct view_story *table, 
 		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
 	story->attempts = all;
 	for (unsigned i = 0; i < n; i++) {
+		const struct story_attempt *from = &table->attempts[i];
 		struct store_attempt told;
 		size_t at = 0;
 
-		convert(&told, &table->attempts[i], node);
+		stored_attempt(&told, from, wall_of(from->started), wall_of(from->ended));
+		text_copy(told.node, sizeof(told.node), node);
 		while (at < story->nattempts && !same_attempt(&all[at], &told))
 			at++;
 		all[at] = told;

@@ -2,6 +2,7 @@
 #include "store.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "../text.h"
 
@@ -11,7 +12,15 @@ int store_meant(struct stored *stored, const struct args *args, bool memory, str
 {
 	if (stored_find(stored, args, args->nrest > 0 ? args->rest[0] : NULL, err) < 0)
 		return -1;
-	if (stored->driver || memory)
+	if (stored->driver)
+		return 0;
+	if (!stored->configured && access(stored->instance.directory, F_OK) < 0)
+		return ym_fail(
+		    err, YM_ERR_USAGE,
+		    "it is not known which store is meant: give -c FILE, or its URI (instance %s has never run "
+		    "here: there is no %s)",
+		    stored->instance.name, stored->instance.directory);
+	if (memory)
 		return 0;
 	if (args->nrest > 0 || stored->configured)
 		return ym_fail(
@@ -22,6 +31,20 @@ int store_meant(struct stored *stored, const struct args *args, bool memory, str
 	               "it is not known which store is meant: give -c FILE, or its URI (instance %s keeps its jobs in "
 	               "memory, or has never run)",
 	               stored->instance.name);
+}
+
+int store_alone(const struct args *args, const struct stored *stored, const char *what, struct ym_err *err)
+{
+	struct instance instance = stored->instance;
+
+	/* Of a store that is named by its URI it is not known whose it is. */
+	if (stored->driver->shared || args->nrest > 0 || instance_view(&instance, NULL) < 0)
+		return 0;
+	instance_unview(&instance);
+	return ym_fail(err, YM_ERR_NO,
+	               "instance %s is running: %s needs the store %s for itself; stop the instance first "
+	               "(yardmaster stop)",
+	               stored->instance.name, what, stored->shown);
 }
 
 int store_done(struct stored *stored, int result, int code, const struct ym_err *err)
@@ -46,6 +69,8 @@ static int init(const struct args *args)
 	struct ym_err err;
 	int result = store_meant(&stored, args, false, &err);
 
+	if (result == 0)
+		result = store_alone(args, &stored, "init", &err);
 	if (result == 0)
 		result = stored.driver->init ? stored.driver->init(&stored.options, &text, &err)
 		                             : not_of_this_kind(args, &stored, &err);
@@ -86,6 +111,16 @@ static int verify(const struct args *args)
 
 /* ---- compact --------------------------------------------------------------------------------- */
 
+/* Who writes would make a store that is not there: that is not what was asked for. */
+static int check_there(struct stored *stored, struct ym_err *err)
+{
+	if (stored_read(stored, err) < 0)
+		return -1;
+	stored->driver->close(stored->store);
+	stored->store = NULL;
+	return 0;
+}
+
 static int compact(const struct args *args)
 {
 	uint64_t before = 0, after = 0;
@@ -96,6 +131,10 @@ static int compact(const struct args *args)
 
 	if (result == 0 && !stored.driver->compact)
 		result = not_of_this_kind(args, &stored, &err);
+	if (result == 0)
+		result = store_alone(args, &stored, "compact", &err);
+	if (result == 0)
+		result = check_there(&stored, &err);
 	if (result == 0)
 		result = stored_write(&stored, &err);
 	if (result == 0)

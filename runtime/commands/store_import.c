@@ -278,23 +278,9 @@ static int import_lines(struct importing *in, struct ym_err *err)
 	return more < 0 ? -1 : write_batch(in, err);
 }
 
-/* A table without a master may still hold jobs of the store, and ids that the store has not seen. */
-static int check_stopped(const struct args *args, struct stored *stored, struct ym_err *err)
-{
-	struct instance instance = stored->instance;
-
-	if (stored->driver->shared || args->nrest > 0 || instance_view(&instance, NULL) < 0)
-		return 0;
-	instance_unview(&instance);
-	return ym_fail(err, YM_ERR_NO,
-	               "instance %s is running: an import needs the store %s for itself; stop the instance first "
-	               "(yardmaster stop)",
-	               stored->instance.name, stored->shown);
-}
-
 static int open_store(struct importing *in, const struct args *args, struct ym_err *err)
 {
-	if (store_meant(&in->stored, args, false, err) < 0 || check_stopped(args, &in->stored, err) < 0)
+	if (store_meant(&in->stored, args, false, err) < 0 || store_alone(args, &in->stored, "an import", err) < 0)
 		return -1;
 	in->pools = stored_pools(&in->stored, &in->npools, err);
 	if (!in->pools || stored_write(&in->stored, err) < 0 ||

@@ -36,7 +36,7 @@ static char *absolute(const char *uri)
 static int find_uri(struct stored *stored, const char *uri, struct ym_err *err)
 {
 	if (!uri && !stored->configured)
-		return store_noted(stored->instance.directory, &stored->uri, err);
+		return store_noted(stored->instance.directory, &stored->uri, NULL, err);
 	if (!uri && !stored->config.instance.store)
 		return 0;
 	stored->uri = uri ? absolute(uri) : strdup(stored->config.instance.store);

@@ -186,7 +186,7 @@ int tracker_look(struct tracker *tracker, struct stock *stock, struct ym_err *er
 	for (size_t i = 0; i < stock->count; i++) {
 		struct listed listed;
 
-		listed_view(&listed, &stock->table[i]);
+		listed_view(&listed, &stock->table[i], stock->node);
 		if (meet(tracker, &listed, err) < 0)
 			return -1;
 	}

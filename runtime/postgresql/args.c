@@ -13,17 +13,11 @@
 
 static const struct {
 	Oid oid, array;
-	const char *word;
 } types[] = {
-#define X(name, number, many, text) [PG_##name] = {number, many, text},
+#define X(name, number, many) [PG_##name] = {number, many},
     PG_TYPE_MAP(X)
 #undef X
 };
-
-const char *pg_type_word(enum pg_type type)
-{
-	return types[type].word;
-}
 
 /* ---- the buffer ------------------------------------------------------------------------------ */
 

@@ -16,18 +16,18 @@
 
 #define PG_ARGS_MAX 48
 
-/* Types of values: name, object id, object id of the array, word in SQL. */
+/* Types of values: name, object id, object id of the array. */
 #define PG_TYPE_MAP(X)                                                                                                 \
-	X(BOOL, 16, 1000, "boolean")                                                                                   \
-	X(BYTES, 17, 1001, "bytea")                                                                                    \
-	X(BIG, 20, 1016, "bigint")                                                                                     \
-	X(SMALL, 21, 1005, "smallint")                                                                                 \
-	X(INT, 23, 1007, "integer")                                                                                    \
-	X(TEXT, 25, 1009, "text")                                                                                      \
-	X(TIME, 1184, 1185, "timestamptz")
+	X(BOOL, 16, 1000)                                                                                              \
+	X(BYTES, 17, 1001)                                                                                             \
+	X(BIG, 20, 1016)                                                                                               \
+	X(SMALL, 21, 1005)                                                                                             \
+	X(INT, 23, 1007)                                                                                               \
+	X(TEXT, 25, 1009)                                                                                              \
+	X(TIME, 1184, 1185)
 
 enum pg_type {
-#define X(name, oid, array, word) PG_##name,
+#define X(name, oid, array) PG_##name,
 	PG_TYPE_MAP(X)
 #undef X
 };
@@ -68,8 +68,6 @@ void pg_put_time(struct pg_args *args, int64_t ms);
 void pg_put_bytes(struct pg_args *args, const void *data, size_t size);
 /* All of it. */
 void pg_arg_ids(struct pg_args *args, const uint64_t *ids, size_t n);
-
-const char *pg_type_word(enum pg_type type);
 
 /* Values of a row; 0, false, "" for NULL. Integers of any width. */
 int64_t pg_big(const PGresult *result, int row, int column);

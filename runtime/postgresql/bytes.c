@@ -11,8 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "../transfer.h"
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
@@ -29,31 +30,11 @@ static const char cut_chunks_sql[] =
     "DELETE FROM yardmaster.chunk WHERE job = $1 AND of_result = $2 AND number >= $3"
     " AND EXISTS (SELECT FROM yardmaster.job WHERE id = $1 AND node IS NOT DISTINCT FROM $4)";
 
-static ssize_t read_some(int fd, char *to, size_t size, off_t at, bool seekable)
-{
-	size_t have = 0;
-
-	while (have < size) {
-		ssize_t n =
-		    seekable ? pread(fd, to + have, size - have, at + (off_t)have) : read(fd, to + have, size - have);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		if (n == 0)
-			break;
-		have += (size_t)n;
-	}
-	return (ssize_t)have;
-}
-
 /* Number `number` of the pieces: *piece points to it, or to `room`. */
 static ssize_t piece_of(const struct payload_source *source, off_t start, int64_t number, char *room,
                         const void **piece, struct ym_err *err)
 {
-	size_t offset = (size_t)number * PG_CHUNK, left = source->size - offset;
-	ssize_t n;
+	size_t offset = (size_t)number * PG_CHUNK, left = source->size - offset, n;
 
 	if (left > PG_CHUNK)
 		left = PG_CHUNK;
@@ -62,13 +43,11 @@ static ssize_t piece_of(const struct payload_source *source, off_t start, int64_
 		return (ssize_t)left;
 	}
 	*piece = room;
-	n = read_some(source->fd, room, left, start + (off_t)offset, start >= 0);
-	if (n < 0)
+	if (transfer_read_at(source->fd, start < 0 ? -1 : start + (off_t)offset, room, left, &n) != TRANSFER_DONE)
 		return ym_fail_sys(err, errno, "read(%d, %zu bytes) of a payload for the store", source->fd, left);
-	if (source->size != PAYLOAD_TO_END && (size_t)n < left)
-		return ym_fail(err, YM_ERR_CORRUPT, "a payload of %zu bytes ended after %zu", source->size,
-		               offset + (size_t)n);
-	return n;
+	if (source->size != PAYLOAD_TO_END && n < left)
+		return ym_fail(err, YM_ERR_CORRUPT, "a payload of %zu bytes ended after %zu", source->size, offset + n);
+	return (ssize_t)n;
 }
 
 static int send_piece(struct pg_store *store, uint64_t id, bool of_result, bool fenced, int64_t number,
@@ -101,8 +80,9 @@ static int cut_chunks(struct pg_store *store, uint64_t id, bool of_result, int64
 	return code;
 }
 
-int pg_send_bytes(struct pg_store *store, const struct store_job *job, bool of_result, bool fenced, int64_t *size,
-                  struct ym_err *err)
+/* The chunks of bytes that are too long for a row, if they are; *size: how many, 0: none such. */
+static int send_bytes(struct pg_store *store, const struct store_job *job, bool of_result, bool fenced, int64_t *size,
+                      struct ym_err *err)
 {
 	const struct payload_source *source = of_result ? &job->result : &job->payload;
 	off_t start = source->data ? 0 : lseek(source->fd, 0, SEEK_CUR);
@@ -132,22 +112,47 @@ int pg_send_bytes(struct pg_store *store, const struct store_job *job, bool of_r
 	return fenced ? cut_chunks(store, job->id, of_result, number, err) : 0;
 }
 
-void pg_put_source(struct pg_args *args, const struct payload_source *source, bool none)
+/* Of a row: none is NULL for a result, empty for a payload, and so are those in chunks. */
+static void put_source(struct pg_args *args, const struct payload_source *source, bool of_result)
 {
-	if (!pg_long(source) && (source->size > 0 || !none))
+	if (!pg_long(source) && (source->size > 0 || !of_result))
 		pg_put_bytes(args, source->data, source->size);
-	else if (none)
+	else if (of_result)
 		pg_put_null(args);
 	else
 		pg_put_bytes(args, NULL, 0);
 }
 
-void pg_put_size(struct pg_args *args, int64_t size)
+static void put_size(struct pg_args *args, int64_t size)
 {
 	if (size)
 		pg_put_big(args, size);
 	else
 		pg_put_null(args);
+}
+
+int pg_put_bytes_of(struct pg_store *store, struct pg_args *args, bool of_result, bool fenced, pg_job_at *at,
+                    const void *jobs, size_t n, struct ym_err *err)
+{
+	int64_t *sizes = calloc(n, sizeof(*sizes));
+
+	if (!sizes)
+		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		if (send_bytes(store, at(jobs, i), of_result, fenced, &sizes[i], err) < 0) {
+			free(sizes);
+			return -1;
+		}
+	pg_array_begin(args, PG_BYTES);
+	for (size_t i = 0; i < n; i++)
+		put_source(args, of_result ? &at(jobs, i)->result : &at(jobs, i)->payload, of_result);
+	pg_array_end(args);
+	pg_array_begin(args, PG_BIG);
+	for (size_t i = 0; i < n; i++)
+		put_size(args, sizes[i]);
+	pg_array_end(args);
+	free(sizes);
+	return 0;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -168,19 +173,13 @@ static int temporary(const struct pg_store *store, struct ym_err *err)
 	return fd;
 }
 
-static int write_all(int fd, const char *data, size_t size, struct ym_err *err)
+static int keep_piece(int fd, const char *data, size_t size, struct ym_err *err)
 {
-	while (size > 0) {
-		ssize_t n = write(fd, data, size);
+	uint64_t written = 0;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return ym_fail_sys(err, errno, "write(%zu bytes) of a payload out of the store", size);
-		data += n;
-		size -= (size_t)n;
-	}
-	return 0;
+	if (transfer_write(fd, data, size, &written) == TRANSFER_DONE)
+		return 0;
+	return ym_fail_sys(err, errno, "write(%zu bytes) of a payload out of the store", size);
 }
 
 /* One piece; 1: there is none. */
@@ -199,7 +198,7 @@ static int fetch_piece(struct pg_store *store, const char *sql, uint64_t id, boo
 	if (!result)
 		return -1;
 	if (libpq.PQntuples(result) == 1 && libpq.PQgetlength(result, 0, 0) > 0)
-		code = write_all(fd, pg_text(result, 0, 0), (size_t)libpq.PQgetlength(result, 0, 0), err);
+		code = keep_piece(fd, pg_text(result, 0, 0), (size_t)libpq.PQgetlength(result, 0, 0), err);
 	pg_free(result);
 	return code;
 }

@@ -45,7 +45,8 @@ static int silent(struct pg_link *link, struct ym_err *err)
 	return -1;
 }
 
-int pg_flush(struct pg_link *link, struct ym_err *err)
+/* Send what is still in memory. */
+static int flush_all(struct pg_link *link, struct ym_err *err)
 {
 	int left;
 
@@ -241,7 +242,7 @@ int pg_send(struct pg_link *link, const char *sql, struct pg_args *args, struct 
 		return broken(link, "sending a statement", err);
 	link->row[link->sent++] = (short)index;
 	if (args && args->used > PG_FLUSH)
-		return pg_flush(link, err);
+		return flush_all(link, err);
 	return 0;
 }
 
@@ -250,7 +251,7 @@ int pg_sync(struct pg_link *link, struct ym_err *err)
 	if (!libpq.PQpipelineSync(link->conn))
 		return broken(link, "sending statements", err);
 	link->synced = true;
-	return pg_flush(link, err);
+	return flush_all(link, err);
 }
 
 /* Results until the end of the row; those that failed because another one did are no news. */

@@ -68,8 +68,6 @@ int pg_begin(struct pg_link *link, struct ym_err *err);
 int pg_commit(struct pg_link *link, struct ym_err *err);
 void pg_rollback(struct pg_link *link);
 
-/* Send what is still in memory. */
-int pg_flush(struct pg_link *link, struct ym_err *err);
 /* Is it this failure? */
 bool pg_was(const struct pg_link *link, const char *code);
 

@@ -146,7 +146,6 @@ const char *pg_columns(void);
 typedef const struct store_job *pg_job_at(const void *jobs, size_t i);
 void pg_put_jobs(struct pg_store *store, struct pg_args *args, enum pg_use use, pg_job_at *at, const void *jobs,
                  size_t n);
-int pg_count_columns(enum pg_use use);
 /* How many columns these are: others may follow. */
 int pg_columns_count(void);
 /* A row; of payload and result only the sizes. */
@@ -157,9 +156,12 @@ static inline bool pg_long(const struct payload_source *source)
 {
 	return source->size > STORE_INLINE_MAX || (source->size > 0 && !source->data);
 }
-/* Send the chunks of bytes that are too long for a row, if they are; *size: how many, 0: none such. */
-int pg_send_bytes(struct pg_store *store, const struct store_job *job, bool of_result, bool fenced, int64_t *size,
-                  struct ym_err *err);
+/*
+ * The payloads or results of `n` jobs as two parameters: an array of those that are short enough for a row, one of the sizes
+ * of the others, whose chunks are sent at once; `fenced`: only for jobs that are ours.
+ */
+int pg_put_bytes_of(struct pg_store *store, struct pg_args *args, bool of_result, bool fenced, pg_job_at *at,
+                    const void *jobs, size_t n, struct ym_err *err);
 /* Columns with the bytes that are short enough for a row; the table is j. */
 #define PG_BYTES_COLUMNS                                                                                               \
 	"CASE WHEN octet_length(j.payload) <= 65536 THEN j.payload END,"                                               \
@@ -169,9 +171,6 @@ void pg_point_bytes(const PGresult *result, int row, int column, struct store_jo
 int pg_keep_bytes(const PGresult *result, int row, int column, struct store_job *job, struct ym_err *err);
 /* Then the long ones, as descriptors. In all cases to be freed with store_job_free(). */
 int pg_fetch_long(struct pg_store *store, struct store_job *job, struct ym_err *err);
-/* Elements: bytes of a row, empty or (`none`) NULL if there are none, or in chunks; the size of those in chunks. */
-void pg_put_source(struct pg_args *args, const struct payload_source *source, bool none);
-void pg_put_size(struct pg_args *args, int64_t size);
 
 /* ---- save.c: `alone`: each save for itself; `mark`: until this statement of the row */
 int pg_send_saves(struct pg_store *store, struct store_batch *batch, bool alone, struct ym_err *err);

@@ -76,7 +76,7 @@ static const char *const words[] = {
 #define SQL_MAX 4096
 static char insert_sql[SQL_MAX], update_sql[SQL_MAX], columns_sql[SQL_MAX / 2], want_sql[SQL_MAX], look_sql[SQL_MAX];
 
-int pg_count_columns(enum pg_use use)
+static int count_columns(enum pg_use use)
 {
 	int n = 0;
 
@@ -110,7 +110,7 @@ static void add_parameters(char **out, int n)
  */
 static void make_insert(char *out)
 {
-	int n = pg_count_columns(PG_SUBMIT);
+	int n = count_columns(PG_SUBMIT);
 
 	out += sprintf(out, "INSERT INTO yardmaster.job (");
 	add_names(&out, PG_SUBMIT, "");
@@ -137,7 +137,7 @@ static void make_update(char *out)
 {
 	static const char taken[] = "s.pool <> j.pool AND EXISTS (SELECT FROM yardmaster.job o WHERE o.pool = s.pool"
 				    " AND o.unique_key = j.unique_key AND o.state IN " PG_LIVE ")";
-	int n = pg_count_columns(PG_SAVE);
+	int n = count_columns(PG_SAVE);
 
 	out += sprintf(out, "UPDATE yardmaster.job j SET ");
 	for (size_t i = 1; i < COLUMNS; i++) /* not the id */

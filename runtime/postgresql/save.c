@@ -141,40 +141,16 @@ int pg_send_stories(struct pg_store *store, struct store_submit **submits, size_
 	return code;
 }
 
-static int put_saves(struct pg_store *store, struct pg_args *args, struct store_save *saves, size_t n,
-                     struct ym_err *err)
+static int send_save_rows(struct pg_store *store, struct store_save *saves, size_t n, struct ym_err *err)
 {
-	int64_t *sizes = calloc(n, sizeof(*sizes));
+	struct pg_args *args = pg_fresh(store);
 
-	if (!sizes)
-		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
-	for (size_t i = 0; i < n; i++)
-		if (pg_send_bytes(store, &saves[i].job, true, true, &sizes[i], err) < 0) {
-			free(sizes);
-			return -1;
-		}
 	pg_put_jobs(store, args, PG_SAVE, saved_job, saves, n);
 	pg_array_begin(args, PG_BOOL);
 	for (size_t i = 0; i < n; i++)
 		pg_put_bool(args, stays(&saves[i].job));
 	pg_array_end(args);
-	pg_array_begin(args, PG_BYTES);
-	for (size_t i = 0; i < n; i++)
-		pg_put_source(args, &saves[i].job.result, true);
-	pg_array_end(args);
-	pg_array_begin(args, PG_BIG);
-	for (size_t i = 0; i < n; i++)
-		pg_put_size(args, sizes[i]);
-	pg_array_end(args);
-	free(sizes);
-	return 0;
-}
-
-static int send_save_rows(struct pg_store *store, struct store_save *saves, size_t n, struct ym_err *err)
-{
-	struct pg_args *args = pg_fresh(store);
-
-	if (put_saves(store, args, saves, n, err) < 0)
+	if (pg_put_bytes_of(store, args, true, true, saved_job, saves, n, err) < 0)
 		return -1;
 	put_words(args, saves, n);
 	pg_put_me(store, args);

@@ -32,28 +32,20 @@ static const struct store_job *job_at(const void *submits, size_t i)
 	return &((struct store_submit *const *)submits)[i]->job;
 }
 
-static int put_submits(struct pg_store *store, struct pg_args *args, struct store_submit **submits, size_t n,
-                       bool of_result, struct ym_err *err)
+static void put_ids(struct pg_args *args, struct store_submit **submits, size_t n)
 {
-	int64_t *sizes = calloc(n, sizeof(*sizes));
-
-	if (!sizes)
-		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
-	for (size_t i = 0; i < n; i++)
-		if (pg_send_bytes(store, &submits[i]->job, of_result, false, &sizes[i], err) < 0) {
-			free(sizes);
-			return -1;
-		}
-	pg_array_begin(args, PG_BYTES);
-	for (size_t i = 0; i < n; i++)
-		pg_put_source(args, of_result ? &submits[i]->job.result : &submits[i]->job.payload, of_result);
-	pg_array_end(args);
 	pg_array_begin(args, PG_BIG);
 	for (size_t i = 0; i < n; i++)
-		pg_put_size(args, sizes[i]);
+		pg_put_big(args, (int64_t)submits[i]->job.id);
 	pg_array_end(args);
-	free(sizes);
-	return 0;
+}
+
+static void put_held(struct pg_args *args, struct store_submit **submits, size_t n)
+{
+	pg_array_begin(args, PG_BOOL);
+	for (size_t i = 0; i < n; i++)
+		pg_put_bool(args, submits[i]->job.held);
+	pg_array_end(args);
 }
 
 int pg_send_submits(struct pg_store *store, struct store_submit **submits, size_t n, struct ym_err *err)
@@ -61,11 +53,9 @@ int pg_send_submits(struct pg_store *store, struct store_submit **submits, size_
 	struct pg_args *args = pg_fresh(store);
 
 	pg_put_jobs(store, args, PG_SUBMIT, job_at, submits, n);
-	pg_array_begin(args, PG_BOOL);
-	for (size_t i = 0; i < n; i++)
-		pg_put_bool(args, submits[i]->job.held);
-	pg_array_end(args);
-	if (put_submits(store, args, submits, n, false, err) < 0 || put_submits(store, args, submits, n, true, err) < 0)
+	put_held(args, submits, n);
+	if (pg_put_bytes_of(store, args, false, false, job_at, submits, n, err) < 0 ||
+	    pg_put_bytes_of(store, args, true, false, job_at, submits, n, err) < 0)
 		return -1;
 	pg_array_begin(args, PG_TEXT);
 	for (size_t i = 0; i < n; i++)
@@ -130,10 +120,7 @@ static PGresult *ask_why(struct pg_store *store, struct store_submit **submits, 
 {
 	struct pg_args *args = pg_fresh(store);
 
-	pg_array_begin(args, PG_BIG);
-	for (size_t i = 0; i < n; i++)
-		pg_put_big(args, (int64_t)submits[i]->job.id);
-	pg_array_end(args);
+	put_ids(args, submits, n);
 	pg_array_begin(args, PG_TEXT);
 	for (size_t i = 0; i < n; i++)
 		pg_put_text(args, submits[i]->job.pool);
@@ -168,14 +155,8 @@ static int hold_again(struct pg_store *store, struct store_submit **submits, siz
 
 	if (n == 0)
 		return 0;
-	pg_array_begin(args, PG_BIG);
-	for (size_t i = 0; i < n; i++)
-		pg_put_big(args, (int64_t)submits[i]->job.id);
-	pg_array_end(args);
-	pg_array_begin(args, PG_BOOL);
-	for (size_t i = 0; i < n; i++)
-		pg_put_bool(args, submits[i]->job.held);
-	pg_array_end(args);
+	put_ids(args, submits, n);
+	put_held(args, submits, n);
 	pg_put_me(store, args);
 	pg_arg_text(args, store->options.node);
 	result = pg_ask(&store->link, again_sql, args, err);

@@ -213,45 +213,24 @@ static int write_chunk(struct store *store, uint64_t id, enum sqlite_bytes kind,
 	return sqlite_run(store, add, err);
 }
 
-/* Up to `max` bytes at *at; a file keeps its position, so that all can be written once more after a failure. */
-static ssize_t read_at(int fd, off_t at, void *data, size_t max)
-{
-	size_t have = 0;
-	ssize_t n;
-
-	while (have < max) {
-		n = at >= 0 ? pread(fd, (char *)data + have, max - have, at + (off_t)have)
-		            : read(fd, (char *)data + have, max - have);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		if (n == 0)
-			break;
-		have += (size_t)n;
-	}
-	return (ssize_t)have;
-}
-
+/* A file keeps its position, so that all can be written once more after a failure. */
 static int copy_chunks(struct store *store, uint64_t id, enum sqlite_bytes kind, const struct payload_source *source,
                        uint64_t *size, struct ym_err *err)
 {
 	off_t start = lseek(source->fd, 0, SEEK_CUR);
-	size_t wanted;
+	size_t wanted, n;
 
 	*size = 0;
 	for (unsigned seq = 0; *size < source->size; seq++) {
-		ssize_t n;
-
 		wanted = source->size - *size < SQLITE_CHUNK_BYTES ? source->size - *size : SQLITE_CHUNK_BYTES;
-		n = read_at(source->fd, start < 0 ? -1 : start + (off_t)*size, store->buffer, wanted);
-		if (n < 0)
+		if (transfer_read_at(source->fd, start < 0 ? -1 : start + (off_t)*size, store->buffer, wanted, &n) !=
+		    TRANSFER_DONE)
 			return ym_fail_sys(err, errno, "read(descriptor %d) for the bytes of job %llu", source->fd,
 			                   (unsigned long long)id);
-		if (n > 0 && write_chunk(store, id, kind, seq, store->buffer, (size_t)n, err) < 0)
+		if (n > 0 && write_chunk(store, id, kind, seq, store->buffer, n, err) < 0)
 			return -1;
-		*size += (uint64_t)n;
-		if ((size_t)n < wanted)
+		*size += n;
+		if (n < wanted)
 			break;
 	}
 	if (source->size != PAYLOAD_TO_END && *size != source->size)

@@ -464,7 +464,8 @@ static int sqlite_init(const struct store_options *options, const char **text, s
 	*text = taken == 0              ? "the store is up to date"
 	        : taken < sqlite_nsteps ? "the store was brought up to date"
 	                                : "the store was made";
-	sqlite_close(store);
+	/* Nothing is let go: a table whose master was killed may still have what is held. */
+	disconnect(store);
 	return 0;
 }
 

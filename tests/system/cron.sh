@@ -1,98 +1,22 @@
 # shellcheck shell=bash
 # cron.sh - jobs at certain times: in time, not on top of each other, after a master that was killed.
 
-cron_pool() { # LINES FOR THE CRON SECTION...
-	cat <<-EOT
-		[pool:work]
-		plugin = $PLUGINS/rules.so
-		option.file = $DIR/ran
-		workers = 2
-		[cron:tick]
-		pool = work
-		schedule = @every 1s
-		$(printf '%s\n' "$@")
-	EOT
-}
-
-# What the file knows of the section; 0: nothing.
-noted() { # NAME
-	awk -F '\t' -v name="$1" '$1 == name {last = $2} END {print last + 0}' "$DIR/run/cron" 2>/dev/null
-}
-
-noted_after() { # NAME SECONDS
-	(($(noted "$1") > $2))
-}
-
-starts() {
-	grep -c '^start' "$DIR/ran" 2>/dev/null
-}
+. "${BASH_SOURCE[0]%/*}/cron_lib.sh"
 
 test_cron_every_second() { # sanitized
-	local begin
-	cron_pool "payload = mark" "overlap = queue" | write_ini
-	begin=$EPOCHSECONDS
-	start_master
-	assert_logged "cron tick: \`@every 1s\`, next at 20"
-	wait_until 10 has_lines "$DIR/ran" 6
-	# A job a second: never more than have come since.
-	assert_less $((EPOCHSECONDS - begin + 2)) "$(starts)" "jobs"
-	expect 0 ym jobs --json
-	assert_contains '"tag": "tick"' "$OUT" "jobs"
-	stop_master
+	a_job_every_second
 }
 
-# A long job: the times that come meanwhile are skipped, and it goes on behind it.
 test_cron_overlap_skip() { # sanitized
-	local since
-	cron_pool "payload = until $DIR/go" "overlap = skip" | write_ini
-	start_master
-	wait_until 10 has_lines "$DIR/ran" 1
-	since=$(noted tick)
-	wait_until 10 noted_after tick $((since + 2))
-	assert_equal 1 "$(wc -l <"$DIR/ran")" "lines of what ran"
-	assert_logged "cron tick: no job for"
-	touch "$DIR/go"
-	wait_until 10 has_lines "$DIR/ran" 4
-	assert_logged "cron tick: goes on after"
-	stop_master
+	overlap_skip
 }
 
 test_cron_overlap_cancel() {
-	cron_pool "payload = asked" "overlap = cancel" | write_ini
-	start_master
-	wait_until 20 has_lines "$DIR/ran" 7
-	# Each was asked to stop, and did, but for the last.
-	assert_less 3 $(($(starts) - $(grep -c '^end' "$DIR/ran"))) "jobs that run at once"
-	assert_less 2 "$(($(jobs_in_state running) + $(jobs_in_state waiting) - 1))" "jobs that are not over"
-	stop_master --now
+	overlap_cancel
 }
 
-# The times of the section's jobs, by their unique keys.
-times() {
-	ym jobs --tag tick --json | sed -n 's/.*"unique": "cron:tick:\([0-9]*\)".*/\1/p' | sort -n
-}
-
-clock_shows() { # SECONDS
-	((EPOCHSECONDS >= $1))
-}
-
-# Nobody is there for some seconds: none of the times is lost, and none comes twice.
 test_cron_catch_up_all_after_kill() { # sanitized
-	local first missed
-	cron_pool "payload = mark" "overlap = queue" "catch_up = all" "catch_up_max = 1h" | write_ini
-	start_master
-	first=$(noted tick)
-	wait_until 10 has_lines "$DIR/ran" 2
-	slay "$MASTER"
-	missed=$(noted tick)
-	wait_until 10 clock_shows $((missed + 4))
-	start_master
-	wait_until 10 noted_after tick $((missed + 5))
-	times >"$DIR/times"
-	seq "$(head -n 1 "$DIR/times")" "$(tail -n 1 "$DIR/times")" >"$DIR/wanted"
-	assert_same_file "$DIR/wanted" "$DIR/times" "times with a job"
-	assert_less $((first + 2)) "$(head -n 1 "$DIR/times")" "the first time"
-	stop_master
+	catch_up_all_after_kill
 }
 
 # With the default policies nothing is made up for, but the next time is in time.

@@ -1,23 +1,7 @@
 # shellcheck shell=bash
 # inbox.sh - a pool with an inbox: messages become jobs, whatever happens to the master.
 
-with_inbox() { # LINE...
-	write_ini <<-EOF
-		[pool:ledger]
-		plugin = $PLUGINS/ledger.so
-		option.file = $DIR/ledger
-		inbox = yes
-		$(printf '%s\n' "$@")
-	EOF
-}
-
-message() { # TEXT
-	expect 0 "$YARDMASTER" msg send "$DIR/run/inbox.ledger:y" 5 "$1"
-}
-
-waiting_messages() {
-	"$YARDMASTER" msg stat "$DIR/run/inbox.ledger:y" --json | sed -n 's/.*"messages": \([0-9]*\).*/\1/p'
-}
+. "${BASH_SOURCE[0]%/*}/inbox_lib.sh"
 
 job_of_tag() { # TAG
 	ym jobs --json | sed -n "s/^{\"id\": \([0-9]*\),.*\"tag\": \"$1\".*/\1/p"
@@ -53,10 +37,6 @@ send_numbers() { # FROM TO
 	for ((i = $1; i <= $2; i++)); do
 		"$YARDMASTER" msg send "$DIR/run/inbox.ledger:y" 1 "$i 0" || fail "message $i"
 	done
-}
-
-different_numbers() {
-	cut -d' ' -f1 "$DIR/ledger" | grep -x '[0-9]*' | sort -u | wc -l
 }
 
 # Killed at any moment: each at least once.

@@ -291,6 +291,42 @@ test_import_needs_the_store_for_itself() {
 	expect 0 ym store import --file "$DIR/lines"
 }
 
+# What the table of an instance without a master holds stays held: how it ends is written by the next master.
+test_init_lets_nothing_go() {
+	local verb
+	write_ini "store = $FROM" <<<$'[pool:a]\ncommand = true'
+	start_master
+	expect 0 ym pause a
+	seq 20 | ym submit a --lines >/dev/null || fail "submit --lines"
+	for verb in init compact; do
+		expect 1 ym store "$verb"
+		assert_contains "is running: $verb needs the store $FROM for itself" "$ERR" "$verb beside a master"
+	done
+	slay "$MASTER"
+	expect 0 store init "$FROM"
+	assert_contains "is up to date" "$OUT" "init of a store that is there"
+	start_master
+	expect 0 ym resume a
+	wait_until 20 is 20 jobs_in_state "done"
+	stop_master
+	assert_equal 0 "$(grep -c "given to another" "$LOG")" "lines about jobs that were let go"
+	assert_equal 20 "$(count "$FROM" "done")" "jobs that are done in the store"
+}
+
+# Who asks for something that is not there is told so, and nothing is made.
+test_no_such_store() {
+	write_ini "store = $FROM" <<<$'[pool:a]\ncommand = true'
+	expect 1 ym store compact
+	assert_contains "there is no store \"$DIR/from.db\" yet" "$ERR" "compact"
+	[[ ! -e $DIR/from.db ]] || fail "compact has made a store"
+	expect 2 store status -i never
+	assert_contains "instance never has never run here" "$ERR" "status of an instance that never ran"
+	expect 2 store status -c "$DIR/no.ini"
+	assert_contains "$DIR/no.ini cannot be used" "$ERR" "status without a configuration"
+	expect 2 "$YARDMASTER" store -c "$INI" status
+	assert_contains "a command has to stand first, before any option" "$ERR" "an option before the command"
+}
+
 # From an instance without a store: what is in its table, and what it left when it was stopped.
 test_export_of_memory() { # sanitized
 	write_ini <<-EOF

@@ -1,87 +1,33 @@
 # shellcheck shell=bash
 # store_cron.sh - jobs at certain times, and jobs of an earlier run, with a store behind the table.
 
-cron_pool() { # LINES FOR THE CRON SECTION...
-	cat <<-EOT
-		[pool:work]
-		plugin = $PLUGINS/rules.so
-		option.file = $DIR/ran
-		workers = 2
-		[cron:tick]
-		pool = work
-		schedule = @every 1s
-		$(printf '%s\n' "$@")
-	EOT
-}
-
-write_store_ini() { # LINE FOR [yardmaster]...
-	write_ini "store = sqlite:$DIR/jobs.db" "$@"
-}
-
-# What the file knows of the section; 0: nothing.
-noted() { # NAME
-	awk -F '\t' -v name="$1" '$1 == name {last = $2} END {print last + 0}' "$DIR/run/cron" 2>/dev/null
-}
-
-noted_after() { # NAME SECONDS
-	(($(noted "$1") > $2))
-}
-
-starts() {
-	grep -c '^start' "$DIR/ran" 2>/dev/null
-}
-
-# The times of the section's jobs, by their unique keys.
-times() {
-	ym jobs --tag tick --json | sed -n 's/.*"unique": "cron:tick:\([0-9]*\)".*/\1/p' | sort -n
-}
-
-clock_shows() { # SECONDS
-	((EPOCHSECONDS >= $1))
-}
+. "${BASH_SOURCE[0]%/*}/cron_lib.sh"
+STORE="store = sqlite:$DIR/jobs.db"
 
 not_over() {
 	echo $(($(jobs_in_state running) + $(jobs_in_state waiting) + $(jobs_in_state delayed)))
 }
 
 test_store_cron_every_second() {
-	local begin
-	cron_pool "payload = mark" "overlap = queue" | write_store_ini
-	begin=$EPOCHSECONDS
-	start_master
-	wait_until 10 has_lines "$DIR/ran" 6
-	# A job a second: never more than have come since.
-	assert_less $((EPOCHSECONDS - begin + 2)) "$(starts)" "jobs"
-	stop_master
+	a_job_every_second
 }
 
 test_store_cron_overlap_skip() {
-	local since
-	cron_pool "payload = until $DIR/go" "overlap = skip" | write_store_ini
-	start_master
-	wait_until 10 has_lines "$DIR/ran" 1
-	since=$(noted tick)
-	wait_until 10 noted_after tick $((since + 2))
-	assert_equal 1 "$(wc -l <"$DIR/ran")" "lines of what ran"
-	assert_logged "cron tick: no job for"
-	touch "$DIR/go"
-	wait_until 10 has_lines "$DIR/ran" 4
-	assert_logged "cron tick: goes on after"
-	stop_master
+	overlap_skip
 }
 
 test_store_cron_overlap_cancel() {
-	cron_pool "payload = asked" "overlap = cancel" | write_store_ini
-	start_master
-	wait_until 20 has_lines "$DIR/ran" 7
-	assert_less 3 $(($(starts) - $(grep -c '^end' "$DIR/ran"))) "jobs that run at once"
-	stop_master --now
+	overlap_cancel
+}
+
+test_store_cron_catch_up_all_after_kill() {
+	catch_up_all_after_kill
 }
 
 # None of them is in the table of the next master: he knows the number of the last one.
 test_store_cron_cancel_after_restart() {
 	local since
-	cron_pool "payload = mark" "overlap = cancel" | write_store_ini
+	write_cron_ini "payload = mark" "overlap = cancel"
 	start_master
 	expect 0 ym pause work
 	wait_until 10 noted_after tick "$EPOCHSECONDS"
@@ -92,23 +38,6 @@ test_store_cron_cancel_after_restart() {
 	since=$(noted tick)
 	wait_until 10 noted_after tick $((since + 1))
 	wait_until 10 is 1 not_over
-	stop_master
-}
-
-# Nobody is there for some seconds: none of the times is lost, and none comes twice.
-test_store_cron_catch_up_all_after_kill() {
-	local missed
-	cron_pool "payload = mark" "overlap = queue" "catch_up = all" "catch_up_max = 1h" | write_store_ini
-	start_master
-	wait_until 10 has_lines "$DIR/ran" 2
-	slay "$MASTER"
-	missed=$(noted tick)
-	wait_until 10 clock_shows $((missed + 4))
-	start_master
-	wait_until 10 noted_after tick $((missed + 5))
-	times >"$DIR/times"
-	seq "$(head -n 1 "$DIR/times")" "$(tail -n 1 "$DIR/times")" >"$DIR/wanted"
-	assert_same_file "$DIR/wanted" "$DIR/times" "times with a job"
 	stop_master
 }
 
@@ -140,7 +69,7 @@ make_backlog() { # NUMBER
 test_store_takes_the_backlog() {
 	local before
 	make_backlog 3000
-	ledger_pool | write_store_ini "jobs = 8192"
+	ledger_pool | write_ini "$STORE" "jobs = 8192"
 	before=$(now_ms)
 	start_master
 	assert_less 5000 $(($(now_ms) - before)) "milliseconds for 3000 jobs"
@@ -163,7 +92,7 @@ test_store_backlog_and_kills() {
 	local i
 	python3 -c 'import sqlite3' 2>/dev/null || skip "no sqlite3 module of Python"
 	make_backlog 3000
-	ledger_pool | write_store_ini "jobs = 8192"
+	ledger_pool | write_ini "$STORE" "jobs = 8192"
 	for ((i = 0; i < 12 && $(backlogs) > 0; i++)); do
 		launch_master
 		sleep "0.0$((2 + RANDOM % 7))"

@@ -1,23 +1,9 @@
 # shellcheck shell=bash
 # store_inbox.sh - an inbox with a store behind the table: a message leaves the queue when its job is on the disk.
 
-with_inbox() { # LINE...
-	write_ini "store = sqlite:$DIR/jobs.db" <<-EOF
-		[pool:ledger]
-		plugin = $PLUGINS/ledger.so
-		option.file = $DIR/ledger
-		inbox = yes
-		$(printf '%s\n' "$@")
-	EOF
-}
-
-message() { # TEXT
-	expect 0 "$YARDMASTER" msg send "$DIR/run/inbox.ledger:y" 5 "$1"
-}
-
-waiting_messages() {
-	"$YARDMASTER" msg stat "$DIR/run/inbox.ledger:y" --json | sed -n 's/.*"messages": \([0-9]*\).*/\1/p'
-}
+. "${BASH_SOURCE[0]%/*}/inbox_lib.sh"
+# shellcheck disable=SC2034 # inbox_lib.sh looks at it
+STORE="store = sqlite:$DIR/jobs.db"
 
 # The numbers FROM to TO; one process, as fast as the queue takes them.
 flood() { # FROM TO
@@ -33,14 +19,6 @@ flood() { # FROM TO
 note_key() {
 	KEY=$(ym ipc ls | awk '$2 == "inbox.ledger" || $3 == "inbox.ledger" {for (i = 1; i <= NF; i++) if ($i ~ /^0x/) {print $i; exit}}')
 	[[ $KEY == 0x* ]] || fail "the key of the inbox is not in $(ym ipc ls)"
-}
-
-numbers() {
-	cut -d' ' -f1 "$DIR/ledger" | grep -x '[0-9]*'
-}
-
-different_numbers() {
-	numbers | sort -u | wc -l
 }
 
 test_store_messages_become_jobs() {

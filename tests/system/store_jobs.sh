@@ -315,3 +315,24 @@ test_watch_what_is_only_in_the_store() { # sanitized
 	expect 3 ym watch 1
 	assert_contains "is not running" "$ERR" "no instance"
 }
+
+# Where many share a store, a job of our table says that it is here.
+test_node_of_jobs() {
+	# shellcheck source=tests/system/postgres.sh
+	. "$SOURCE/tests/system/postgres.sh"
+	start_postgres
+	write_ini "store = $(postgres_uri)" "node = alpha" <<<"[pool:sleep]"$'\n'"plugin = $PLUGINS/sleep.so"
+	expect 0 ym store init
+	start_master
+	submit sleep 60000
+	wait_until 10 is running job_state "$JOB"
+	expect 0 ym jobs
+	assert_equal alpha "$(awk '$1 == "JOB" {for (i = 1; i <= NF; i++) if ($i == "NODE") at = i} at && $2 == "running" {print $at}' \
+		"$DIR/out")" "column NODE"
+	expect 0 ym jobs --json
+	assert_contains '"node": "alpha"' "$OUT" "jobs --json"
+	expect 0 ym show "$JOB"
+	assert_contains "alpha" "$OUT" "show"
+	stop_master --now
+	stop_postgres
+}

@@ -2,13 +2,13 @@
 #ifndef YM_TESTS_CONFIG_SUPPORT_H
 #define YM_TESTS_CONFIG_SUPPORT_H
 
-#include <check.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../../config/config.h"
+#include "suite.h"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 

@@ -256,26 +256,20 @@ static inline void fresh_database(void)
 
 static inline TCase *add_server_case(Suite *suite, const char *name)
 {
-	TCase *tcase = tcase_create(name);
+	TCase *tcase = add_case(suite, name);
 
 	tcase_add_unchecked_fixture(tcase, start_server, stop_server);
-	tcase_add_checked_fixture(tcase, begin_test, end_test);
 	tcase_add_checked_fixture(tcase, fresh_database, NULL);
-	tcase_set_timeout(tcase, 60);
-	suite_add_tcase(suite, tcase);
 	return tcase;
 }
 
 /* A server for each test, as it is to suffer. */
 static inline TCase *add_own_server_case(Suite *suite, const char *name)
 {
-	TCase *tcase = tcase_create(name);
+	TCase *tcase = add_case(suite, name);
 
-	tcase_add_checked_fixture(tcase, begin_test, end_test);
 	tcase_add_checked_fixture(tcase, start_server, stop_server);
 	tcase_add_checked_fixture(tcase, fresh_database, NULL);
-	tcase_set_timeout(tcase, 60);
-	suite_add_tcase(suite, tcase);
 	return tcase;
 }
 

@@ -178,17 +178,11 @@ int main(void)
 {
 	Suite *suite = suite_create("config_diff");
 	TCase *diff = tcase_create("diff");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(diff, test_pool, 0, COUNT(pools));
 	tcase_add_test(diff, test_sections);
 	tcase_add_test(diff, test_long);
 	tcase_add_test(diff, test_every_row);
 	suite_add_tcase(suite, diff);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -1,10 +1,9 @@
 /* test_config_expand.c - %(NAME)s in texts: at once, and in two steps. */
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
 #include "../../config/expand.h"
+#include "suite.h"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
@@ -123,17 +122,11 @@ int main(void)
 {
 	Suite *suite = suite_create("config_expand");
 	TCase *texts = tcase_create("texts");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(texts, test_good, 0, COUNT(good));
 	tcase_add_test(texts, test_host);
 	tcase_add_loop_test(texts, test_bad, 0, COUNT(bad));
 	tcase_add_test(texts, test_out_of_place);
 	suite_add_tcase(suite, texts);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

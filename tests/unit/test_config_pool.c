@@ -410,8 +410,6 @@ int main(void)
 {
 	Suite *suite = suite_create("config_pool");
 	TCase *values = tcase_create("values"), *together = tcase_create("together");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(values, test_defaults);
 	tcase_add_test(values, test_every_option);
@@ -428,8 +426,5 @@ int main(void)
 	tcase_add_test(together, test_help_company);
 	suite_add_tcase(suite, values);
 	suite_add_tcase(suite, together);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

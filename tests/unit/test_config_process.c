@@ -551,11 +551,5 @@ static Suite *process_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(process_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(process_suite());
 }

@@ -182,6 +182,34 @@ static const struct wrong idle[] = {
     {STORE(PG) "[pool:a]\nplugin = /x.so\n" POOL "synchronous = normal\n", 7, {IDLE("synchronous", "sqlite:PATH")}},
 };
 
+/* 100 jobs, half of them for two pools: 25 each. */
+#define NARROW(store) "[yardmaster]\njobs = 100\nstore = " store "\n"
+
+static const struct {
+	const char *text;
+	int line; /* of the note, 0: none */
+	const char *words;
+} windows[] = {
+    {NARROW("sqlite:x") POOL "workers = 26\n[pool:q]\nplugin = /x.so\nworkers = 25\n", 6,
+     "no more than 25 of the 26 workers of [pool:p] can be busy: with a store, half of the 100 `jobs` is shared by 2 "
+     "pools; set `jobs = 104` or more"},
+    {NARROW(PG) POOL "numprocs = 1..51\n", 6, "no more than 50 of the 51 workers"},
+    {NARROW("memory") POOL "workers = 100\n", 0, NULL},
+    {NARROW("sqlite:x") POOL "workers = 50\n", 0, NULL},
+};
+
+START_TEST(test_windows)
+{
+	load(windows[_i].text);
+	ck_assert_uint_eq(config.notes.count, windows[_i].line ? 1 : 0);
+	if (windows[_i].line) {
+		ck_assert_int_eq(config.notes.items->line, windows[_i].line);
+		ck_assert_msg(strstr(config.notes.items->text, windows[_i].words), "%s", config.notes.items->text);
+	}
+	release();
+}
+END_TEST
+
 START_TEST(test_idle)
 {
 	load(idle[_i].text);
@@ -360,8 +388,6 @@ int main(void)
 {
 	Suite *suite = suite_create("config_store");
 	TCase *values = tcase_create("values"), *others = tcase_create("others"), *secret = tcase_create("passwords");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(values, test_good, 0, COUNT(good));
 	tcase_add_test(values, test_relative);
@@ -372,6 +398,7 @@ int main(void)
 	tcase_add_test(values, test_drivers);
 	suite_add_tcase(suite, values);
 	tcase_add_loop_test(others, test_idle, 0, COUNT(idle));
+	tcase_add_loop_test(others, test_windows, 0, COUNT(windows));
 	tcase_add_loop_test(others, test_wrong_scopes, 0, COUNT(wrong_scopes));
 	tcase_add_loop_test(others, test_changes, 0, COUNT(changed));
 	suite_add_tcase(suite, others);
@@ -379,9 +406,5 @@ int main(void)
 	tcase_add_test(secret, test_shown_long);
 	tcase_add_loop_test(secret, test_secrets, 0, COUNT(secrets));
 	suite_add_tcase(suite, secret);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -447,8 +447,6 @@ int main(void)
 {
 	Suite *suite = suite_create("config_supervisord");
 	TCase *all = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(all, test_lines, 0, COUNT(commands));
 	tcase_add_test(all, test_indented_first);
@@ -464,9 +462,5 @@ int main(void)
 	tcase_add_test(all, test_celery);
 	tcase_add_test(all, test_web);
 	suite_add_tcase(suite, all);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

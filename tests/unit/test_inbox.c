@@ -4,18 +4,9 @@
  *
  * The table is a list in this test. Messages are taken by the real thread and the real loop.
  */
-#include <sys/msg.h>
-#include <sys/syscall.h>
-
-#include "../../ipc/queue.h"
-#include "../../runtime/inbox.h"
-#include "support.h"
+#include "inbox_support.h"
 
 #define JOBS_MAX 4096
-
-static uv_loop_t loop;
-static int queue;
-static struct inbox *inbox;
 
 /* What was submitted, and what the table answers. */
 static struct {
@@ -27,8 +18,6 @@ static struct {
 	unsigned tries;
 	void (*before)(void); /* in the next call */
 } table;
-
-static unsigned losses;
 
 static int submit(void *arg, const struct job_request *request, struct ym_err *why)
 {
@@ -48,16 +37,6 @@ static int submit(void *arg, const struct job_request *request, struct ym_err *w
 	return 0;
 }
 
-static void lost(void *arg, const struct ym_err *why)
-{
-	(void)arg;
-	ASSERT_IN("was removed", why->text);
-	ck_assert_int_eq(why->class, YM_ERR_GONE);
-	losses++;
-	inbox_close(inbox);
-	inbox = NULL;
-}
-
 static void open_inbox(void)
 {
 	const struct inbox_options options = {
@@ -75,123 +54,27 @@ static void open_inbox(void)
 	ck_assert_msg(inbox, "%s", err.text);
 }
 
-/* What is written to stderr from now on; the log is looked at in tests of what it says. */
-static void read_log(char text[8192])
-{
-	char path[PATH_MAX];
-	FILE *file;
-	size_t n;
-
-	join_path(path, "log");
-	file = fopen(path, "re");
-	ck_assert_ptr_nonnull(file);
-	n = fread(text, 1, 8191, file);
-	text[n] = '\0';
-	fclose(file);
-}
-
-static unsigned times_logged(const char *part)
-{
-	char text[8192];
-	unsigned n = 0;
-
-	read_log(text);
-	for (const char *at = strstr(text, part); at; at = strstr(at + 1, part))
-		n++;
-	return n;
-}
-
 static void begin_inbox(void)
 {
-	char path[PATH_MAX];
-
 	begin_test();
-	join_path(path, "log");
-	ck_assert_ptr_nonnull(freopen(path, "ae", stderr));
-	ASSERT_OK(ym_queue_create(fresh_key(), 0600, &queue, &err));
-	ck_assert_int_eq(uv_loop_init(&loop), 0);
+	begin_queue();
 	table.room = JOBS_MAX;
 	table.full = YM_ERR_FULL;
 }
 
-static void close_inbox(void)
-{
-	if (inbox)
-		inbox_close(inbox);
-	inbox = NULL;
-	uv_run(&loop, UV_RUN_DEFAULT);
-}
-
 static void end_inbox(void)
 {
-	close_inbox();
-	ck_assert_int_eq(uv_loop_close(&loop), 0);
+	end_queue();
 	for (unsigned i = 0; i < table.count; i++)
 		free(table.payloads[i]);
-	ASSERT_OK(ym_queue_remove(queue, &err));
 	end_test();
 }
-
-static void send_text(const char *text)
-{
-	ASSERT_OK(ym_queue_send_bytes(queue, 5, text, strlen(text), ym_deadline(PATIENCE_MS), &err));
-}
-
-static uint64_t messages(void)
-{
-	struct ym_queue_stat stat;
-
-	ASSERT_OK(ym_queue_stat(queue, &stat, &err));
-	return stat.messages;
-}
-
-#define RUN_UNTIL(condition)                                                                                           \
-	do {                                                                                                           \
-		uint64_t give_up = ym_deadline(PATIENCE_MS);                                                           \
-		while (!(condition)) {                                                                                 \
-			ck_assert_msg(ym_now_ns() < give_up, "never came true: %s", #condition);                       \
-			uv_run(&loop, UV_RUN_NOWAIT);                                                                  \
-			usleep(200);                                                                                   \
-		}                                                                                                      \
-	} while (0)
 
 static void assert_jobs(const char *const *expected, unsigned count)
 {
 	ck_assert_uint_eq(table.count, count);
 	for (unsigned i = 0; i < count; i++)
 		ck_assert_str_eq(table.payloads[i], expected[i]);
-}
-
-/* The thread of the inbox sleeps in the kernel, which says where. */
-static bool thread_sleeps(void)
-{
-	char path[PATH_MAX], name[64] = "", where[64] = "";
-	DIR *tasks = opendir("/proc/self/task");
-	bool sleeps = false;
-
-	ck_assert_ptr_nonnull(tasks);
-	for (struct dirent *task = readdir(tasks); task; task = readdir(tasks)) {
-		FILE *file;
-
-		if (task->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "/proc/self/task/%s/comm", task->d_name);
-		file = fopen(path, "re");
-		if (!file || !fgets(name, sizeof(name), file) || strcmp(name, "inbox\n") != 0) {
-			if (file)
-				fclose(file);
-			continue;
-		}
-		fclose(file);
-		snprintf(path, sizeof(path), "/proc/self/task/%s/syscall", task->d_name);
-		file = fopen(path, "re");
-		ck_assert_ptr_nonnull(file);
-		if (fgets(where, sizeof(where), file))
-			sleeps = strtol(where, NULL, 10) == SYS_msgrcv && where[0] != 'r';
-		fclose(file);
-	}
-	closedir(tasks);
-	return sleeps;
 }
 
 static char *find_rejected(char path[PATH_MAX])
@@ -537,15 +420,6 @@ START_TEST(the_queue_is_removed)
 	RUN_UNTIL(table.count == 1);
 }
 END_TEST
-
-static ssize_t msgrcv_of_old_kernel(int id, void *message, size_t size, long type, int flags)
-{
-	if (flags & MSG_COPY) {
-		errno = ENOSYS;
-		return -1;
-	}
-	return msgrcv(id, message, size, type, flags);
-}
 
 START_TEST(a_kernel_without_copies)
 {

@@ -5,20 +5,14 @@
  * The clerk is the test: it answers the slots by hand.
  */
 #include <pthread.h>
-#include <sys/msg.h>
-#include <sys/syscall.h>
 
-#include "../../runtime/inbox.h"
 #include "../../runtime/stage.h"
+#include "inbox_support.h"
 #include "yard.h"
 
 #define WINDOW 4
 
-static uv_loop_t loop;
-static int queue;
-static struct inbox *inbox;
 static char jobs[512]; /* payloads of what was accepted, each with a blank behind it */
-static unsigned losses;
 static struct {
 	uint64_t id;
 	char tag[16];
@@ -33,15 +27,6 @@ static void duplicate(void *arg, const struct job_request *request, uint64_t id)
 	duplicates.reply = request->reply;
 	snprintf(duplicates.tag, sizeof(duplicates.tag), "%s", request->tag ? request->tag : "-");
 	duplicates.count++;
-}
-
-static void lost(void *arg, const struct ym_err *why)
-{
-	(void)arg;
-	ck_assert_int_eq(why->class, YM_ERR_GONE);
-	losses++;
-	inbox_close(inbox);
-	inbox = NULL;
 }
 
 static void open_inbox_of(unsigned window)
@@ -67,65 +52,19 @@ static void open_inbox(void)
 	open_inbox_of(WINDOW);
 }
 
-static unsigned times_logged(const char *part)
-{
-	char path[PATH_MAX], text[16384];
-	unsigned n = 0;
-	size_t length;
-	FILE *file;
-
-	join_path(path, "log");
-	file = fopen(path, "re");
-	ck_assert_ptr_nonnull(file);
-	length = fread(text, 1, sizeof(text) - 1, file);
-	fclose(file);
-	text[length] = '\0';
-	for (const char *at = strstr(text, part); at; at = strstr(at + 1, part))
-		n++;
-	return n;
-}
-
 static void begin(void)
 {
-	char path[PATH_MAX];
-
 	begin_yard_of(256);
 	yard.table->store = 1;
-	join_path(path, "log");
-	ck_assert_ptr_nonnull(freopen(path, "ae", stderr));
-	ASSERT_OK(ym_queue_create(fresh_key(), 0600, &queue, &err));
-	ck_assert_int_eq(uv_loop_init(&loop), 0);
-}
-
-static void close_inbox(void)
-{
-	if (inbox)
-		inbox_close(inbox);
-	inbox = NULL;
-	uv_run(&loop, UV_RUN_DEFAULT);
+	begin_queue();
 }
 
 /* Nothing of ours stays in the table. */
 static void end(void)
 {
-	close_inbox();
-	ck_assert_int_eq(uv_loop_close(&loop), 0);
+	end_queue();
 	ck_assert_uint_eq(slots_in(JOB_FILLING), 0);
-	ASSERT_OK(ym_queue_remove(queue, &err));
 	end_yard();
-}
-
-static void send_text(const char *text)
-{
-	ASSERT_OK(ym_queue_send_bytes(queue, 5, text, strlen(text), ym_deadline(PATIENCE_MS), &err));
-}
-
-static uint64_t messages(void)
-{
-	struct ym_queue_stat stat;
-
-	ASSERT_OK(ym_queue_stat(queue, &stat, &err));
-	return stat.messages;
 }
 
 static void somebody_receives(void)
@@ -133,44 +72,6 @@ static void somebody_receives(void)
 	char message[64];
 
 	ck_assert_int_gt(msgrcv(queue, message, 32, 0, IPC_NOWAIT), 0);
-}
-
-#define RUN_UNTIL(condition)                                                                                           \
-	do {                                                                                                           \
-		uint64_t give_up = ym_deadline(PATIENCE_MS);                                                           \
-		while (!(condition)) {                                                                                 \
-			ck_assert_msg(ym_now_ns() < give_up, "never came true: %s", #condition);                       \
-			uv_run(&loop, UV_RUN_NOWAIT);                                                                  \
-			usleep(200);                                                                                   \
-		}                                                                                                      \
-	} while (0)
-
-/* The thread waits in the kernel: the queue is empty, and nothing is on its way. */
-static bool idle(void)
-{
-	char path[PATH_MAX], name[64] = "", where[64] = "";
-	DIR *tasks = opendir("/proc/self/task");
-	bool sleeps = false;
-
-	for (struct dirent *task = readdir(tasks); task; task = readdir(tasks)) {
-		FILE *file;
-
-		snprintf(path, sizeof(path), "/proc/self/task/%s/comm", task->d_name);
-		file = task->d_name[0] == '.' ? NULL : fopen(path, "re");
-		if (!file)
-			continue;
-		if (!fgets(name, sizeof(name), file))
-			*name = '\0';
-		fclose(file);
-		snprintf(path, sizeof(path), "/proc/self/task/%s/syscall", task->d_name);
-		file = strcmp(name, "inbox\n") == 0 ? fopen(path, "re") : NULL;
-		if (!file)
-			continue;
-		sleeps = fgets(where, sizeof(where), file) && strtol(where, NULL, 10) == SYS_msgrcv && where[0] != 'r';
-		fclose(file);
-	}
-	closedir(tasks);
-	return sleeps;
 }
 
 /* ---- the clerk ------------------------------------------------------------------------------- */
@@ -267,14 +168,14 @@ START_TEST(received_when_stored)
 	RUN_UNTIL(messages() == 1);
 	answer(STAGE_OK);
 	inbox_retry(inbox);
-	RUN_UNTIL(messages() == 0 && idle());
+	RUN_UNTIL(messages() == 0 && thread_sleeps());
 	ck_assert_str_eq(jobs, "a b c ");
 	ck_assert_uint_eq(slots_in(JOB_READY), 1);
 	ck_assert_uint_eq(staged(), 0);
 	send_text("d");
 	RUN_UNTIL(staged() == 1);
 	accept_all();
-	RUN_UNTIL(messages() == 0 && idle());
+	RUN_UNTIL(messages() == 0 && thread_sleeps());
 	ck_assert_str_eq(jobs, "a b c d ");
 }
 END_TEST
@@ -296,7 +197,7 @@ START_TEST(never_more_than_the_window)
 		answer(STAGE_OK);
 		inbox_retry(inbox);
 	}
-	RUN_UNTIL(messages() == 0 && idle());
+	RUN_UNTIL(messages() == 0 && thread_sleeps());
 	ck_assert_str_eq(jobs, expected);
 }
 END_TEST
@@ -322,7 +223,7 @@ START_TEST(answered_out_of_order)
 	uv_run(&loop, UV_RUN_NOWAIT);
 	ck_assert_uint_eq(messages(), 2);
 	accept_all();
-	RUN_UNTIL(messages() == 0 && idle());
+	RUN_UNTIL(messages() == 0 && thread_sleeps());
 }
 END_TEST
 
@@ -344,7 +245,7 @@ START_TEST(somebody_receives_in_between)
 	inbox_retry(inbox);
 	RUN_UNTIL(messages() == (_i == 0 ? 1 : 0));
 	accept_all();
-	RUN_UNTIL(messages() == 0 && idle());
+	RUN_UNTIL(messages() == 0 && thread_sleeps());
 	ck_assert_str_eq(jobs, "a b c ");
 	ck_assert_uint_eq(staged(), 0);
 }
@@ -366,7 +267,7 @@ START_TEST(out_of_the_queue_and_refused)
 	/* Back in the queue, and on its way anew. */
 	RUN_UNTIL(messages() == 1 && staged() == 1);
 	accept_all();
-	RUN_UNTIL(messages() == 0 && idle());
+	RUN_UNTIL(messages() == 0 && thread_sleeps());
 	ck_assert_str_eq(jobs, "a b ");
 }
 END_TEST
@@ -383,7 +284,7 @@ START_TEST(another_one_comes_out)
 	inbox_retry(inbox);
 	RUN_UNTIL(messages() == 0 && staged() == 1);
 	accept_all();
-	RUN_UNTIL(idle());
+	RUN_UNTIL(thread_sleeps());
 	ck_assert_str_eq(jobs, "a b ");
 }
 END_TEST
@@ -397,11 +298,11 @@ START_TEST(somebody_receives_all)
 	somebody_receives();
 	somebody_receives();
 	accept_all();
-	RUN_UNTIL(idle());
+	RUN_UNTIL(thread_sleeps());
 	send_text("c");
 	RUN_UNTIL(staged() == 1);
 	accept_all();
-	RUN_UNTIL(messages() == 0 && idle());
+	RUN_UNTIL(messages() == 0 && thread_sleeps());
 	ck_assert_str_eq(jobs, "a b c ");
 }
 END_TEST
@@ -422,7 +323,7 @@ START_TEST(one_is_refused)
 	inbox_retry(inbox);
 	RUN_UNTIL(messages() == 2 && staged() == 1);
 	accept_all();
-	RUN_UNTIL(messages() == 0 && idle());
+	RUN_UNTIL(messages() == 0 && thread_sleeps());
 	ck_assert_str_eq(jobs, "a c b ");
 	ck_assert_uint_eq(times_logged("the disk is full: messages wait in the queue"), 1);
 	ck_assert_uint_eq(times_logged("messages are taken again"), 1);
@@ -453,7 +354,7 @@ START_TEST(all_are_refused)
 	ck_assert_uint_eq(messages(), 2);
 	RUN_UNTIL(staged() == 2);
 	accept_all();
-	RUN_UNTIL(messages() == 0 && idle());
+	RUN_UNTIL(messages() == 0 && thread_sleeps());
 	ck_assert_str_eq(jobs, "a b ");
 	ck_assert_uint_eq(times_logged("the disk is full"), 1);
 	ck_assert_uint_eq(times_logged("messages are taken again"), 1);
@@ -472,7 +373,7 @@ START_TEST(hopeless)
 	inbox_retry(inbox);
 	RUN_UNTIL(messages() == 1);
 	accept_all();
-	RUN_UNTIL(messages() == 0 && idle());
+	RUN_UNTIL(messages() == 0 && thread_sleeps());
 	ck_assert_uint_eq(count_files("rejected/work"), 2);
 	ck_assert_uint_eq(times_logged("did you mean \"priority\""), 1);
 	ck_assert_uint_eq(times_logged("is refused: the disk is full; kept as"), 1);
@@ -487,7 +388,7 @@ START_TEST(a_duplicate)
 	RUN_UNTIL(staged() == 2);
 	answer(STAGE_EXISTS);
 	accept_all();
-	RUN_UNTIL(messages() == 0 && idle());
+	RUN_UNTIL(messages() == 0 && thread_sleeps());
 	ck_assert_str_eq(jobs, "b ");
 	ck_assert_uint_eq(duplicates.count, 1);
 	ck_assert_uint_eq(duplicates.id, 77);
@@ -512,7 +413,7 @@ START_TEST(drained_meanwhile)
 	dispatch_mode(&yard, pool, 0, POOL_DRAINING);
 	RUN_UNTIL(staged() == 2);
 	accept_all();
-	RUN_UNTIL(messages() == 0 && idle());
+	RUN_UNTIL(messages() == 0 && thread_sleeps());
 	ck_assert_str_eq(jobs, "x x x x x x ");
 }
 END_TEST
@@ -522,7 +423,7 @@ END_TEST
 START_TEST(an_empty_message)
 {
 	open_inbox();
-	RUN_UNTIL(idle());
+	RUN_UNTIL(thread_sleeps());
 	send_text("");
 	RUN_UNTIL(staged() == 1);
 	ck_assert_uint_eq(messages(), 0);
@@ -530,19 +431,10 @@ START_TEST(an_empty_message)
 	inbox_retry(inbox);
 	RUN_UNTIL(messages() == 1 && staged() == 1);
 	accept_all();
-	RUN_UNTIL(messages() == 0 && idle());
+	RUN_UNTIL(messages() == 0 && thread_sleeps());
 	ck_assert_str_eq(jobs, " ");
 }
 END_TEST
-
-static ssize_t msgrcv_of_old_kernel(int id, void *message, size_t size, long type, int flags)
-{
-	if (flags & MSG_COPY) {
-		errno = ENOSYS;
-		return -1;
-	}
-	return msgrcv(id, message, size, type, flags);
-}
 
 /* One at a time is in danger, no more. */
 START_TEST(a_kernel_without_copies)
@@ -674,7 +566,7 @@ START_TEST(accepted_and_gone_at_once)
 	table_job(yard.table, slot)->verdict = STAGE_REFUSED;
 	atomic_store(&yard.table->words[slot], word_make(word_gen(word), JOB_FILLING, 7, 0, 0));
 	inbox_retry(inbox);
-	RUN_UNTIL(messages() == 0 && idle());
+	RUN_UNTIL(messages() == 0 && thread_sleeps());
 	ck_assert_uint_eq(word_owner(atomic_load(&yard.table->words[slot])), 7);
 	atomic_store(&yard.table->words[slot], word_make(word_gen(word), JOB_FREE, 0, 0, 0));
 }

@@ -24,7 +24,6 @@ START_TEST(verdicts_come_back)
 {
 	struct store_job job = waiting(7);
 
-	ck_assert(mailbox_there(&yard));
 	put_stored(&job);
 	ck_assert_int_eq(ask(STORE_CANCEL, 8), STORE_NONE);
 	ck_assert_int_eq(ask(STORE_BURY, 7), STORE_OK);

@@ -1,9 +1,8 @@
 /* test_words.c - a command line into its words, or the reason why not. */
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../../config/words.h"
+#include "suite.h"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
@@ -156,8 +155,6 @@ int main(void)
 {
 	Suite *suite = suite_create("words");
 	TCase *words = tcase_create("words");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(words, test_good, 0, COUNT(good));
 	tcase_add_loop_test(words, test_bad, 0, COUNT(bad));
@@ -165,8 +162,5 @@ int main(void)
 	tcase_add_test(words, test_most_words);
 	tcase_add_test(words, test_with);
 	suite_add_tcase(suite, words);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }
