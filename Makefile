@@ -152,7 +152,7 @@ check: need-test
 	@$(MAKE) --no-print-directory -j2 program examples tests
 	@tests/run.sh $(BUILD)
 
-tests: $(UNIT_TESTS) $(TEST_PLUGINS) $(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer inbox-peer interop-peer)
+tests: $(UNIT_TESTS) $(TEST_PLUGINS) $(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer inbox-peer interop-peer lock_holder)
 
 # Longer than in `make check`: FUZZ_SECONDS for each target.
 FUZZ_SECONDS ?= 600
@@ -187,12 +187,13 @@ $(BUILD)/tests/chaos: $(filter-out tests/chaos/chaos_group.c,$(wildcard tests/ch
 $(BUILD)/tests/chaos_group: tests/chaos/chaos_group.c
 $(BUILD)/tests/codec-peer: tests/interop/codec.c
 $(BUILD)/tests/inbox-peer: tests/interop/inbox.c
+$(BUILD)/tests/lock_holder: tests/system/lock_holder.c
 $(BUILD)/tests/bench_cluster: tests/bench/bench_cluster.c
 $(BUILD)/tests/bench_ipc: tests/bench/bench_ipc.c
 $(BUILD)/tests/bench_jobs: tests/bench/bench_jobs.c
 $(BUILD)/tests/bench_store: tests/bench/bench_store.c
 $(BUILD)/tests/bench_supervise: tests/bench/bench_supervise.c
-$(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer inbox-peer bench_cluster bench_ipc bench_jobs bench_store bench_supervise): \
+$(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer inbox-peer lock_holder bench_cluster bench_ipc bench_jobs bench_store bench_supervise): \
     $(PARTS) | $(if $(SQLITE),$(SQLITE_COPY))
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

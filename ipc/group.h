@@ -116,6 +116,13 @@ YM_API int ym_group_resume(struct ym_group *group, const struct ym_group_spec *s
                            struct ym_err *err);
 
 /*
+ * After YM_ERR_GONE of that: what is left of the removed generation, by the id of its registry, which lives as long as some
+ * process has it attached. The group is good for ym_group_abandon() and ym_group_leave(), and for nothing else.
+ */
+YM_API int ym_group_remains(struct ym_group *group, const struct ym_group_spec *spec, int semid, int regid,
+                            unsigned slot, struct ym_err *err);
+
+/*
  * Leave; the last one removes everything, unless it is a guest: a guest leaves as if it had been killed, and what is
  * left is for the guardian or the next start. *last (may be NULL) says whether that was us. -1 with YM_ERR_TIMEOUT: somebody
  * held the LOCK for too long, and we are still inside; otherwise the salvage failed, and the objects are still there.

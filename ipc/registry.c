@@ -226,6 +226,9 @@ static void remove_entry(const struct ym_entry_sh *entry)
 
 	if (atomic_load(&entry->state) == YM_ENTRY_CREATING && !ym_object_behind(kind, entry->key, &id))
 		return;
+	/* Who uses a semaphore makes it again when somebody has removed it by hand: the key is the same, the id is not. */
+	if (kind == YM_OBJECT_SEMAPHORE && !still_there(entry, id, geteuid()))
+		ym_object_behind(kind, entry->key, &id);
 	if (still_there(entry, id, geteuid()) && !(kind == YM_OBJECT_QUEUE && stays(entry, id)))
 		remove_object(kind, id);
 }

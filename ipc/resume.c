@@ -75,3 +75,28 @@ int ym_group_resume(struct ym_group *group, const struct ym_group_spec *spec, in
 	group->semid = -1;
 	return -1;
 }
+
+int ym_group_remains(struct ym_group *group, const struct ym_group_spec *spec, int semid, int regid, unsigned slot,
+                     struct ym_err *err)
+{
+	void *addr;
+
+	*group = (struct ym_group){.spec = *spec, .semid = -1, .regid = regid, .slot = slot, .pid = getpid()};
+	if (!group->spec.role)
+		group->spec.role = "";
+	if (ym_keyfile(spec->directory, YM_REGISTRY_NAME, NULL, NULL, &group->key, err) < 0 ||
+	    ym_seg_attach(regid, YM_REGISTRY_NAME, YM_REGISTRY_VERSION, semid, false, &addr, NULL, err) < 0)
+		return -1;
+	group->reg = addr;
+	group->capacity = group->reg->capacity;
+	if (slot < group->capacity && check_row(group, err) == 0) {
+		group->semid = semid;
+		group->leads = true;
+		return 0;
+	}
+	ym_seg_detach(group->reg);
+	group->reg = NULL;
+	return slot < group->capacity
+	           ? -1
+	           : ym_fail(err, YM_ERR_FOREIGN, "the group of %s has no participant slot %u", spec->directory, slot);
+}

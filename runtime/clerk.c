@@ -23,6 +23,9 @@
  * been killed.
  */
 #define IDLE_NS UINT64_C(1000000000)
+/* Who holds the lock of the job lists does not go on: look again. When it is time to end, wait so long in all. */
+#define BLOCKED_NS      UINT64_C(20000000)
+#define BLOCKED_STOP_MS 2000
 /* What a node shows to others, if nothing has changed. */
 #define PUBLISH_NS UINT64_C(2000000000)
 /* So many ids left: reserve more. */
@@ -116,6 +119,8 @@ static uint64_t next_look(const struct clerk *clerk)
 		at = clerk->limits.next;
 	if (clerk->troubled && clerk->retry < at)
 		at = clerk->retry;
+	if (clerk->blocked && now + BLOCKED_NS < at)
+		at = now + BLOCKED_NS;
 	return at;
 }
 
@@ -185,17 +190,27 @@ static bool work(struct clerk *clerk, bool somebody_waits)
 	return clerk_gather(clerk) && write_turn(clerk);
 }
 
+/* As clerk_gather(). The loop waits for us: whoever holds the lock of the lists is not waited for for ever. */
+static bool gather_soon(struct clerk *clerk)
+{
+	bool any = clerk_gather(clerk);
+
+	while (clerk->blocked && ym_now_ns() < clerk->patience)
+		any = clerk_gather(clerk);
+	return any;
+}
+
 /* What is there. Those who go on submitting, or ending jobs, do not hold us up: that is for the next clerk. */
 static bool write_all(struct clerk *clerk)
 {
 	bool clean = true;
 
 	for (uint32_t turns = clerk->instance->table->slots / CLERK_SAVES + 2; turns > 0 && clean; turns--) {
-		if (!clerk_gather(clerk))
+		if (!gather_soon(clerk))
 			break;
 		clean = write_turn(clerk);
 	}
-	return clean;
+	return clean && !clerk->blocked;
 }
 
 /* Is there a job in the table that the store calls held? */
@@ -207,6 +222,15 @@ static bool has_stored(const struct table_sh *table)
 	return false;
 }
 
+static void say_blocked(struct clerk *clerk)
+{
+	struct ym_err err;
+
+	index_fail(clerk->instance, &err);
+	clerk_say(clerk, LOG_WARN,
+	          "%s: what is in the table is left there, and as the store has it, for the next master", err.text);
+}
+
 /* The end, in order: everything that has happened is written, and what waits goes back to the store. */
 static void finish(struct clerk *clerk)
 {
@@ -214,6 +238,7 @@ static void finish(struct clerk *clerk)
 
 	if (!clerk->store)
 		return;
+	clerk->patience = ym_deadline(BLOCKED_STOP_MS);
 	if (!clerk->hand_over) {
 		memset(clerk->window, 0, sizeof(clerk->window));
 		clerk->closing = true;
@@ -226,11 +251,14 @@ static void finish(struct clerk *clerk)
 	}
 	clerk->clean = clean;
 	clerk_count(clerk);
+	if (clerk->blocked)
+		say_blocked(clerk);
 	/*
 	 * Jobs that are still in the table stay held: others may keep it for the next master, who would find them twice. If
-	 * nobody does, he finds them nowhere (clerk_recover()). Where there are other nodes he asks (holds()).
+	 * nobody does, he finds them nowhere (clerk_recover()). Where there are other nodes he asks (holds()). Blocked: so
+	 * does whoever has the lock.
 	 */
-	if (clerk->hand_over || (!clerk->driver->shared && has_stored(clerk->instance->table)))
+	if (clerk->hand_over || clerk->blocked || (!clerk->driver->shared && has_stored(clerk->instance->table)))
 		clerk->driver->abandon(clerk->store);
 	else
 		clerk->driver->close(clerk->store);

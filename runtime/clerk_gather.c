@@ -13,21 +13,24 @@
 
 /* ---- what there is ----------------------------------------------------------------------------- */
 
-static bool take_marks(struct clerk *clerk)
+/* False: the lock of the lists is not to be had. */
+static bool take_marks(struct clerk *clerk, bool *any)
 {
 	struct table_sh *table = clerk->instance->table;
 	_Atomic uint64_t *marks = table_marks(table);
-	bool any = false;
+	int32_t holder;
 
+	*any = false;
 	/* Under the lock: jobs that are submitted together are seen together. */
-	index_lock(clerk->instance);
+	if (!index_take(clerk->instance) && !(index_usable(clerk->instance, &holder) && index_take(clerk->instance)))
+		return false;
 	for (uint32_t i = 0; i < table_mark_words(table->slots); i++) {
 		if (atomic_load_explicit(&marks[i], memory_order_relaxed))
 			clerk->todo[i] |= atomic_exchange(&marks[i], 0);
-		any |= clerk->todo[i] != 0;
+		*any |= clerk->todo[i] != 0;
 	}
 	index_unlock(clerk->instance);
-	return any;
+	return true;
 }
 
 static void drop_todo(struct clerk *clerk, uint32_t slot)
@@ -335,11 +338,15 @@ bool clerk_gather(struct clerk *clerk)
 {
 	struct clerk_turn *turn = clerk->turn;
 	size_t n;
+	bool any;
 
 	turn->nsubmits = turn->nsaves = turn->nrequests = turn->nwants = turn->nfetched = 0;
 	turn->durable = turn->more = turn->behind = false;
 	clerk->clock = stored_clock_now(&clerk->clock);
-	if (take_marks(clerk)) {
+	clerk->blocked = !take_marks(clerk, &any);
+	if (clerk->blocked)
+		return false;
+	if (any) {
 		n = sort_out(clerk, clerk->staged);
 		add_staged(clerk, clerk->staged, n);
 		if (clerk->adopting && turn->nsubmits + turn->nsaves == 0) {

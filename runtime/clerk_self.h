@@ -139,9 +139,11 @@ struct clerk {
 	struct clerk_limits limits;
 	bool adopting; /* what an earlier clerk has left is not all written yet */
 	bool closing;  /* nothing stays in the table any more */
+	bool blocked;  /* the lock of the job lists is not to be had: its holder does not go on */
 	bool doubtful; /* what we know of the last turn is not all: recover() first */
 	bool troubled;
-	uint64_t retry; /* not before, while in trouble */
+	uint64_t retry;    /* not before, while in trouble */
+	uint64_t patience; /* at the end: how long to wait while blocked */
 };
 
 /* ---- clerk_tell.c */
@@ -172,7 +174,7 @@ int clerk_apply_pools(struct clerk *clerk, struct ym_err *err);
 
 /* ---- clerk_gather.c */
 
-/* Put together what is to be written. False: there is nothing. */
+/* Put together what is to be written. False: there is nothing, or (`blocked`) it cannot be looked at now. */
 bool clerk_gather(struct clerk *clerk);
 /* Note what an earlier clerk may have written, and could not say so. */
 void clerk_doubt(struct clerk *clerk);
@@ -201,7 +203,7 @@ void clerk_answer(struct clerk *clerk, uint32_t slot, uint64_t word);
 void clerk_refuse(struct clerk *clerk, uint32_t slot, uint64_t word, const struct ym_err *err);
 /* Ask which of the jobs in the table are still ours, and give up the others. */
 int clerk_check_holds(struct clerk *clerk, struct ym_err *err);
-/* Refuse everything that is staged. */
+/* Refuse everything that is staged, unless we are blocked. */
 void clerk_refuse_all(struct clerk *clerk, const struct ym_err *err);
 
 /* ---- clerk_window.c */

@@ -101,20 +101,25 @@ static void answer_submit(struct clerk *clerk, size_t i, const struct wake *wake
 	clerk_answer(clerk, item->slot, item->word);
 }
 
-static void settle_submits(struct clerk *clerk, struct wake *wake)
+/* Under the index lock. */
+static void make_all_ready(struct clerk *clerk, struct wake *wake)
 {
 	struct clerk_turn *turn = clerk->turn;
-	struct table_sh *table = clerk->instance->table;
-	bool bell = false;
 
-	index_lock(clerk->instance);
 	for (size_t i = 0; i < turn->nsubmits; i++) {
 		const struct store_submit *submit = &turn->submits[i];
 
 		if (submit->verdict == STORE_OK && submit->job.held)
 			make_ready(clerk, &turn->submit_items[i], submit->job.state, wake);
 	}
-	index_unlock(clerk->instance);
+}
+
+static void settle_submits(struct clerk *clerk, struct wake *wake)
+{
+	struct clerk_turn *turn = clerk->turn;
+	struct table_sh *table = clerk->instance->table;
+	bool bell = false;
+
 	for (size_t i = 0; i < turn->nsubmits; i++) {
 		const struct store_submit *submit = &turn->submits[i];
 		const struct clerk_item *item = &turn->submit_items[i];
@@ -327,14 +332,22 @@ static void settle_request(struct clerk *clerk, struct store_request *request, c
 	clerk_answer(clerk, item->slot, item->word);
 }
 
+static void settle_requests(struct clerk *clerk)
+{
+	struct clerk_turn *turn = clerk->turn;
+
+	for (size_t i = 0; i < turn->nrequests; i++)
+		settle_request(clerk, &turn->requests[i], &turn->request_items[i]);
+}
+
 /* ---- what was fetched -------------------------------------------------------------------------- */
 
-static void settle_fetched(struct clerk *clerk, struct wake *wake)
+/* Under the index lock. */
+static void bring_in(struct clerk *clerk, struct wake *wake)
 {
 	struct clerk_turn *turn = clerk->turn;
 	struct instance *instance = clerk->instance;
 
-	index_lock(instance);
 	for (size_t i = 0; i < turn->nfetched; i++) {
 		const struct clerk_fetched *one = &turn->fetched[i];
 		uint64_t seen = one->word;
@@ -351,7 +364,13 @@ static void settle_fetched(struct clerk *clerk, struct wake *wake)
 			wake->ready[one->pool]++;
 		}
 	}
-	index_unlock(instance);
+}
+
+static void settle_fetched(struct clerk *clerk, struct wake *wake)
+{
+	struct clerk_turn *turn = clerk->turn;
+	struct instance *instance = clerk->instance;
+
 	for (size_t i = 0; i < turn->nwants; i++) {
 		int pool = table_pool(instance->table, turn->wants[i].pool);
 
@@ -378,11 +397,21 @@ void clerk_settle(struct clerk *clerk)
 		        (clerk->nreleases - turn->nreleases) * sizeof(*clerk->releases));
 	clerk->nreleases -= turn->nreleases;
 	settle_saves(clerk);
+	if (!index_take(clerk->instance)) {
+		clerk->blocked = true;
+		settle_requests(clerk);
+		/* As if it were not known what came of them: they are written again, and fetched again. */
+		turn->nrequests = 0;
+		clerk_undo(clerk, true);
+		return;
+	}
+	bring_in(clerk, &wake);
+	make_all_ready(clerk, &wake);
+	index_unlock(clerk->instance);
 	/* Before the submissions: where nothing was fetched, a rank of theirs may be the first one. */
 	settle_fetched(clerk, &wake);
 	settle_submits(clerk, &wake);
-	for (size_t i = 0; i < turn->nrequests; i++)
-		settle_request(clerk, &turn->requests[i], &turn->request_items[i]);
+	settle_requests(clerk);
 	for (unsigned pool = 0; pool < TABLE_POOLS; pool++)
 		if (wake.ready[pool])
 			ready_wake(clerk->instance, pool, wake.ready[pool]);
@@ -422,8 +451,12 @@ void clerk_refuse_all(struct clerk *clerk, const struct ym_err *err)
 {
 	struct table_sh *table = clerk->instance->table;
 
-	/* Under the lock: of jobs that are submitted together, the later ones are not to be accepted after the earlier. */
-	index_lock(clerk->instance);
+	/*
+	 * Under the lock: of jobs that are submitted together, the later ones are not to be accepted after the earlier. If it
+	 * is not to be had, the next failure refuses them.
+	 */
+	if (!index_take(clerk->instance))
+		return;
 	for (uint32_t slot = 0; slot < table->slots; slot++) {
 		uint64_t word = atomic_load(&table->words[slot]);
 

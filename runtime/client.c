@@ -189,8 +189,8 @@ size_t ym_client_submit_many(struct ym_client *client, const struct ym_submit *j
 		return 0;
 	for (; some == CHUNK && done < n; done += some)
 		some = submit_chunk(&client->instance, jobs + done, n - done, submitted + done, err);
-	/* Asked afterwards: then the jobs were there while the instance was. */
-	return instance_gone(&client->instance, err) ? 0 : done;
+	/* Asked afterwards: then the jobs were there while the instance was. What a store has acknowledged is in it. */
+	return !table_stored(client->instance.table) && instance_gone(&client->instance, err) ? 0 : done;
 }
 
 int ym_client_submit(struct ym_client *client, const struct ym_submit *job, struct ym_submitted *submitted,

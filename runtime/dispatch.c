@@ -39,7 +39,9 @@ static enum job_state move_job(struct instance *instance, struct job_sh *job, un
 
 	/* A store says so when it hears of it. */
 	if (job->unique[0] && !table_stored(instance->table)) {
-		index_lock(instance);
+		/* Not to be had: the next attempt is made where it is. */
+		if (!index_take(instance))
+			return JOB_READY;
 		taken = index_find(instance, pool, job->unique, &word) >= 0;
 		if (!taken)
 			job->pool = (uint16_t)pool;
@@ -408,11 +410,13 @@ void dispatch_mode(struct instance *instance, unsigned pool, uint32_t set, uint3
 {
 	struct table_pool_sh *row = &instance->table->pools[pool];
 
-	/* Under the lock: a job that is accepted after this saw that the pool is drained. */
-	index_lock(instance);
-	atomic_fetch_or(&row->mode, set);
+	/* Under the lock: a job that is accepted after this saw that the pool is drained. Who only opens needs none. */
+	if (set) {
+		index_lock(instance);
+		atomic_fetch_or(&row->mode, set);
+		index_unlock(instance);
+	}
 	atomic_fetch_and(&row->mode, ~clear);
-	index_unlock(instance);
 	if (ready_any(instance, pool))
 		ready_wake(instance, pool, UINT32_MAX);
 }

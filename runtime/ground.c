@@ -17,6 +17,9 @@
 #define STARTING_LOOK_NS     2000000
 #define INHERITED_MS         5000
 
+/* Whoever removes the objects may do so again while they are made anew. */
+#define RETURN_TRIES 5
+
 /* How long to wait for a store that takes jobs of a backlog: before the loop begins, and in it. */
 #define BACKLOG_START_MS 10000
 #define BACKLOG_STEP_MS  100
@@ -243,16 +246,25 @@ static struct instance_sizes sizes_for(const struct config *config)
 	return sizes;
 }
 
-static int join(struct master *master, struct ym_err *err)
+static int locate(struct master *master, struct ym_err *err)
 {
 	const struct cfg_instance *config = &master->config->instance;
+
+	if (instance_configured(&master->instance, config, err) < 0 ||
+	    instance_share(&master->instance, config->ipc_group, err) < 0)
+		return -1;
+	master->instance.hasty = true;
+	return 0;
+}
+
+static int join(struct master *master, struct ym_err *err)
+{
 	struct instance_sizes sizes = sizes_for(master->config);
 	pid_t other;
 	int led;
 
-	if (instance_configured(&master->instance, config, err) < 0 ||
-	    instance_share(&master->instance, config->ipc_group, err) < 0 ||
-	    instance_prepare(&master->instance, err) < 0 || instance_join(&master->instance, "master", &sizes, err) < 0)
+	if (locate(master, err) < 0 || instance_prepare(&master->instance, err) < 0 ||
+	    instance_join(&master->instance, "master", &sizes, err) < 0)
 		return -1;
 	led = ym_group_lead(&master->instance.group, &other, err);
 	if (led == 1)
@@ -416,12 +428,9 @@ int ground_enter(struct master *master, struct ym_err *err)
 
 int ground_resume(struct master *master, int semid, unsigned slot, struct ym_err *err)
 {
-	const struct cfg_instance *config = &master->config->instance;
 	struct instance_sizes sizes = sizes_for(master->config);
 
-	if (instance_configured(&master->instance, config, err) < 0 ||
-	    instance_share(&master->instance, config->ipc_group, err) < 0 ||
-	    instance_resume(&master->instance, "master", &sizes, semid, slot, err) < 0)
+	if (locate(master, err) < 0 || instance_resume(&master->instance, "master", &sizes, semid, slot, err) < 0)
 		return -1;
 	return stand(master, true, err);
 }
@@ -511,6 +520,25 @@ void ground_lost(struct master *master, const struct ym_err *err)
 	for (size_t i = 0; i < master->npools; i++)
 		master->pools[i]->unit.wanted = false;
 	supervisor_look(&master->supervisor);
+}
+
+int ground_return(struct master *master, int semid, int registry, unsigned slot, struct ym_err *err)
+{
+	struct instance_sizes sizes = sizes_for(master->config);
+
+	/* As far as it got. */
+	clear(master);
+	if (master->instance.group.semid < 0 &&
+	    instance_remains(&master->instance, "master", &sizes, semid, registry, slot, err) < 0)
+		return -1;
+	for (int tries = 1;
+	     instance_rejoin(&master->instance, "master", &sizes, err) < 0 || stand(master, true, err) < 0; tries++) {
+		clear(master);
+		if (tries == RETURN_TRIES || err->class == YM_ERR_NO)
+			return -1;
+	}
+	log_line(LOG_WARN, "the IPC objects were made anew");
+	return 0;
 }
 
 void ground_rebuild(struct master *master)

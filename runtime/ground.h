@@ -18,6 +18,11 @@ int ground_enter(struct master *master, struct ym_err *err);
 
 /* The same for the instance that the image of this process before an upgrade has left to us. */
 int ground_resume(struct master *master, int semid, unsigned slot, struct ym_err *err);
+/*
+ * That has failed with YM_ERR_GONE: its objects were removed in that moment. Keep what is in them (`registry`: the id of theirs)
+ * and make them anew. Before: our workers have ended.
+ */
+int ground_return(struct master *master, int semid, int registry, unsigned slot, struct ym_err *err);
 
 /* Enter a pool that a reload has added, and take its jobs in. */
 int ground_add_pool(struct master *master, const struct cfg_pool *config, struct ym_err *err);

@@ -203,9 +203,11 @@ static json_t *to_json(const struct handover *handover)
 		                                       "wanted", (json_int_t)handover->units[i].wanted, "up",
 		                                       (json_int_t)handover->units[i].up, "workers",
 		                                       (json_int_t)handover->units[i].workers));
-	return json_pack("{s:i, s:I, s:I, s:s?, s:I, s:o, s:o}", "version", HANDOVER_VERSION, "semid",
-	                 (json_int_t)handover->semid, "slot", (json_int_t)handover->slot, "pidfile", handover->pidfile,
-	                 "pidfile_fd", (json_int_t)handover->pidfile_fd, "children", children, "units", units);
+	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:s?, s:I, s:o, s:o}", "version", HANDOVER_VERSION, "semid",
+	                 (json_int_t)handover->semid, "slot", (json_int_t)handover->slot, "registry",
+	                 (json_int_t)handover->registry, "keeper", (json_int_t)handover->keeper, "pidfile",
+	                 handover->pidfile, "pidfile_fd", (json_int_t)handover->pidfile_fd, "children", children,
+	                 "units", units);
 }
 
 int handover_write(const struct handover *handover, struct ym_err *err)
@@ -294,6 +296,8 @@ static bool from_json(const json_t *json, struct handover *handover)
 		return false;
 	handover->semid = number(json, "semid");
 	handover->slot = number(json, "slot");
+	handover->registry = number(json, "registry");
+	handover->keeper = number(json, "keeper");
 	handover->pidfile_fd = number(json, "pidfile_fd");
 	if (json_is_string(pidfile))
 		handover->pidfile = strdup(json_string_value(pidfile));

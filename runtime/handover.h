@@ -56,6 +56,8 @@ struct handed_unit {
 
 struct handover {
 	int64_t semid, slot; /* of the instance's group */
+	int64_t registry;    /* its id; 0 may also mean: not told */
+	int64_t keeper;      /* pid of a child that has its segments attached meanwhile; 0: none */
 	char *pidfile;       /* NULL: none */
 	int64_t pidfile_fd;
 	struct handed *children;

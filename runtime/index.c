@@ -133,22 +133,57 @@ void index_unlock(struct instance *instance)
 	lock_give(&instance->table->index.lock);
 }
 
-bool index_usable(struct instance *instance, int32_t *holder)
+/* Its pid, 0 if not known. */
+static int32_t holder_of(const struct instance *instance)
+{
+	int slot = lock_holder(&instance->table->index.lock);
+
+	return slot < 0 || (unsigned)slot >= instance->group.capacity
+	           ? 0
+	           : atomic_load(&instance->group.reg->members[slot].pid);
+}
+
+/* For some milliseconds only. */
+static bool lock_soon(struct instance *instance)
 {
 	struct lock_sh *lock = &instance->table->index.lock;
 	enum lock_taken taken = lock_take(lock, &instance->group, ym_deadline(USABLE_MS));
-	int slot;
 
 	if (taken == LOCK_INHERITED)
 		rebuild(instance);
-	if (taken != LOCK_BUSY) {
-		lock_give(lock);
+	if (taken == LOCK_BUSY)
+		atomic_store(&instance->stuck, lock_holding(lock));
+	return taken != LOCK_BUSY;
+}
+
+bool index_take(struct instance *instance)
+{
+	uint64_t holding = lock_holding(&instance->table->index.lock);
+
+	if (!instance->hasty) {
+		index_lock(instance);
 		return true;
 	}
-	slot = lock_holder(lock);
-	*holder = slot < 0 || (unsigned)slot >= instance->group.capacity
-	              ? 0
-	              : atomic_load(&instance->group.reg->members[slot].pid);
+	/* Is the holder dead? Those who ask index_usable() before they begin look after that. */
+	if (holding != 0 && holding == atomic_load(&instance->stuck))
+		return false;
+	return lock_soon(instance);
+}
+
+int index_fail(const struct instance *instance, struct ym_err *err)
+{
+	return ym_fail(err, YM_ERR_TIMEOUT,
+	               "process %ld holds the lock of the job lists and does not go on (is it stopped?)",
+	               (long)holder_of(instance));
+}
+
+bool index_usable(struct instance *instance, int32_t *holder)
+{
+	if (lock_soon(instance)) {
+		index_unlock(instance);
+		return true;
+	}
+	*holder = holder_of(instance);
 	return false;
 }
 

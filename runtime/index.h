@@ -51,6 +51,13 @@ void index_lock(struct instance *instance);
 void index_unlock(struct instance *instance);
 
 /*
+ * As index_lock(); but false if this process is a hasty one (instance.h) and the lock was not to be had within some
+ * milliseconds. While the same holder has it, the next call says so at once. What then? index_fail() says who holds it.
+ */
+bool index_take(struct instance *instance) __attribute__((warn_unused_result));
+int index_fail(const struct instance *instance, struct ym_err *err); /* -1, YM_ERR_TIMEOUT */
+
+/*
  * Can the lock be had within some milliseconds? For who must not hang when its holder is stopped: asked before a series
  * of calls that take it. False: *holder is its pid, 0 if not known.
  */

@@ -299,6 +299,17 @@ int instance_resume(struct instance *instance, const char *role, const struct in
 	return attach_objects(instance, err);
 }
 
+int instance_remains(struct instance *instance, const char *role, const struct instance_sizes *sizes, int semid,
+                     int regid, unsigned slot, struct ym_err *err)
+{
+	struct making making = {instance, sizes};
+	struct ym_group_spec spec = spec_of(instance, role, &making);
+	int result = ym_group_remains(&instance->group, &spec, semid, regid, slot, err);
+
+	instance->group.spec.arg = NULL;
+	return result;
+}
+
 int instance_leave(struct instance *instance, bool *last, struct ym_err *err)
 {
 	int result = ym_group_leave(&instance->group, last, err);

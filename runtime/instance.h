@@ -29,6 +29,8 @@ struct instance {
 	struct table_sh *table;
 	size_t table_bytes;
 	struct board_sh *board;
+	bool hasty; /* must not hang when a process is stopped that holds the lock of the job lists: a master */
+	_Atomic uint64_t stuck; /* hasty: the holding (lock.h) that was waited for in vain */
 };
 
 /* Sizes of a new instance; 0 slots: join only. */
@@ -68,6 +70,13 @@ int instance_leave(struct instance *instance, bool *last, struct ym_err *err);
  */
 int instance_resume(struct instance *instance, const char *role, const struct instance_sizes *sizes, int semid,
                     unsigned slot, struct ym_err *err);
+
+/*
+ * After YM_ERR_GONE of that: take up what is left of the removed generation, by the id of its registry, for
+ * instance_rejoin(), which keeps its jobs.
+ */
+int instance_remains(struct instance *instance, const char *role, const struct instance_sizes *sizes, int semid,
+                     int regid, unsigned slot, struct ym_err *err);
 
 /* What somebody has removed (ipcrm, logind) of what no participant can make again: its name, or NULL. */
 const char *instance_missing(const struct instance *instance);

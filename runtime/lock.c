@@ -137,3 +137,10 @@ int lock_holder(const struct lock_sh *lock)
 {
 	return (int)(atomic_load(&lock->word) & HOLDER) - 1;
 }
+
+uint64_t lock_holding(const struct lock_sh *lock)
+{
+	uint64_t seen = atomic_load(&lock->word);
+
+	return seen & HOLDER ? seen & ~WAITERS : 0;
+}

@@ -41,4 +41,7 @@ bool lock_take_from(struct lock_sh *lock, const struct ym_group *group, unsigned
 /* Participant slot of the holder, -1: it is free. */
 int lock_holder(const struct lock_sh *lock);
 
+/* Who holds it since when, as a number: the same one until it changes hands. 0: it is free. */
+uint64_t lock_holding(const struct lock_sh *lock);
+
 #endif

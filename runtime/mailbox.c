@@ -18,7 +18,10 @@ static bool put(struct instance *instance, enum store_ask ask, uint64_t id, uint
 	if (slot < 0)
 		return false;
 	question->slot = (uint32_t)slot;
-	slot_clear(instance, question->slot);
+	if (slot_clear(instance, question->slot, err) < 0) {
+		dispatch_free(instance, question->slot, question->word);
+		return false;
+	}
 	job = table_job(instance->table, question->slot);
 	job->id = id;
 	job->ask = (uint8_t)(STAGE_ASK + ask);

@@ -74,7 +74,9 @@ void ready_push(struct instance *instance, uint32_t slot, uint64_t word, bool fi
 	unsigned pool = job_pool(table_job(instance->table, slot));
 	bool linked;
 
-	index_lock(instance);
+	/* The sweep puts it there when the lock is to be had again. */
+	if (!index_take(instance))
+		return;
 	linked = index_push(instance, slot, word, first);
 	index_unlock(instance);
 	if (linked)

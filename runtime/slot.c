@@ -29,16 +29,18 @@ int64_t slot_take(struct instance *instance, uint64_t deadline, uint64_t *word, 
 	return slot;
 }
 
-void slot_clear(struct instance *instance, uint32_t slot)
+int slot_clear(struct instance *instance, uint32_t slot, struct ym_err *err)
 {
 	struct job_sh *job = table_job(instance->table, slot);
 
 	if (index_has_key(instance, slot)) {
-		index_lock(instance);
+		if (!index_take(instance))
+			return index_fail(instance, err);
 		index_drop_key(instance, slot);
 		index_unlock(instance);
 	}
 	if (job->files)
 		payload_discard(instance->directory, job, slot);
 	memset(job, 0, offsetof(struct job_sh, payload));
+	return 0;
 }

@@ -12,7 +12,10 @@
  */
 int64_t slot_take(struct instance *instance, uint64_t deadline, uint64_t *word, struct ym_err *err);
 
-/* It is ours: what is left of the job that had it goes: its key, its files, all fields above the payload. */
-void slot_clear(struct instance *instance, uint32_t slot);
+/*
+ * It is ours: what is left of the job that had it goes: its key, its files, all fields above the payload. -1: the lock for
+ * the key is not to be had (index_take()).
+ */
+int slot_clear(struct instance *instance, uint32_t slot, struct ym_err *err);
 
 #endif

@@ -197,8 +197,8 @@ int stored_fill(struct instance *instance, const struct stored_clock *clock, uin
 	bool delayed = job->state == JOB_DELAYED && job->due_ms > clock->unix_ms;
 	unsigned flags = JOB_STORED | (job->keep ? JOB_KEEP : 0u) | (job->reply_key ? JOB_REPLY : 0u);
 
-	slot_clear(instance, slot);
-	if (payload_store(instance->directory, to, slot, word_gen(word), &job->payload, PAYLOAD_TO_END, err) < 0)
+	if (slot_clear(instance, slot, err) < 0 ||
+	    payload_store(instance->directory, to, slot, word_gen(word), &job->payload, PAYLOAD_TO_END, err) < 0)
 		return -1;
 	fill_fields(clock, to, job);
 	to->pool = (uint16_t)pool;

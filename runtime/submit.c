@@ -138,8 +138,8 @@ static int64_t fill(struct instance *instance, const struct job_request *request
 	if (slot < 0)
 		return -1;
 	job = table_job(table, (uint32_t)slot);
-	slot_clear(instance, (uint32_t)slot);
-	if (payload_store(instance->directory, job, (uint32_t)slot, word_gen(*word), &request->payload,
+	if (slot_clear(instance, (uint32_t)slot, err) < 0 ||
+	    payload_store(instance->directory, job, (uint32_t)slot, word_gen(*word), &request->payload,
 	                  payload_max(instance, request), err) < 0) {
 		dispatch_free(instance, (uint32_t)slot, *word);
 		return -1;
@@ -253,14 +253,18 @@ static size_t fill_some(struct instance *instance, const struct job_request *req
 	return have;
 }
 
-/* Under the lock: those that are accepted or staged, up to the first one that is not. Returns how many. */
+/*
+ * Under the lock: those that are accepted or staged, up to the first one that is not. Returns how many. Not one was tried: the
+ * lock is not to be had.
+ */
 static size_t enter(struct instance *instance, const struct job_request *requests, struct submit_filled *filled,
                     size_t have)
 {
 	bool stored = table_stored(instance->table);
 	size_t done = 0;
 
-	index_lock(instance);
+	if (!index_take(instance))
+		return 0;
 	for (; done < have; done++) {
 		struct submit_filled *one = &filled[done];
 
@@ -285,6 +289,8 @@ static void free_unused(struct instance *instance, const struct submit_filled *f
 static int fail_entry(const struct instance *instance, const struct job_request *request, enum submit_verdict verdict,
                       struct ym_err *err)
 {
+	if (verdict == SUBMIT_NOT_TRIED)
+		return index_fail(instance, err);
 	if (verdict == SUBMIT_DRAINING)
 		return fail_draining(instance, request, err);
 	if (verdict == SUBMIT_LOADING)

@@ -528,9 +528,7 @@ int sweep_run(struct instance *instance, struct sweep *sweep, struct ym_err *err
 	int result;
 
 	if (!index_usable(instance, &holder))
-		return ym_fail(err, YM_ERR_TIMEOUT,
-		               "process %ld holds the lock of the job lists and does not go on (is it stopped?)",
-		               (long)holder);
+		return index_fail(instance, err);
 	begin(&pass);
 	if (!sweep->asked)
 		sweep->asked = calloc(instance->table->slots, sizeof(*sweep->asked));

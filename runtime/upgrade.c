@@ -3,9 +3,13 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../config/diff.h"
@@ -19,6 +23,9 @@
 #include "trial.h"
 
 #define FLUSH_MS 2000
+
+/* How long workers have to end when there is nothing any more that they could work on. */
+#define WORKERS_MS 5000
 
 /* ---- the program file ------------------------------------------------------------------------ */
 
@@ -123,6 +130,7 @@ static bool collect(struct master *master, struct handover *handover)
 {
 	*handover = (struct handover){.semid = master->instance.group.semid,
 	                              .slot = master->instance.group.slot,
+	                              .registry = master->instance.group.regid,
 	                              .pidfile_fd = daemon_pidfile_fd()};
 	if (master->pidfile) {
 		handover->pidfile = strdup(master->pidfile);
@@ -169,14 +177,45 @@ static void take_limits_again(struct master *master)
 		log_line(LOG_ERROR, "%s", err.text);
 }
 
-static int become_new(struct master *master, const struct handover *handover, struct ym_err *err)
+/*
+ * execve() detaches the segments: if somebody removes them in that moment, they would be destroyed with what is in them. So
+ * a child has them attached meanwhile; without one (0) it is as good as can be.
+ */
+static pid_t keep_segments(void)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid != 0)
+		return pid < 0 ? 0 : pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close_range(0, UINT_MAX, 0);
+	while (getppid() == parent)
+		pause();
+	_exit(0);
+}
+
+static void let_segments_go(pid_t keeper)
+{
+	/* No other process can have its number as long as it is our child. */
+	if (keeper <= 0 || waitpid(keeper, NULL, WNOHANG) != 0)
+		return;
+	kill(keeper, SIGKILL);
+	while (waitpid(keeper, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+static int become_new(struct master *master, struct handover *handover, struct ym_err *err)
 {
 	char *argv[] = {(char[]){"yardmaster"}, (char[]){"run"}, master->config->path, NULL};
 	char number[16];
-	int fd = handover_write(handover, err);
+	int fd;
 
-	if (fd < 0)
+	handover->keeper = keep_segments();
+	fd = handover_write(handover, err);
+	if (fd < 0) {
+		let_segments_go((pid_t)handover->keeper);
 		return -1;
+	}
 	snprintf(number, sizeof(number), "%d", fd);
 	setenv(UPGRADE_ENV, number, 1);
 	notify_restore_environment();
@@ -189,6 +228,7 @@ static int become_new(struct master *master, const struct handover *handover, st
 	unsetenv(UPGRADE_ENV);
 	notify_hide_environment();
 	close(fd);
+	let_segments_go((pid_t)handover->keeper);
 	take_limits_again(master);
 	return -1;
 }
@@ -255,6 +295,61 @@ void upgrade_ask(struct master *master, struct control_reply *reply)
 
 /* ---- in the new image ------------------------------------------------------------------------ */
 
+static bool is_worker(const struct master *master, const struct handed *handed)
+{
+	for (size_t i = 0; i < master->config->npools; i++)
+		if (handed->fds.pidfd >= 0 && strcmp(handed->unit, master->config->pools[i].name) == 0)
+			return true;
+	return false;
+}
+
+/* Has it ended? It is reaped later, by who watches it. */
+static bool ends_until(const struct handed *handed, uint64_t deadline)
+{
+	struct pollfd end = {.fd = handed->fds.pidfd, .events = POLLIN};
+	uint64_t now = ym_now_ns();
+
+	while (poll(&end, 1, now < deadline ? (int)((deadline - now) / 1000000u) + 1 : 0) < 0 && errno == EINTR)
+		now = ym_now_ns();
+	return end.revents != 0;
+}
+
+/* What they still did would be done to what is being kept, and those that come after them begin anew. */
+static void end_workers(const struct master *master, struct handover *handover)
+{
+	uint64_t deadline = ym_deadline(WORKERS_MS);
+
+	for (size_t i = 0; i < handover->nchildren; i++)
+		if (is_worker(master, &handover->children[i]))
+			spawn_signal(handover->children[i].fds.pidfd, SIGTERM);
+	for (size_t i = 0; i < handover->nchildren; i++) {
+		struct handed *handed = &handover->children[i];
+
+		if (!is_worker(master, handed))
+			continue;
+		if (!ends_until(handed, deadline)) {
+			spawn_signal(handed->fds.pidfd, SIGKILL);
+			ends_until(handed, ym_deadline(WORKERS_MS));
+		}
+		/* No place takes it up. */
+		handed->unit[0] = '\0';
+	}
+}
+
+static int stand_again(struct master *master, struct handover *handover, struct ym_err *err)
+{
+	int result = ground_resume(master, (int)handover->semid, (unsigned)handover->slot, err);
+
+	if (result < 0 && err->class == YM_ERR_GONE) {
+		log_line(LOG_ERROR, "somebody removed our IPC objects during the upgrade: %s", err->text);
+		end_workers(master, handover);
+		result =
+		    ground_return(master, (int)handover->semid, (int)handover->registry, (unsigned)handover->slot, err);
+	}
+	let_segments_go((pid_t)handover->keeper);
+	return result;
+}
+
 int upgrade_resume(struct master *master, int fd, struct ym_err *err)
 {
 	struct handover *handover = calloc(1, sizeof(*handover));
@@ -274,7 +369,7 @@ int upgrade_resume(struct master *master, int fd, struct ym_err *err)
 			log_line(LOG_ERROR, "%s", why.text);
 		master->pidfile = strdup(handover->pidfile);
 	}
-	return ground_resume(master, (int)handover->semid, (unsigned)handover->slot, err);
+	return stand_again(master, handover, err);
 }
 
 static void drop_line(void *arg, enum process_stream stream, const char *text, size_t length)

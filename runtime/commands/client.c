@@ -76,6 +76,14 @@ int client_find_job(const struct instance *instance, const char *text, struct jo
 	return 0;
 }
 
+int client_confirm(const struct instance *instance, struct ym_err *err)
+{
+	if (table_stored(instance->table) || !instance_gone(instance, err))
+		return 0;
+	return ym_err_prefix(
+	    err, "it is not known whether it was taken in (a unique key lets it be submitted again safely)");
+}
+
 void client_note_master(const struct instance *instance, const char *then, bool *said)
 {
 	if (*said || view_master(instance))

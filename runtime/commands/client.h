@@ -22,6 +22,12 @@ int client_no_job(const struct instance *instance, uint64_t id, struct ym_err *e
 /* Where the job of this id is; -1: it is no id, or (YM_ERR_NO) not in the table. */
 int client_find_job(const struct instance *instance, const char *text, struct job_ref *ref, struct ym_err *err);
 
+/*
+ * After a submission: was the instance there until now? If not (-1), jobs that were written into its table are lost, or
+ * saved by its master: that is not known. What is in a store is there whatever becomes of the instance.
+ */
+int client_confirm(const struct instance *instance, struct ym_err *err);
+
 /* Say, but only once, that the instance has no master. */
 void client_note_master(const struct instance *instance, const char *then, bool *said);
 

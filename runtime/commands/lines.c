@@ -120,10 +120,14 @@ static int submit(struct lines *lines, size_t n, struct ym_err *err)
 		for (size_t i = done; i < n; i++)
 			lines->requests[i].deadline = deadline;
 		some = submit_jobs(lines->outcome->instance, lines->requests + done, n - done, lines->refs, NULL, err);
-		if (taken(lines, lines->refs, some, err) < 0)
-			return -1;
-		if (some > 0)
+		if (some > 0) {
+			if (client_confirm(lines->outcome->instance, err) < 0)
+				return ym_err_prefix(err, "line %llu and what follows",
+				                     (unsigned long long)lines->taken + 1);
+			if (taken(lines, lines->refs, some, err) < 0)
+				return -1;
 			continue;
+		}
 		if (err->class != YM_ERR_FULL || !open || !print_first(lines, YM_NEVER))
 			return ym_err_prefix(err, "line %llu", (unsigned long long)lines->taken + 1);
 	}

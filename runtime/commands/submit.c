@@ -155,7 +155,7 @@ static int submit_one(const struct args *args, struct outcome *outcome, struct o
 	request->deadline = ym_deadline(order->patience_ms);
 	note_store(outcome);
 	result = submit_job(outcome->instance, request, &ref, err);
-	if (result < 0)
+	if (result < 0 || client_confirm(outcome->instance, err) < 0)
 		return command_fail(err);
 	if (result == 1)
 		fprintf(stderr,

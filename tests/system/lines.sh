@@ -99,6 +99,25 @@ test_nothing_is_held_back() {
 	slay "$CLIENT"
 }
 
+# Into what was removed nothing is taken in.
+test_instance_removed_by_hand() {
+	instance
+	mkfifo "$DIR/pipe"
+	exec 5<>"$DIR/pipe"
+	ym_background submit echo --lines <"$DIR/pipe" >"$DIR/ids" 2>"$DIR/said" 5>&-
+	printf 'first\n' >&5
+	wait_until 5 has_line "$DIR/ids" 1
+	ipcrm -a
+	wait_until 20 logged "the IPC objects were made anew"
+	printf 'second\n' >&5
+	exec 5>&-
+	wait "$CLIENT"
+	assert_equal 3 $? "exit code of submit --lines"
+	assert_equal 1 "$(<"$DIR/ids")" "ids"
+	assert_contains "line 2 and what follows: it is not known whether it was taken in" "$(<"$DIR/said")" "what it says"
+	assert_contains "; 1 jobs were taken in before" "$(<"$DIR/said")" "what it says of the first one"
+}
+
 test_full() {
 	local start
 	instance "jobs = 64"

@@ -349,3 +349,25 @@ test_quiet() {
 	assert_equal "" "$OUT" "what submit --quiet --wait says"
 	assert_equal 2 "$(ym jobs --json | wc -l)" "jobs"
 }
+
+# While it still reads its payload.
+test_instance_removed_by_hand() {
+	write_ini <<-EOF
+		[pool:echo]
+		plugin = $PLUGINS/echo.so
+	EOF
+	start_master
+	mkfifo "$DIR/pipe"
+	exec 5<>"$DIR/pipe"
+	ym_background submit echo - <"$DIR/pipe" >"$DIR/id" 2>"$DIR/said" 5>&-
+	wait_until 5 client_is_in
+	ipcrm -a
+	wait_until 20 logged "the IPC objects were made anew"
+	printf 'late' >&5
+	exec 5>&-
+	wait "$CLIENT"
+	assert_equal 3 $? "exit code of submit"
+	assert_equal "" "$(<"$DIR/id")" "its id"
+	assert_contains "it is not known whether it was taken in" "$(<"$DIR/said")" "what it says"
+	assert_contains "was removed while this process was in it" "$(<"$DIR/said")" "what it says"
+}

@@ -240,6 +240,32 @@ START_TEST(objects_of_others_are_not_removed)
 }
 END_TEST
 
+/* Those who use it make it again under its key. It goes, too, unless somebody has it open. */
+START_TEST(a_semaphore_that_was_made_again_goes_too)
+{
+	for (int used = 0; used < 2; used++) {
+		struct ym_entry_sh *entry;
+		struct ym_group group;
+		struct ym_sem sem;
+		int id;
+
+		join(&group, CAPACITY);
+		entry = ym_registry_find(group.reg, "limit");
+		ck_assert_int_eq(semctl(entry->id, 0, IPC_RMID), 0);
+		ASSERT_OK(ym_sem_get(&sem, entry->key, 1, 0600, ym_deadline(PATIENCE_MS), &err));
+		id = sem.id;
+		ck_assert_int_ne(id, entry->id);
+		if (!used)
+			ym_sem_close(&sem);
+		leave(&group, true);
+		ck_assert_int_eq(ym_sem_value(id, 0), used ? 1 : -1);
+		if (used)
+			ck_assert_int_eq(semctl(id, 0, IPC_RMID), 0);
+		assert_nothing_left();
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("group_others");
@@ -255,5 +281,6 @@ int main(void)
 	tcase_add_test(tcase, names_have_a_limit);
 	tcase_add_test(tcase, a_semaphore_that_scripts_use_stays);
 	tcase_add_test(tcase, objects_of_others_are_not_removed);
+	tcase_add_test(tcase, a_semaphore_that_was_made_again_goes_too);
 	return run_suite(suite);
 }

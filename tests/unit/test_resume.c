@@ -11,7 +11,7 @@
 #include "backlogs.h"
 
 /* What the new program does, or finds. */
-enum part { GO_ON, STAY, REFUSED_GONE, REFUSED_FOREIGN, HALF };
+enum part { GO_ON, STAY, REFUSED_GONE, REFUSED_FOREIGN, HALF, REMAINS };
 /* How the old program spoils what it hands over. */
 enum spoil {
 	NOTHING,
@@ -26,7 +26,8 @@ enum spoil {
 	NEW_SET,
 	NO_REGISTRY,
 	NO_TABLE,
-	OTHER_START
+	OTHER_START,
+	NOTHING_LEFT, /* but what a child of the old program has attached */
 };
 
 static void lead(void)
@@ -84,7 +85,22 @@ static void resumed(char **argv)
 		still_counted();
 		_exit(0);
 	}
-	if (part == HALF) {
+	if (part == REMAINS) {
+		const int registry = atoi(argv[7]), keeper = atoi(argv[8]);
+		const struct instance_sizes sizes = {.slots = 4, .rows = 1, .participants = 4};
+		const unsigned slot = (unsigned)atoi(argv[5]);
+
+		EXPECT(resumed_well == -1 && err.class == YM_ERR_GONE && yard.group.semid == -1);
+		/* Another participant's, or another generation's, are not taken. */
+		EXPECT(instance_remains(&yard, "master", &sizes, semid, registry, slot + 1, &err) == -1);
+		EXPECT(instance_remains(&yard, "master", &sizes, semid, registry, 10000, &err) == -1);
+		EXPECT(instance_remains(&yard, "master", &sizes, semid + 1, registry, slot, &err) == -1);
+		EXPECT(yard.group.semid == -1 && !yard.group.reg);
+		EXPECT(instance_remains(&yard, "master", &sizes, semid, registry, slot, &err) == 0);
+		EXPECT(instance_rejoin(&yard, "master", &sizes, &err) == 0);
+		EXPECT(yard.table && yard.group.fresh);
+		EXPECT(kill(keeper, SIGKILL) == 0 && waitpid(keeper, NULL, 0) == keeper);
+	} else if (part == HALF) {
 		/* The participation is taken up; what is missing is for instance_rejoin(). */
 		EXPECT(resumed_well == -1 && err.class == YM_ERR_GONE && yard.group.leads && !yard.table);
 		EXPECT(instance_rejoin(&yard, "master",
@@ -147,6 +163,13 @@ static void spoil(enum spoil how)
 	case OTHER_PID:
 		reap_well(spawn(touch_alive, NULL));
 		break;
+	case NOTHING_LEFT:
+		MUST(shmctl(ym_registry_find(reg, TABLE_NAME)->id, IPC_RMID, NULL) == 0);
+		MUST(shmctl(ym_registry_find(reg, BOARD_NAME)->id, IPC_RMID, NULL) == 0);
+		MUST(msgctl(ym_registry_find(reg, "queue.work")->id, IPC_RMID, NULL) == 0);
+		MUST(shmctl(yard.group.regid, IPC_RMID, NULL) == 0);
+		MUST(semctl(yard.group.semid, 0, IPC_RMID) == 0);
+		break;
 	case OTHER_START:
 		reg->members[yard.group.slot].started++;
 		break;
@@ -169,11 +192,26 @@ static void be_another(void *arg)
 	sleep_for_ever();
 }
 
+static void keep_attached(void *arg)
+{
+	(void)arg;
+	sleep_for_ever();
+}
+
 static void change_program(void *arg)
 {
 	const struct change *change = arg;
-	char part[12], semid[12], slot[12], letters[12];
-	char *argv[] = {(char[]){"test_resume"}, (char[]){"resumed"}, directory, part, semid, slot, letters, NULL};
+	char part[12], semid[12], slot[12], letters[12], registry[12], keeper[12];
+	char *argv[] = {(char[]){"test_resume"},
+	                (char[]){"resumed"},
+	                directory,
+	                part,
+	                semid,
+	                slot,
+	                letters,
+	                registry,
+	                keeper,
+	                NULL};
 
 	yard_open(16);
 	pool = add_pool("work");
@@ -190,6 +228,8 @@ static void change_program(void *arg)
 	snprintf(part, sizeof(part), "%d", (int)change->part);
 	snprintf(semid, sizeof(semid), "%d", yard.group.semid);
 	snprintf(letters, sizeof(letters), "%d", steps[1]);
+	snprintf(registry, sizeof(registry), "%d", yard.group.regid);
+	snprintf(keeper, sizeof(keeper), "%ld", change->part == REMAINS ? (long)spawn(keep_attached, NULL) : 0);
 	snprintf(slot, sizeof(slot), "%u", yard.group.slot + (change->spoil == WRONG_SLOT));
 	if (change->spoil == NO_SLOT)
 		snprintf(slot, sizeof(slot), "%u", yard.group.capacity);
@@ -287,12 +327,26 @@ START_TEST(a_missing_table_is_made_again)
 }
 END_TEST
 
+/* Removed while it is nowhere attached but in a child: its jobs are kept. */
+START_TEST(what_remains_is_kept)
+{
+	struct change change = {REMAINS, NOTHING_LEFT};
+
+	run_child(change_program, &change);
+	assert_nothing_left();
+	ck_assert_uint_eq(count_backlogs(), 1);
+	open_again();
+	load(1, 0, 0);
+	yard_close();
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("resume");
 	TCase *tcase = tcase_create("resume");
 
-	if (argc == 7 && strcmp(argv[1], "resumed") == 0)
+	if (argc == 9 && strcmp(argv[1], "resumed") == 0)
 		resumed(argv);
 	tcase_add_checked_fixture(tcase, begin_resume, end_test);
 	tcase_set_timeout(tcase, 60);
@@ -301,5 +355,6 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, killed_after_the_change);
 	tcase_add_test(tcase, what_is_not_ours_is_refused);
 	tcase_add_test(tcase, a_missing_table_is_made_again);
+	tcase_add_test(tcase, what_remains_is_kept);
 	return run_suite(suite);
 }
