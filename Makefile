@@ -47,6 +47,9 @@ LIB_OBJECTS := $(filter $(BUILD)/obj/ipc/%,$(OBJECTS)) $(LIB_RUNTIME:%=$(BUILD)/
 IPC_HEADERS := $(shell sed -n 's|^\#include "ipc/\(.*\)"$$|\1|p' ipc/ipc.h) api.h
 PUBLIC      := client.h plugin.h ipc.h $(addprefix ipc/,$(IPC_HEADERS))
 MAN_PAGES   := yardmaster-client.3 yardmaster-ipc.3
+# Where shells look for the scripts that the program writes. It writes all other man pages, too.
+COMPLETIONS := bash:bash-completion/completions/yardmaster zsh:zsh/site-functions/_yardmaster \
+               fish:fish/vendor_completions.d/yardmaster.fish
 INCLUDES    := $(addprefix $(BUILD)/include/yardmaster/,$(PUBLIC))
 
 UNIT_SOURCES  := $(wildcard tests/unit/test_*.c)
@@ -60,7 +63,7 @@ ALL_C         := $(SOURCES) $(HEADERS) $(wildcard tests/*/*.c tests/*/*.h exampl
 PACKAGES_BUILD := gcc make pkgconf libc6-dev libuv1-dev libinih-dev libjansson-dev zlib1g-dev libsqlite3-dev libpq-dev
 PACKAGES_DEMO  := libcurl4-openssl-dev vsftpd
 PACKAGES_TEST  := check clang libclang-rt-14-dev mandoc procps util-linux perl php-cli python3 python3-sysv-ipc spin strace \
-                  sqlite3 postgresql-15 tzdata
+                  sqlite3 postgresql-15 tzdata zsh fish
 PACKAGES_BENCH := php-cli supervisor s6 runit postgresql-15
 PACKAGES_LINT  := clang-format clang-tidy cppcheck
 
@@ -233,6 +236,13 @@ install: program
 	    install -m 644 $(BUILD)/include/yardmaster/$$header $(DESTDIR)$(PREFIX)/include/yardmaster/$$header; done
 	set -e; for page in $(MAN_PAGES); do \
 	    install -D -m 644 docs/man/$$page $(DESTDIR)$(PREFIX)/share/man/man3/$$page; done
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
+	set -e; pages=$$($(BUILD)/yardmaster manual); for page in $$pages; do \
+	    path=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; \
+	    $(BUILD)/yardmaster manual $$page >$$path; chmod 644 $$path; done
+	set -e; for script in $(COMPLETIONS); do \
+	    path=$(DESTDIR)$(PREFIX)/share/$${script#*:}; install -d $${path%/*}; \
+	    $(BUILD)/yardmaster completion $${script%%:*} >$$path; chmod 644 $$path; done
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' workers/yardmaster.pc.in \
 	    >$(DESTDIR)$(PREFIX)/lib/pkgconfig/yardmaster.pc
 	$(if $(DESTDIR),,-ldconfig)
@@ -241,6 +251,8 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/yardmaster $(DESTDIR)$(PREFIX)/lib/$(SONAME) \
 	      $(DESTDIR)$(PREFIX)/lib/libyardmaster.so $(DESTDIR)$(PREFIX)/lib/pkgconfig/yardmaster.pc \
 	      $(addprefix $(DESTDIR)$(PREFIX)/share/man/man3/,$(MAN_PAGES)) \
+	      $(addprefix $(DESTDIR)$(PREFIX)/share/man/,man1/yardmaster.1 man1/yardmaster-*.1 man5/yardmaster.ini.5) \
+	      $(foreach script,$(COMPLETIONS),$(DESTDIR)$(PREFIX)/share/$(lastword $(subst :, ,$(script)))) \
 	      $(addprefix $(DESTDIR)$(PREFIX)/include/yardmaster/,$(PUBLIC))
 	-rmdir $(DESTDIR)$(PREFIX)/include/yardmaster/ipc $(DESTDIR)$(PREFIX)/include/yardmaster
 

@@ -11,11 +11,12 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct {
-	const char *word, *header;
+	const char *word, *header, *help;
 	bool named;
 	enum cfg_dialect dialect;
 } kinds[] = {
-#define X(name, word, named, dialect) [CFG_##name] = {word, (named) ? "[" word ":NAME]" : "[" word "]", named, dialect},
+#define X(name, word, named, dialect, help)                                                                            \
+	[CFG_##name] = {word, (named) ? "[" word ":NAME]" : "[" word "]", help, named, dialect},
     CFG_KIND_MAP(X)
 #undef X
 };
@@ -59,6 +60,11 @@ const char *cfg_kind_word(enum cfg_kind kind)
 const char *cfg_kind_header(enum cfg_kind kind)
 {
 	return kinds[kind].header;
+}
+
+const char *cfg_kind_help(enum cfg_kind kind)
+{
+	return kinds[kind].help;
 }
 
 bool cfg_kind_named(enum cfg_kind kind)

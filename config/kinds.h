@@ -9,18 +9,18 @@
 
 struct config;
 
-/* Name, word in the file, whether it carries a name of its own ([word:NAME]), dialect. */
+/* Name, word in the file, whether it carries a name of its own ([word:NAME]), dialect, what such a section is. */
 #define CFG_KIND_MAP(X)                                                                                                \
-	X(YARDMASTER, "yardmaster", false, CFG_DIALECT_OWN)                                                            \
-	X(POOL, "pool", true, CFG_DIALECT_OWN)                                                                         \
-	X(LIMIT, "limit", true, CFG_DIALECT_OWN)                                                                       \
-	X(PROGRAM, "program", true, CFG_DIALECT_SUPERVISORD)                                                           \
-	X(CRON, "cron", true, CFG_DIALECT_OWN)                                                                         \
-	X(INCLUDE, "include", false, CFG_DIALECT_SUPERVISORD)                                                          \
-	X(SUPERVISORD, "supervisord", false, CFG_DIALECT_SUPERVISORD)
+	X(YARDMASTER, "yardmaster", false, CFG_DIALECT_OWN, "the instance itself; may be left out")                    \
+	X(POOL, "pool", true, CFG_DIALECT_OWN, "workers that run jobs")                                                \
+	X(LIMIT, "limit", true, CFG_DIALECT_OWN, "how many jobs may do something at the same time, or how often")      \
+	X(PROGRAM, "program", true, CFG_DIALECT_SUPERVISORD, "any command, kept running, with supervisord's options")  \
+	X(CRON, "cron", true, CFG_DIALECT_OWN, "a job for a pool at certain times")                                    \
+	X(INCLUDE, "include", false, CFG_DIALECT_SUPERVISORD, "other files")                                           \
+	X(SUPERVISORD, "supervisord", false, CFG_DIALECT_SUPERVISORD, "what a file of supervisord says of itself")
 
 enum cfg_kind {
-#define X(name, word, named, dialect) CFG_##name,
+#define X(name, word, named, dialect, help) CFG_##name,
 	CFG_KIND_MAP(X)
 #undef X
 	    CFG_KINDS
@@ -32,9 +32,10 @@ enum cfg_dialect {
 	CFG_DIALECT_SUPERVISORD,
 };
 
-/* The word of a kind, and its header as the user writes it: "[pool:NAME]". */
+/* The word of a kind, its header as the user writes it ("[pool:NAME]"), and what it is. */
 const char *cfg_kind_word(enum cfg_kind kind);
 const char *cfg_kind_header(enum cfg_kind kind);
+const char *cfg_kind_help(enum cfg_kind kind);
 bool cfg_kind_named(enum cfg_kind kind);
 enum cfg_dialect cfg_kind_dialect(enum cfg_kind kind);
 

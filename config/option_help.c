@@ -1,10 +1,12 @@
-/* option_help.c - every option as a line of text, under headings. */
+/* option_help.c - what there is to say of an option; and every option as a line of text, under headings. */
 #include <stdio.h>
 #include <string.h>
 
 #include "config.h"
 #include "options.h"
 #include "types.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 #define BOTH "in programs "
 
@@ -14,8 +16,7 @@ struct columns {
 	const char *preset;
 };
 
-/* "integer 1..1000", "mode 0600|0640|0644", "path". */
-static void put_type(const struct cfg_option *option, char *out, size_t size)
+const char *cfg_option_values(const struct cfg_option *option, char *out, size_t size)
 {
 	const struct cfg_type_row *type = cfg_type_of(option);
 	char low[CFG_NUMBER_MAX], high[CFG_NUMBER_MAX];
@@ -30,13 +31,19 @@ static void put_type(const struct cfg_option *option, char *out, size_t size)
 		                         : used ? " "
 		                                : "",
 		                         option->choices[i]);
+	return out;
+}
+
+const char *cfg_option_preset(const struct cfg_option *option)
+{
+	return option->other || option->required ? "required" : option->preset ? option->preset : "-";
 }
 
 static void fill_columns(const struct cfg_option *option, struct columns *out)
 {
 	cfg_option_title(option, out->name, sizeof(out->name));
-	put_type(option, out->type, sizeof(out->type));
-	out->preset = option->other || option->required ? "required" : option->preset ? option->preset : "-";
+	cfg_option_values(option, out->type, sizeof(out->type));
+	out->preset = cfg_option_preset(option);
 }
 
 /* What a text in brackets begins with. */
@@ -54,9 +61,9 @@ static void print_aliases(const struct cfg_option *option, const char *where, bo
 		fprintf(to, "%s%s%s", i ? ", " : open_or_go_on(open), i ? "" : where, option->aliases[i]);
 }
 
-/* Help and what else there is to know, to the end of the line. `twin` is the same option of programs, or NULL. */
-static void print_help(const struct cfg_option *option, const struct cfg_option *twin, FILE *to)
+void cfg_option_explain(const struct cfg_option *option, FILE *to)
 {
+	const struct cfg_option *twin = option->shared ? cfg_option_find(CFG_PROGRAM, option->name) : NULL;
 	bool open = false;
 	char needs[64];
 
@@ -70,7 +77,7 @@ static void print_help(const struct cfg_option *option, const struct cfg_option 
 	print_aliases(option, "also: ", &open, to);
 	if (twin && twin->aliases[0] && (!option->aliases[0] || strcmp(twin->aliases[0], option->aliases[0])))
 		print_aliases(twin, BOTH "also: ", &open, to);
-	fprintf(to, "%s\n", open ? ")" : "");
+	fputs(open ? ")" : "", to);
 }
 
 static void print_options(enum cfg_kind kind, bool shared, const struct columns *widest, FILE *to)
@@ -87,8 +94,39 @@ static void print_options(enum cfg_kind kind, bool shared, const struct columns 
 			fprintf(to, " %s:\n", options[i].topic);
 		fill_columns(&options[i], &columns);
 		fprintf(to, "  %-*s  %-*s  %-*s  ", name, columns.name, type, columns.type, preset, columns.preset);
-		print_help(&options[i], shared ? cfg_option_find(CFG_PROGRAM, options[i].name) : NULL, to);
+		cfg_option_explain(&options[i], to);
+		fputc('\n', to);
 	}
+}
+
+/* Of the types whose word does not say it. */
+static const char *const explanations[] = {
+    [CFG_NAME] = "letters, digits, -, _ and .; 1 to 31 characters; starts with a letter, a digit or _",
+    [CFG_PATH] = "absolute, or relative to the directory of the file",
+    [CFG_KEY] = "decimal, 0xHEX, PATH:c (ftok with the one character c) or name:TEXT (crc32 of the text); not 0",
+    [CFG_COMMAND] = "a command line, divided as a shell does it, with its quotes; no shell runs it: what would be a "
+		    "variable, a pipe or a redirection is a mistake outside quotes",
+    [CFG_NAMES] = "separated by commas",
+    [CFG_USES] = "separated by commas; a name alone means one unit",
+    [CFG_CODES] = "numbers, separated by commas",
+    [CFG_ENVIRONMENT] = "quotes where there are commas or white space",
+    [CFG_SIGNAL] = "TERM, SIGINT, RTMIN+1, 15",
+    [CFG_INTEGER] = "digits",
+    [CFG_SIZE] = "a whole number and b, k or kb, m or mb, g or gb, in any case; powers of 1024; alone: bytes",
+    [CFG_DURATION] = "numbers with ms, s, m, h or d, larger units first: 250ms, 1.5s, 1h30m; alone: seconds",
+    [CFG_PERCENT] = "digits, with or without %",
+    [CFG_LEVEL] = "0, the most urgent, to 9; or urgent (0), high (3), normal (5), low (7), idle (9)",
+    [CFG_RATE] = "at most three digits behind the point: 10/s, 0.5/h",
+    [CFG_MODE] = "octal digits",
+    [CFG_SCHEDULE] = "minute, hour, day of the month, month, day of the week; or @daily and the like",
+};
+
+const char *cfg_type_explain(enum cfg_type type, const char **word)
+{
+	const struct cfg_option example = {.type = type};
+
+	*word = cfg_type_of(&example)->word;
+	return type < COUNT(explanations) ? explanations[type] : NULL;
 }
 
 void config_print_options(FILE *to)

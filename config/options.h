@@ -108,6 +108,15 @@ const struct cfg_option *cfg_option_find(enum cfg_kind kind, const char *name);
 bool cfg_option_is_family(const struct cfg_option *option);
 const char *cfg_option_title(const struct cfg_option *option, char *out, size_t size);
 
+/* What it may hold: "integer 1..1000", "mode 0600|0640|0644", "path". Into `out`. */
+const char *cfg_option_values(const struct cfg_option *option, char *out, size_t size);
+/* Its default as the help shows it: "required", "-" for none. */
+const char *cfg_option_preset(const struct cfg_option *option);
+/* Its help, and in brackets what else there is to know: aliases, other options, what differs in programs. */
+void cfg_option_explain(const struct cfg_option *option, FILE *to);
+/* How values of a type are written, and the word for it; NULL: the word says it all. */
+const char *cfg_type_explain(enum cfg_type type, const char **word);
+
 /* What the user may have meant by an unknown name: into `out`, for a message; false when nothing is near. */
 bool cfg_option_suggest(enum cfg_kind kind, const char *name, char *out, size_t size);
 

@@ -23,35 +23,42 @@
 /* getopt_long's value of an option that has no letter. */
 #define LETTERLESS 256
 
-static const struct command *const commands[] = {
+const struct command *const all_commands[] = {
 #define X(name) &command_##name,
     COMMAND_MAP(X)
 #undef X
-};
-#define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
+	NULL};
+
+const struct command *command_find(const struct command *const *list, const char *verb)
+{
+	while (*list && strcmp((*list)->verb, verb) != 0)
+		list++;
+	return *list;
+}
+
+bool command_listed(const struct command *command, enum command_group group)
+{
+	return !command->hidden && command->group == group;
+}
 
 /* ---- help ------------------------------------------------------------------------------------ */
 
-static void print_summaries(const struct command *const *list, size_t n, const enum command_group *group, FILE *to)
+static void print_summary(const struct command *command, FILE *to)
 {
-	for (size_t i = 0; i < n; i++)
-		if (!list[i]->hidden && (!group || list[i]->group == *group))
-			fprintf(to, "  %-8s %s\n", list[i]->verb, list[i]->summary);
+	fprintf(to, "  %-10s %s\n", command->verb, command->summary);
 }
 
-static size_t count_commands(const struct command *const *list)
+static void print_subcommands(const struct command *command, FILE *to)
 {
-	size_t n = 0;
-
-	while (list[n])
-		n++;
-	return n;
+	for (const struct command *const *sub = command->subcommands; *sub; sub++)
+		if (!(*sub)->hidden)
+			print_summary(*sub, to);
 }
 
 static void print_overview(FILE *to)
 {
 	static const char *const headings[] = {
-#define X(name, heading) heading,
+#define X(name, page, heading) heading,
 	    COMMAND_GROUP_MAP(X)
 #undef X
 	};
@@ -60,14 +67,18 @@ static void print_overview(FILE *to)
 	    to,
 	    "usage: yardmaster COMMAND [OPTIONS] ...\n\n"
 	    "Keeps pools of job workers, and programs, running; handles System V semaphores, variables and queues.\n");
-	for (enum command_group group = 0; group < sizeof(headings) / sizeof(headings[0]); group++) {
+	for (enum command_group group = 0; group < COMMAND_GROUPS; group++) {
 		fprintf(to, "\n%s:\n", headings[group]);
-		print_summaries(commands, NCOMMANDS, &group, to);
+		for (const struct command *const *command = all_commands; *command; command++)
+			if (command_listed(*command, group))
+				print_summary(*command, to);
 	}
 	fprintf(to, "\n  yardmaster COMMAND --help     options of a command\n"
 	            "  yardmaster --version\n\n"
-	            "Exit codes: 0 ok, 1 the answer is no or a job failed, 2 usage or configuration, 3 not running,\n"
-	            "4 kernel limit or permission, 70 a bug.\n");
+	            "exit codes:\n");
+#define X(code, meaning) fprintf(to, "  %-10d " meaning "\n", code);
+	COMMAND_EXIT_MAP(X)
+#undef X
 }
 
 static void print_usage(const struct command *command, const char *name, FILE *to)
@@ -79,7 +90,7 @@ static void print_family(const struct command *command, const char *name, FILE *
 {
 	print_usage(command, name, to);
 	fprintf(to, "\n%s\n\n", command->summary);
-	print_summaries(command->subcommands, count_commands(command->subcommands), NULL, to);
+	print_subcommands(command, to);
 	if (command->text)
 		fprintf(to, "\n%s\n", command->text);
 	fprintf(to, "\n  yardmaster %s COMMAND --help     options of a command\n", name);
@@ -103,7 +114,7 @@ static void print_help(const struct command *command, const char *name, FILE *to
 	fprintf(to, "  %-26s %s\n", "-h, --help", "this text");
 	if (command->subcommands) {
 		fprintf(to, "\ncommands, right behind \"%s\":\n", name);
-		print_summaries(command->subcommands, count_commands(command->subcommands), NULL, to);
+		print_subcommands(command, to);
 	}
 }
 
@@ -368,16 +379,16 @@ static int run_command(const struct command *command, const char *name, int argc
 }
 
 /* The command of this name, or NULL after saying what may have been meant. */
-static const struct command *find_command(const struct command *const *list, size_t n, const char *of, const char *verb)
+static const struct command *find_or_suggest(const struct command *const *list, const char *of, const char *verb)
 {
+	const struct command *found = command_find(list, verb);
 	struct cfg_nearest near = {.word = verb};
 
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(list[i]->verb, verb) == 0)
-			return list[i];
-		if (!list[i]->hidden)
-			cfg_nearest_offer(&near, list[i]->verb);
-	}
+	if (found)
+		return found;
+	for (; *list; list++)
+		if (!(*list)->hidden)
+			cfg_nearest_offer(&near, (*list)->verb);
 	fprintf(stderr, "yardmaster%s: there is no command \"%s\"%s%s%s\n", of, verb,
 	        near.best ? ": did you mean \"" : "", near.best ? near.best : "", near.best ? "\"?" : "");
 	return NULL;
@@ -404,7 +415,7 @@ static int run_subcommand(const struct command *command, int argc, char **argv)
 		return usage_error(command, command->verb, text);
 	}
 	snprintf(of, sizeof(of), " %s", command->verb);
-	sub = find_command(command->subcommands, count_commands(command->subcommands), of, argv[1]);
+	sub = find_or_suggest(command->subcommands, of, argv[1]);
 	if (!sub)
 		return EXIT_USAGE;
 	snprintf(name, sizeof(name), "%s %s", command->verb, sub->verb);
@@ -427,7 +438,7 @@ static int run_line(int argc, char **argv)
 		printf("yardmaster %s\n", YM_VERSION);
 		return 0;
 	}
-	command = find_command(commands, NCOMMANDS, "", argv[1]);
+	command = find_or_suggest(all_commands, "", argv[1]);
 	if (!command)
 		return EXIT_USAGE;
 	return command->subcommands ? run_subcommand(command, argc - 1, argv + 1)

@@ -50,19 +50,39 @@
 	X(sem)                                                                                                         \
 	X(shm)                                                                                                         \
 	X(msg)                                                                                                         \
+	X(completion)                                                                                                  \
+	X(complete)                                                                                                    \
+	X(manual)                                                                                                      \
 	X(guardian)                                                                                                    \
 	X(holder)
 
-/* The headings of the overview, in its order: each lists its commands. */
+/*
+ * Groups of commands: name, its page of the manual (yardmaster-PAGE(1)), heading of the overview, in its order. A command
+ * that does not say belongs to the first one.
+ */
 #define COMMAND_GROUP_MAP(X)                                                                                           \
-	X(JOBS, "jobs and the instance that runs them")                                                                \
-	X(IPC, "System V IPC, with or without an instance")
+	X(RUN, "run", "the instance and what it runs")                                                                 \
+	X(JOBS, "jobs", "jobs: submit them, see what became of them, change it")                                       \
+	X(LOOK, "status", "what goes on right now, and what was logged")                                               \
+	X(STORE, "store", "where jobs wait durably")                                                                   \
+	X(IPC, "ipc", "System V IPC, with or without an instance")                                                     \
+	X(SHELL, "completion", "completion in the shell")
 
 enum command_group {
-#define X(name, heading) COMMAND_GROUP_##name,
+#define X(name, page, heading) COMMAND_GROUP_##name,
 	COMMAND_GROUP_MAP(X)
 #undef X
+	    COMMAND_GROUPS
 };
+
+/* What exit codes mean, those of YM_ERR_MAP. */
+#define COMMAND_EXIT_MAP(X)                                                                                            \
+	X(0, "ok")                                                                                                     \
+	X(1, "the answer is no, or a job failed")                                                                      \
+	X(2, "usage or configuration")                                                                                 \
+	X(3, "not running, or gone")                                                                                   \
+	X(4, "kernel limit, permission, foreign or corrupt object, failed system call")                                \
+	X(70, "a bug")
 
 struct option_row {
 	const char *name;     /* without the dashes */
@@ -102,6 +122,13 @@ struct command {
 #define X(name) extern const struct command command_##name;
 COMMAND_MAP(X)
 #undef X
+
+/* All commands, in the order of the help; ends with NULL. And the one of such a list with this verb, NULL: none. */
+extern const struct command *const all_commands[];
+const struct command *command_find(const struct command *const *list, const char *verb);
+
+/* Does it belong to a group, and is it to be shown? */
+bool command_listed(const struct command *command, enum command_group group);
 
 /* The options with which most commands say which instance they mean. */
 #define INSTANCE_OPTIONS                                                                                               \

@@ -338,5 +338,6 @@ const struct command command_jobs = {
     .text = TEXT,
     .options = options,
     .run = jobs,
+    .group = COMMAND_GROUP_JOBS,
     .subcommands = subcommands,
 };

@@ -301,4 +301,5 @@ const struct command command_logs = {
     .options = options,
     .most = 1,
     .run = logs,
+    .group = COMMAND_GROUP_LOOK,
 };

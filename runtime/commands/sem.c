@@ -322,7 +322,7 @@ static const struct option_row run_options[] = {
 };
 static const struct command command_run_sem = {
     .verb = "run",
-    .usage = "KEY [OPTIONS] [--] CMD [ARGUMENTS]",
+    .usage = "KEY [OPTIONS] [--] CMD [ARGUMENT ...]",
     .summary = "take a unit and become CMD: it is held exactly as long as CMD runs, however it ends",
     .text =
 	KEY_HELP "\n" MAX_HELP "\n\n"

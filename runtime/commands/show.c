@@ -275,4 +275,5 @@ const struct command command_show = {
     .least = 1,
     .most = -1,
     .run = show,
+    .group = COMMAND_GROUP_JOBS,
 };

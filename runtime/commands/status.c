@@ -355,4 +355,5 @@ const struct command command_status = {
 	"the reason is said on stderr), 3 if there is no master. Paused or stopped on purpose is no fault.",
     .options = options,
     .run = status,
+    .group = COMMAND_GROUP_LOOK,
 };

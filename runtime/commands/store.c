@@ -194,5 +194,6 @@ const struct command command_store = {
     .summary = "where jobs wait durably: make it, check it, move jobs from one to another",
     .text = "The store is that of the instance of --config or --instance, or the one that a URI names: sqlite:PATH or\n"
 	    "postgresql://USER@HOST/DATABASE.",
+    .group = COMMAND_GROUP_STORE,
     .subcommands = subcommands,
 };

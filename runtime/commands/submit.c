@@ -235,4 +235,5 @@ const struct command command_submit = {
     .least = 1,
     .most = 2,
     .run = submit,
+    .group = COMMAND_GROUP_JOBS,
 };

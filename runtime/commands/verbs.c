@@ -342,6 +342,7 @@ static const struct option_row options[] = {
 	    .options = options,                                                                                        \
 	    .most = -1,                                                                                                \
 	    .run = run_verb,                                                                                           \
+	    .group = COMMAND_GROUP_JOBS,                                                                               \
 	};
 VERB_MAP(X)
 #undef X

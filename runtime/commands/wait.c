@@ -76,4 +76,5 @@ const struct command command_wait = {
     .least = 1,
     .most = -1,
     .run = wait_run,
+    .group = COMMAND_GROUP_JOBS,
 };

@@ -381,4 +381,5 @@ const struct command command_watch = {
     .options = options,
     .most = -1,
     .run = watch,
+    .group = COMMAND_GROUP_LOOK,
 };

@@ -3,19 +3,12 @@
 
 README=$SOURCE/README.md
 COMMANDS=$SOURCE/docs/commands.md
+CONFIGURATION=$SOURCE/docs/configuration.md
 IPC=$SOURCE/docs/ipc.md
 MAN=$SOURCE/docs/man/yardmaster-ipc.3
 MAN_CLIENT=$SOURCE/docs/man/yardmaster-client.3
 
 # ---- commands -----------------------------------------------------------------------------------------------------
-
-commands_in_help() { # [COMMAND]
-	"$YARDMASTER" "$@" --help | sed -n 's/^  \([a-z]\+\)  *[^ ].*/\1/p' | grep -vx yardmaster
-}
-
-has_subcommands() { # COMMAND
-	"$YARDMASTER" "$1" --help | head -n 1 | grep -q "^usage: yardmaster $1 COMMAND"
-}
 
 # From a heading to the next one of its rank.
 section() { # FILE HEADING
@@ -30,7 +23,7 @@ section() { # FILE HEADING
 check_command() { # HEADING TEXT WORDS...
 	local option
 	grep -qxF -e "$1" "$COMMANDS" || fail "docs/commands.md has no heading \"$1\""
-	for option in $("$YARDMASTER" "${@:3}" --help | grep -o -- '^  \(-.,\|   \) --[a-z-]*' | grep -o -- '--.*'); do
+	for option in $(options_in_help "${@:3}"); do
 		[[ $option == --help ]] || grep -q -e "$option\b" <<<"$2" || fail "docs/commands.md: ${*:3} has an option $option"
 	done
 }
@@ -51,6 +44,25 @@ test_commands() {
 		fi
 	done
 	((commands > 30)) || fail "only $commands commands found"
+}
+
+# Each section of the INI has one of docs/configuration.md, with tables; what supervisord has, too, is told in text.
+test_options_of_the_ini() {
+	local heading option name text options=0
+	while read -r heading option; do
+		case $heading in
+		both) text=$(section "$CONFIGURATION" "## Workers and processes") ;;
+		supervisord) text=$(section "$CONFIGURATION" "## A supervisord.conf as it is") ;;
+		include) text=$(section "$CONFIGURATION" "## [include]" | sed 's/^    /`/') ;;
+		*) text=$(section "$CONFIGURATION" "## [$heading]" | grep '^|') ;;
+		esac
+		# Those of two log files are written once.
+		name=$(sed 's/^std\(out\|err\)_logfile_/..._logfile_/' <<<"$option")
+		[[ $text == *"\`$name\`"* || $text == *"\`$name = "* ]] ||
+			fail "docs/configuration.md: [$heading] has an option $option"
+		options=$((options + 1))
+	done < <(ini_options)
+	((options > 100)) || fail "only $options options found"
 }
 
 test_findings() {

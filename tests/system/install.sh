@@ -27,8 +27,11 @@ test_destdir() {
 	make -C "$SOURCE" BUILD="$BUILD" PREFIX=/usr DESTDIR="$DIR/root" install >"$DIR/make" 2>&1 ||
 		fail "make install: $(<"$DIR/make")"
 	assert_equal "/usr/bin/yardmaster /usr/include/yardmaster/client.h /usr/include/yardmaster/ipc.h /usr/include/yardmaster/plugin.h /usr/lib/libyardmaster.so.0 \
-/usr/lib/pkgconfig/yardmaster.pc /usr/share/man/man3/yardmaster-client.3 \
-/usr/share/man/man3/yardmaster-ipc.3" \
+/usr/lib/pkgconfig/yardmaster.pc /usr/share/bash-completion/completions/yardmaster \
+/usr/share/fish/vendor_completions.d/yardmaster.fish \
+$("$YARDMASTER" manual | grep '\.1$' | sed 's|^|/usr/share/man/man1/|' | sort | paste -sd' ') \
+/usr/share/man/man3/yardmaster-client.3 /usr/share/man/man3/yardmaster-ipc.3 /usr/share/man/man5/yardmaster.ini.5 \
+/usr/share/zsh/site-functions/_yardmaster" \
 		"$(cd "$DIR/root" && find . -type f ! -path '*/ipc/*' | sed 's/^.//' | sort | paste -sd' ')" "installed files"
 	# Each header of the library is complete: whatever it includes is installed, too.
 	for header in client.h ipc.h $(cd "$DIR/root/usr/include/yardmaster" && echo ipc/*.h); do

@@ -61,6 +61,28 @@ skip() { # REASON
 	exit 77
 }
 
+# ---- what the program says of itself -----------------------------------------------------------------------------
+
+commands_in_help() { # [COMMAND]
+	"$YARDMASTER" "$@" --help | sed -n 's/^  \([a-z]\+\)  *[^ ].*/\1/p' | grep -vx yardmaster
+}
+
+has_subcommands() { # COMMAND
+	"$YARDMASTER" "$1" --help | head -n 1 | grep -q "^usage: yardmaster $1 COMMAND"
+}
+
+options_in_help() { # COMMAND...
+	"$YARDMASTER" "$@" --help | grep -o -- '^  \(-.,\|   \) --[a-z-]*' | grep -o -- '--.*'
+}
+
+# Lines "SECTION OPTION"; the section "both" stands for pools and programs.
+ini_options() {
+	"$YARDMASTER" check --options | awk '
+		/^\[.*both$/ {section = "both"; next}
+		/^\[/ {section = substr($1, 2, length($1) - 2); next}
+		/^  [^ ]/ {print section, $1}'
+}
+
 # ---- waiting ----------------------------------------------------------------------------------------------------
 
 now_ms() {
