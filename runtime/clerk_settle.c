@@ -236,6 +236,22 @@ int clerk_check_holds(struct clerk *clerk, struct ym_err *err)
 	return result;
 }
 
+/*
+ * In a store of our own, the clerk before us has written the end of one that is not held, and could not say so. If we know
+ * that it was held, something has let it go.
+ */
+static void check_end(struct clerk *clerk, const struct store_save *save, const struct clerk_item *item)
+{
+	const struct clerk_known *known = &clerk->known[item->slot];
+
+	if (save->lost && known->gen == word_gen(item->word) && known->state != JOB_FREE)
+		clerk_say(
+		    clerk, LOG_ERROR,
+		    "job %llu ended here, and waits in the store or is over there: it may have run twice (was the "
+		    "store changed by hand?)",
+		    (unsigned long long)save->job.id);
+}
+
 static void settle_saves(struct clerk *clerk)
 {
 	struct clerk_turn *turn = clerk->turn;
@@ -251,13 +267,13 @@ static void settle_saves(struct clerk *clerk)
 			clerk_say(clerk, LOG_WARN,
 			          "job %llu moved to pool %s, where another job has its unique key: it has none now",
 			          (unsigned long long)save->job.id, save->job.pool);
-		/* In a store of our own, the clerk before us has written the end of a lost one, and could not say so. */
 		if (save->lost && (clerk->driver->shared || !over)) {
 			clerk_say(clerk, LOG_WARN,
 			          "job %llu was given to another node meanwhile: what became of it here does not count",
 			          (unsigned long long)save->job.id);
 			give_up(clerk, item->slot, item->word);
 		} else if (over) {
+			check_end(clerk, save, item);
 			forget(clerk, item->slot, item->word);
 		} else {
 			known->gen = word_gen(item->word);

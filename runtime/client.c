@@ -171,6 +171,11 @@ static size_t submit_chunk(struct instance *instance, const struct ym_submit *jo
 
 	while (sound < n && sound < CHUNK && to_request(instance, &jobs[sound], &requests[sound], &refused) == 0)
 		sound++;
+	if (sound == 0) {
+		if (err)
+			*err = refused;
+		return 0;
+	}
 	done = submit_jobs(instance, requests, sound, refs, existed, err);
 	/* What is before the refused one goes first. */
 	if (done == sound && sound < n && sound < CHUNK && err)

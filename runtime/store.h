@@ -289,6 +289,8 @@ struct store_driver {
 	void (*close)(struct store *store);
 	/* Close without a word: as if the process were killed. For an upgrade in place: what we hold stays held. */
 	void (*abandon)(struct store *store);
+	/* Before that, if nobody goes on with it at once: as little as possible lies beside it. NULL: nothing does. */
+	void (*tidy)(struct store *store);
 
 	/* ---- the clerk's */
 	/* Pools, at first and when they change. */

@@ -232,8 +232,11 @@ static void check_victim(struct pass *pass, uint32_t slot, uint64_t word)
 	const struct sweep_death *death;
 	char text[JOB_ERROR_MAX];
 
-	if (asked->victim == 0 || asked->gen != word_gen(word) || asked->attempt != word_attempt(word))
+	/* We know of none: the program before an upgrade in place did. */
+	if (asked->victim == 0 || asked->gen != word_gen(word) || asked->attempt != word_attempt(word)) {
+		clear_up_again(pass, slot, word);
 		return;
+	}
 	if (lives(pass, asked->victim - 1u, asked->victim_pid)) {
 		soon(pass, pass->now + VICTIM_NS);
 		return;

@@ -44,31 +44,38 @@ static int reserve(struct importing *in, struct ym_err *err)
 	return in->stored.driver->reserve(in->stored.store, &in->next, &in->end, err);
 }
 
-struct same {
+/* Whose an id is. */
+enum owner { NOBODY, THE_SAME, ANOTHER };
+
+struct owned {
 	const struct store_job *job;
-	bool found;
+	bool timed; /* its line says when it was submitted */
+	enum owner owner;
 };
 
 static int compare(void *arg, const struct store_job *job)
 {
-	struct same *same = arg;
+	struct owned *owned = arg;
+	bool same = (job->submitted_ms == owned->job->submitted_ms || !owned->timed) &&
+	            strcmp(job->pool, owned->job->pool) == 0 && strcmp(job->tag, owned->job->tag) == 0;
 
 	/* One that is done has given its payload back, and its line says nothing of the size. */
-	same->found = job->submitted_ms == same->job->submitted_ms && strcmp(job->pool, same->job->pool) == 0 &&
-	              strcmp(job->tag, same->job->tag) == 0 &&
-	              (job->state == JOB_DONE || job->payload.size == same->job->payload.size);
+	owned->owner =
+	    same && (job->state == JOB_DONE || job->payload.size == owned->job->payload.size) ? THE_SAME : ANOTHER;
 	return 1;
 }
 
-/* Is a job of this id the same one, from an import before? 1 yes. */
-static int is_there(struct importing *in, const struct store_job *job, struct ym_err *err)
+/* Is a job of this id the same one, from an import before? */
+static int ask_owner(struct importing *in, const struct store_job *job, bool timed, enum owner *owner,
+                     struct ym_err *err)
 {
 	const struct store_filter filter = {.id = job->id, .level = -1, .limit = 1};
-	struct same same = {.job = job};
+	struct owned owned = {.job = job, .timed = timed, .owner = NOBODY};
 
-	if (in->stored.driver->list(in->stored.store, &filter, compare, &same, err) < 0)
+	if (in->stored.driver->list(in->stored.store, &filter, compare, &owned, err) < 0)
 		return -1;
-	return same.found;
+	*owner = owned.owner;
+	return 0;
 }
 
 static int new_id(struct importing *in, uint64_t *id, struct ym_err *err)
@@ -90,20 +97,35 @@ static int new_id(struct importing *in, uint64_t *id, struct ym_err *err)
 static int choose_id(struct importing *in, struct store_job *job, struct ym_err *err)
 {
 	uint64_t old = job->id;
-	int there;
+	enum owner owner = NOBODY;
 
 	if (!in->stored.driver->shared && old > in->highest) {
 		in->highest = old;
 		return 0;
 	}
-	if (!in->stored.driver->shared && old) {
-		there = is_there(in, job, err);
-		if (there != 0)
-			return there;
-	}
+	if (!in->stored.driver->shared && old && ask_owner(in, job, true, &owner, err) < 0)
+		return -1;
+	if (owner == THE_SAME)
+		return 1;
 	if (new_id(in, &job->id, err) < 0)
 		return -1;
 	in->renumbered += old != 0;
+	return 0;
+}
+
+/*
+ * The id that the line was given by an import that was interrupted. If that was not written, a master may have given the id
+ * to somebody else since.
+ */
+static int id_of_before(struct importing *in, struct store_job *job, uint64_t again, bool timed, struct ym_err *err)
+{
+	uint64_t old = job->id;
+	enum owner owner;
+
+	job->id = again;
+	if (ask_owner(in, job, timed, &owner, err) < 0 || (owner == ANOTHER && new_id(in, &job->id, err) < 0))
+		return -1;
+	in->renumbered += old && old != job->id;
 	return 0;
 }
 
@@ -186,13 +208,31 @@ static void free_batch(struct importing *in)
 	in->n = in->bytes = 0;
 }
 
-static void complain_of_key(const struct importing *in, size_t i)
+/* What came of a job of the batch. */
+static int count(struct importing *in, size_t i, struct ym_err *err)
 {
-	const struct store_job *job = &in->submits[i].job;
+	const struct store_submit *submit = &in->submits[i];
+	unsigned long long id = in->old_ids[i];
 
-	fprintf(stderr, "yardmaster: job %llu: job %llu of pool %s has its unique key \"%s\": left out\n",
-	        (unsigned long long)in->old_ids[i], (unsigned long long)in->submits[i].existing, job->pool,
-	        job->unique);
+	switch (submit->verdict) {
+	case STORE_BUSY:
+		return ym_fail(err, YM_ERR_TIMEOUT,
+		               "job %llu: a transaction in the database, still open, has its unique key: end it, then "
+		               "go on",
+		               id);
+	case STORE_EXISTS:
+		fprintf(stderr, "yardmaster: job %llu: job %llu of pool %s has its unique key \"%s\": left out\n", id,
+		        (unsigned long long)submit->existing, submit->job.pool, submit->job.unique);
+		in->doubled++;
+		return 0;
+	case STORE_CANNOT:
+		return ym_fail(err, YM_ERR_NO,
+		               "job %llu: the id %llu, which it was to have here, is another job's: repeat the import",
+		               id, (unsigned long long)submit->job.id);
+	default:
+		in->taken++;
+		return 0;
+	}
 }
 
 /*
@@ -208,19 +248,9 @@ static int write_batch(struct importing *in, struct ym_err *err)
 	if (import_progress_note(&in->progress, in->notes, in->n, err) < 0 ||
 	    in->stored.driver->write(in->stored.store, &batch, err) < 0)
 		return -1;
-	for (size_t i = 0; i < in->n; i++) {
-		bool doubled = in->submits[i].verdict == STORE_EXISTS;
-
-		if (in->submits[i].verdict == STORE_BUSY)
-			return ym_fail(err, YM_ERR_TIMEOUT,
-			               "job %llu: a transaction in the database, still open, has its unique key: end "
-			               "it, then go on",
-			               (unsigned long long)in->old_ids[i]);
-		in->taken += !doubled;
-		in->doubled += doubled;
-		if (doubled)
-			complain_of_key(in, i);
-	}
+	for (size_t i = 0; i < in->n; i++)
+		if (count(in, i, err) < 0)
+			return -1;
 	free_batch(in);
 	return 0;
 }
@@ -231,20 +261,18 @@ static int add(struct importing *in, struct ym_err *err)
 	struct job_line *line = &in->lines[in->n];
 	struct store_job *job = &line->job;
 	uint64_t old = job->id, again = 0;
-	int there = 0;
+	bool timed = job->submitted_ms != 0;
+	int there;
 
 	if (check(in, job, err) < 0) {
 		job_line_free(line);
 		return -1;
 	}
 	complete(in, line);
-	if (import_progress_id(&in->progress, in->reader.line, &again)) {
-		in->renumbered += old && old != again;
-		in->highest = again > in->highest ? again : in->highest;
-		job->id = again;
-	} else {
+	if (import_progress_id(&in->progress, in->reader.line, &again))
+		there = id_of_before(in, job, again, timed, err);
+	else
 		there = choose_id(in, job, err);
-	}
 	in->there += there == 1;
 	if (there != 0) {
 		job_line_free(line);
@@ -287,6 +315,10 @@ static int open_store(struct importing *in, const struct args *args, struct ym_e
 	    in->stored.driver->configure(in->stored.store, in->pools, in->npools, err) < 0 || reserve(in, err) < 0)
 		return -1;
 	in->highest = in->next - 1;
+	/* What is given anew is none of these. */
+	for (size_t i = 0; i < in->progress.nlines; i++)
+		if (in->progress.lines[i].id > in->highest)
+			in->highest = in->progress.lines[i].id;
 	return 0;
 }
 

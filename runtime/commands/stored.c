@@ -122,10 +122,13 @@ struct store_pool *stored_pools(const struct stored *stored, size_t *n, struct y
 void stored_close(struct stored *stored)
 {
 	/* What a killed master holds is recovered by the next one, which knows that it was cut short. */
-	if (stored->store && !stored->options.reader && !stored->driver->shared)
+	if (stored->store && !stored->options.reader && !stored->driver->shared) {
+		if (stored->driver->tidy)
+			stored->driver->tidy(stored->store);
 		stored->driver->abandon(stored->store);
-	else if (stored->store)
+	} else if (stored->store) {
 		stored->driver->close(stored->store);
+	}
 	stored->store = NULL;
 	free(stored->uri);
 	stored->uri = NULL;

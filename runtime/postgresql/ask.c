@@ -50,6 +50,9 @@ static const char kick_sql[] =
 	    " crashes = CASE WHEN f.delayed THEN j.crashes ELSE 0 END,"
 	    " started = CASE WHEN f.delayed THEN j.started END, done = CASE WHEN f.delayed THEN j.done ELSE 0 END,"
 	    " total = CASE WHEN f.delayed THEN j.total ELSE 0 END, unit = CASE WHEN f.delayed THEN j.unit END,"
+	    " reply_key = CASE WHEN f.delayed THEN j.reply_key ELSE 0 END,"
+	    " reply_type = CASE WHEN f.delayed THEN j.reply_type ELSE 0 END,"
+	    " reply_form = CASE WHEN f.delayed THEN j.reply_form ELSE 0 END,"
 	    " error = CASE WHEN f.delayed THEN j.error END FROM f WHERE j.id = f.id RETURNING j.id)" DONE
 	    " WHEN t.node IS NOT NULL THEN 'h' WHEN t.state IN ('buried', 'failed', 'cancelled') THEN 'e' ELSE 'c'" WHO;
 

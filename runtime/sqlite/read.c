@@ -149,7 +149,7 @@ static int fill(struct store *store, struct question *question, struct range ran
                 struct ym_err *err)
 {
 	sqlite3_stmt *rows = question->statement;
-	int more;
+	int more = 1;
 
 	page->n = page->bytes = 0;
 	sqlite3_bind_int64(rows, 1, range.low);
@@ -167,7 +167,6 @@ static int fill(struct store *store, struct question *question, struct range ran
 		if (!question->filter->bytes)
 			page->bytes = 0;
 	}
-	more = page->n == max || page->bytes >= PAGE_BYTES ? 1 : more;
 	sqlite3_reset(rows);
 	return more;
 }

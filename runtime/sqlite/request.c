@@ -76,7 +76,10 @@ static int end_job(struct store *store, struct store_request *request, const str
 	return sqlite_run(store, end, err);
 }
 
-/* A delayed one waits as it is; others begin anew, and what is told of their attempts stays. */
+/*
+ * A delayed one waits as it is; others begin anew, and what is told of their attempts stays. Whoever waited for an answer has
+ * had it.
+ */
 static int kick_job(struct store *store, struct store_request *request, const struct store_job *job,
                     struct sqlite_row *row, struct ym_err *err)
 {
@@ -288,6 +291,8 @@ int sqlite_recover(struct store *store, bool (*in_table)(void *arg, uint64_t id)
 	*n = 0;
 	if (!held)
 		return ym_fail(err, YM_ERR_LIMIT, "out of memory");
+	if (store->stale && sqlite_load(store, err) < 0)
+		found = -1;
 	while (more && found >= 0) {
 		found = read_held(store, &cursor, in_table, arg, held, &more, err);
 		if (found > 0 && recover_step(store, held, found, err) < 0)

@@ -73,7 +73,7 @@ _Static_assert(JOB_READY == 2 && JOB_CLAIMED == 3 && JOB_BURIED == 6 && JOB_DELA
 	  "UPDATE job SET state = " SQL_WAITING ", list = pool, place = ?2, rank = ?2, due = NULL, attempt = 0, "      \
 	  "crashes = 0, round = round + 1, parts = ?3, started = NULL, "                                               \
 	  "finished = NULL, done = NULL, total = NULL, unit = NULL, error = NULL, result_size = 0, "                   \
-	  "result = NULL WHERE id = ?1")                                                                               \
+	  "result = NULL, reply_key = NULL, reply_type = NULL, reply_form = NULL WHERE id = ?1")                       \
 	X(HURRY,                                                                                                       \
 	  "UPDATE job SET state = " SQL_WAITING ", list = pool, place = ?2, rank = ?2, due = NULL WHERE id = ?1")      \
 	X(DELETE, "DELETE FROM job WHERE id = ?1")                                                                     \

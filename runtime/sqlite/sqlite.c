@@ -125,7 +125,11 @@ int sqlite_row(struct store *store, sqlite3_stmt *statement, struct ym_err *err)
 	code = sqlite3_step(statement);
 	if (code == SQLITE_ROW)
 		return 1;
-	return code == SQLITE_DONE ? 0 : statement_failed(store, statement, err);
+	if (code != SQLITE_DONE)
+		return statement_failed(store, statement, err);
+	/* Else nothing can be bound the next time, and it would run with what was bound this time. */
+	sqlite3_reset(statement);
+	return 0;
 }
 
 int sqlite_exec(struct store *store, const char *sql, struct ym_err *err)
@@ -447,8 +451,11 @@ static void sqlite_abandon(struct store *store)
 
 static void sqlite_close(struct store *store)
 {
-	if (!store->reader)
+	if (!store->reader) {
 		sqlite_let_go(store);
+		/* The last one to leave removes the log; if that is a reader, it is not to be a long one. */
+		sqlite_tidy(store);
+	}
 	disconnect(store);
 }
 
@@ -484,6 +491,7 @@ const struct store_driver store_sqlite = {
     .open = sqlite_open,
     .close = sqlite_close,
     .abandon = sqlite_abandon,
+    .tidy = sqlite_tidy,
     .configure = sqlite_configure,
     .reserve = sqlite_reserve,
     .recover = sqlite_recover,

@@ -171,7 +171,7 @@ sqlite3_stmt *sqlite_statement(struct store *store, enum sqlite_statement which,
 /* Run one that gives no rows, and make it ready for the next time. */
 int sqlite_run(struct store *store, sqlite3_stmt *statement, struct ym_err *err);
 
-/* The same of one row: 1 there is one, 0 there is none; sqlite3_reset() is left to the caller. -1: reset. */
+/* The same of one row: 1 there is one, and sqlite3_reset() is left to the caller; 0 there is none. */
 int sqlite_row(struct store *store, sqlite3_stmt *statement, struct ym_err *err);
 
 /* SQL in plain text, for what is done rarely. */
@@ -223,7 +223,7 @@ int sqlite_load_window(struct store *store, struct ym_err *err);
 int sqlite_reach(struct store *store, uint64_t id, struct ym_err *err);
 /* One that the window reaches is held from now on. */
 void sqlite_hold(struct store *store, uint64_t id);
-/* It is held no more: after the transaction. */
+/* It is held no more. */
 void sqlite_let(struct store *store, uint64_t id);
 /* Is it, as a held one, in LIST_HELD? */
 static inline bool sqlite_is_listed(const struct store *store, uint64_t id)
@@ -286,6 +286,8 @@ int sqlite_story(struct store *store, uint64_t id, struct store_story *story, st
 #define SQLITE_WAL_PAGES 4096
 /* Write it back if there are so many new ones. */
 int sqlite_write_back(struct store *store, int pages, struct ym_err *err);
+/* All of it, and let go of its space. Where that fails, the next one who opens the store does it. */
+void sqlite_tidy(struct store *store);
 
 int sqlite_tick(struct store *store, int64_t now_ms, int64_t *next_ms, struct ym_err *err);
 int sqlite_verify(struct store *store, void (*tell)(void *arg, const char *line), void *arg, struct ym_err *err);

@@ -238,6 +238,11 @@ int sqlite_write_back(struct store *store, int pages, struct ym_err *err)
 	return checkpoint(store, SQLITE_CHECKPOINT_PASSIVE, 0, err);
 }
 
+void sqlite_tidy(struct store *store)
+{
+	checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, LATE_BUSY_MS, NULL);
+}
+
 static int tick_log(struct store *store, int64_t now, int64_t *next_ms, struct ym_err *err)
 {
 	int result = 0;

@@ -20,6 +20,8 @@ int sqlite_release(struct store *store, uint64_t id, struct ym_err *err)
 		pool = sqlite_pool_of(store, sqlite3_column_int64(release, 0));
 		if (pool)
 			sqlite_count(pool, (enum job_state)sqlite3_column_int(release, 1), 1);
+		/* At once: it may be fetched again in the same transaction. What is rolled back is read anew. */
+		sqlite_let(store, id);
 	}
 	/* A row of RETURNING comes after the change is made, but before the statement has ended. */
 	return row > 0 ? sqlite_run(store, release, err) : row;
@@ -219,6 +221,9 @@ static int save_one(struct store *store, struct store_save *save, struct ym_err 
 	done = save_short(store, save, pool, err);
 	if (done < 0 || (done == 0 && save_any(store, save, pool, err) < 0))
 		return -1;
+	/* At once: it may be kicked, and fetched, in the same transaction. */
+	if (!stays_held(save->job.state))
+		sqlite_let(store, save->job.id);
 	if (!save->lost && !stays_held(save->job.state) && !sqlite_forgets(store, save->job.state))
 		sqlite_count(pool, save->job.state, 1);
 	return 0;
@@ -538,16 +543,6 @@ static int write_all(struct store *store, struct store_batch *batch, struct ym_e
 	return sqlite_write_counts(store, err);
 }
 
-/* What is held no more, now that this is so. */
-static void let_go(struct store *store, const struct store_batch *batch)
-{
-	for (size_t i = 0; i < batch->nreleases; i++)
-		sqlite_let(store, batch->releases[i]);
-	for (size_t i = 0; i < batch->nsaves; i++)
-		if (!stays_held(batch->saves[i].job.state))
-			sqlite_let(store, batch->saves[i].job.id);
-}
-
 /* What LOOK has found is given only with a transaction that stands. */
 static void forget_looks(struct store_batch *batch)
 {
@@ -565,7 +560,6 @@ int sqlite_write(struct store *store, struct store_batch *batch, struct ym_err *
 	if (sqlite_begin(store, batch->durable, err) < 0)
 		return -1;
 	if (write_all(store, batch, err) == 0 && sqlite_commit(store, err) == 0) {
-		let_go(store, batch);
 		/* Ticks should have done that; it is no failure of this batch. */
 		sqlite_write_back(store, 2 * SQLITE_WAL_PAGES, NULL);
 		return 0;

@@ -78,9 +78,9 @@ static void see_start(struct tale *tale, const struct ledger_event *event)
 	tale->runs++;
 	tale->start = event;
 	tale->end = NULL;
-	/* What was said in the table only goes with it. */
+	/* What was said in the table only goes with it, which is some time after that was noted. */
 	if (tale->cancelled && site.stored &&
-	    (events_any(tale->events, LEDGER_RESET, tale->cancelled_at, event->ns) ||
+	    (events_any(tale->events, LEDGER_RESET, tale->cancelled_at - STRIKE_EARLY_NS, event->ns) ||
 	     events_any(tale->events, LEDGER_REMOVAL, tale->cancelled_at, event->ns)))
 		tale->cancelled = false;
 	if (tale->cancelled && ++tale->after_cancel > tale->claimed)

@@ -277,6 +277,21 @@ static void check_single(void)
 	close(fd);
 }
 
+/* What the clerk says when the store has let go of what the table had. */
+static void check_log(void)
+{
+	static const char *const words[] = {"it may have run twice", "was given to another node"};
+	FILE *log = fopen(site.log, "re");
+	char line[600];
+
+	while (log && fgets(line, sizeof(line), log))
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+			if (strstr(line, words[i]))
+				site_problem("in the log: %s", line);
+	if (log)
+		fclose(log);
+}
+
 void settle_and_leave(void)
 {
 	uint64_t deadline;
@@ -289,4 +304,5 @@ void settle_and_leave(void)
 	check_single();
 	check_files("jobs", "");
 	check_files("", "backlog-");
+	check_log();
 }

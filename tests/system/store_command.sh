@@ -130,7 +130,7 @@ test_import_against_a_unique_key() {
 
 # Killed in the middle, with ids that are new ones: repeated with --resume, nothing is missing and nothing is there twice.
 test_import_is_resumed() {
-	local importer
+	local importer highest
 	make_lines "$DIR/first" '$id = 5000; job()'
 	make_lines "$DIR/lines" 'job(payload => "job $id") for 1 .. 700'
 	expect 0 store import "$TO" --file "$DIR/first"
@@ -149,6 +149,14 @@ test_import_is_resumed() {
 	expect 0 store export "$TO" --output "$DIR/export"
 	assert_equal 700 "$(grep -o '"payload": "job [0-9]*"' "$DIR/export" | sort -u | wc -l)" "different jobs"
 	[[ ! -e $DIR/note ]] || fail "the note is still there"
+	[[ ! -s ${TO#sqlite:}-wal ]] || fail "a long log is left"
+	# A batch that was noted, and not written: the first of its ids is another job's by now.
+	make_lines "$DIR/lines" 'job(payload => "late") for 1 .. 2'
+	highest=$(sed 's/^{"id": \([0-9]*\),.*/\1/' "$DIR/export" | sort -n | tail -n 1)
+	printf 'yardmaster import 1\ndone 0 batch 2\n1 5001\n2 %d\n' $((highest + 1)) >"$DIR/note"
+	expect 0 store import "$TO" --file "$DIR/lines" --resume "$DIR/note"
+	assert_contains "2 jobs imported" "$OUT" "one whose id was given to another one"
+	assert_equal 703 "$(count "$TO" waiting)" "jobs"
 	printf 'nonsense\n' >"$DIR/note"
 	expect 4 store import "$TO" --file "$DIR/lines" --resume "$DIR/note"
 	assert_contains "is not the note of an import" "$ERR" "another file"

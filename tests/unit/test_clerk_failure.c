@@ -147,6 +147,24 @@ START_TEST(what_is_another_nodes_is_given_up)
 }
 END_TEST
 
+/* _i: the clerk before has written it, and could not say so. */
+START_TEST(an_end_that_the_store_does_not_expect_is_told)
+{
+	struct job_ref ref;
+	uint64_t word;
+
+	submit("x");
+	WAIT_UNTIL(try_claim(&ref, &word));
+	ck_assert(!_i || end_clerk(true));
+	FAKE(fake_at(ref.id)->job.held = false; fake_at(ref.id)->job.state = JOB_DONE);
+	report(ref, word, STORY_DONE);
+	if (_i)
+		open_clerk();
+	WAIT_UNTIL(SEEN(lost) == 1 && nothing_owed());
+	ck_assert_int_eq(strstr(logged(), "it may have run twice") != NULL, !_i);
+}
+END_TEST
+
 /* ---- open and close ---------------------------------------------------------------------------- */
 
 START_TEST(a_store_that_cannot_be_opened)
@@ -381,6 +399,7 @@ int main(void)
 	tcase_add_test(tcase, an_unsure_fetch_is_given_back);
 	tcase_add_test(tcase, an_outage_is_waited_for);
 	tcase_add_test(tcase, what_is_another_nodes_is_given_up);
+	tcase_add_loop_test(tcase, an_end_that_the_store_does_not_expect_is_told, 0, 2);
 	tcase = stored_case(suite, "ends", begin_stored);
 	tcase_add_test(tcase, the_end_gives_back_what_waits);
 	tcase_add_test(tcase, an_end_that_cannot_be_written_is_told);

@@ -124,6 +124,37 @@ START_TEST(another_master_begins_the_grace_anew)
 }
 END_TEST
 
+/* An upgrade in place: the same participant, who knows nothing of the worker that was killed before it. */
+START_TEST(a_new_program_waits_for_the_same_death)
+{
+	struct job_ref ref = submit("x");
+	pid_t worker = spawn_worker(JOB_CLAIMED);
+	unsigned owner = word_owner(word_of(ref));
+	struct board_worker_sh *row = &yard.board->workers[2];
+	struct board_work work = {
+	    .job = ref.id, .pid = worker, .slot = owner, .pool = pool, .attempt = 1, .state = BOARD_WORKER_BUSY};
+
+	atomic_store(&row->used, 1);
+	board_publish(&row->work, &row->work_version, &work);
+	expire(ref);
+	let_pass(ref, 2 * GRACE_NS);
+	run_sweep();
+	for (int kills = 1; kills < 3; kills++) {
+		ck_assert_int_eq(calls.kills, kills);
+		ck_assert_uint_eq(calls.killed, owner);
+		run_sweep();
+		ck_assert_int_eq(calls.kills, kills);
+		ck_assert_int_eq(state_of(ref), JOB_FIXING);
+		sweep_free(&swept);
+		run_sweep();
+	}
+	sweep_free(&swept);
+	kill_and_reap(worker);
+	run_sweep();
+	ck_assert_uint_eq(word_of(ref), word_make(ref.gen, JOB_READY, 0, 1, 0));
+}
+END_TEST
+
 /* Given back, it has the same number of attempts when it is taken again. */
 START_TEST(another_claim_has_a_grace_of_its_own)
 {
@@ -271,6 +302,7 @@ int main(void)
 	tcase_add_test(tcase, asked_then_told_then_killed);
 	tcase_add_test(tcase, a_worker_that_is_not_ours);
 	tcase_add_test(tcase, another_master_begins_the_grace_anew);
+	tcase_add_test(tcase, a_new_program_waits_for_the_same_death);
 	tcase_add_test(tcase, another_claim_has_a_grace_of_its_own);
 	tcase_add_test(tcase, stopping_in_time_is_an_attempt);
 	tcase_add_test(tcase, dying_when_asked_is_no_crash);

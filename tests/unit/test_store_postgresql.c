@@ -296,12 +296,18 @@ START_TEST(kicked_has_all_its_attempts)
 	struct store_job job;
 
 	submit.job.held = true;
+	submit.job.reply_key = -99;
+	submit.job.reply_type = 7;
+	submit.job.reply_form = 2;
 	ck_assert_int_eq(submit_one(&a, &submit), STORE_OK);
 	ck_assert(save_state(&a, submit.job.id, JOB_FAILED, 3));
 	ck_assert_int_eq(request(&a, STORE_KICK, submit.job.id), STORE_OK);
 	job = look(&a, submit.job.id);
 	ck_assert_int_eq(job.state, JOB_READY);
 	ck_assert_uint_eq(job.attempt, 0);
+	ck_assert_int_eq(job.reply_key, 0);
+	ck_assert_int_eq(job.reply_type, 0);
+	ck_assert_uint_eq(job.reply_form, 0);
 	ck_assert_mem_eq(job.payload.data, "again", 5);
 	store_job_free(&job);
 	ck_assert_uint_eq(fetch(&a, "mail", 1), 1);

@@ -262,6 +262,26 @@ START_TEST(what_is_released_waits_again)
 }
 END_TEST
 
+/* What a clerk lets go for safety's sake need not be held, or there; those that come after it are meant as well. */
+START_TEST(a_release_of_what_is_not_held_does_nothing)
+{
+	const uint64_t none[] = {99, 1}, held[] = {2};
+	struct store_batch batch = {.releases = none, .nreleases = 2};
+
+	submit(1, "mail", false);
+	submit(2, "mail", true);
+	ASSERT_OK(store_sqlite.write(store, &batch, &err));
+	ck_assert_uint_eq(fetch("mail", 1, 1, NULL).ids[0], 1);
+	batch.releases = held;
+	batch.nreleases = 1;
+	ASSERT_OK(store_sqlite.write(store, &batch, &err));
+	ck_assert(look(1).held);
+	ck_assert(!look(2).held);
+	ck_assert_uint_eq(tally("mail").waiting, 1);
+	assert_clean();
+}
+END_TEST
+
 START_TEST(one_batch_does_all_in_its_order)
 {
 	const uint64_t released = 1;
@@ -339,7 +359,11 @@ START_TEST(a_kicked_job_begins_anew)
 
 	ASSERT_OK(store_sqlite.configure(store, &pool, 1, &err));
 	job.level = 4;
+	job.reply_key = -99;
+	job.reply_type = 7;
+	job.reply_form = 2;
 	submit_to(store, &job, NULL);
+	ck_assert_int_eq(look(1).reply_key, -99);
 	job.state = JOB_FAILED;
 	job.attempt = 2;
 	job.crashes = 1;
@@ -354,6 +378,9 @@ START_TEST(a_kicked_job_begins_anew)
 	ck_assert_uint_eq(found.crashes, 0);
 	ck_assert_int_eq(found.finished_ms, 0);
 	ck_assert_str_eq(found.error, "");
+	ck_assert_int_eq(found.reply_key, 0);
+	ck_assert_int_eq(found.reply_type, 0);
+	ck_assert_uint_eq(found.reply_form, 0);
 	ck_assert_uint_eq(found.payload.size, 7);
 	store_job_free(&found);
 	ck_assert_int_ge(found.rank, store_rank(4, 1000, now));
@@ -458,6 +485,7 @@ int main(void)
 	tcase_add_test(tests, without_history_nothing_is_left);
 	tcase_add_test(tests, fetched_are_the_first_by_rank);
 	tcase_add_test(tests, what_is_released_waits_again);
+	tcase_add_test(tests, a_release_of_what_is_not_held_does_nothing);
 	tcase_add_test(tests, one_batch_does_all_in_its_order);
 	tcase_add_test(tests, requests_go_by_the_state);
 	tcase_add_test(tests, a_kicked_job_begins_anew);

@@ -96,6 +96,39 @@ START_TEST(the_log_is_as_long_as_it_will_be)
 }
 END_TEST
 
+static off_t log_size(void)
+{
+	char log[PATH_MAX + 8];
+	struct stat st;
+
+	snprintf(log, sizeof(log), "%s-wal", db_path);
+	return stat(log, &st) == 0 ? st.st_size : 0;
+}
+
+/* _i: a command leaves what is held as it is; else it is closed in order, while somebody reads. */
+START_TEST(the_log_is_cut_when_nobody_writes)
+{
+	struct store_options reading = options;
+	struct store *reader;
+
+	reading.reader = true;
+	ASSERT_OK(store_sqlite.open(&reader, &reading, &err));
+	submit(1, "mail", true);
+	ck_assert_int_gt(log_size(), 0);
+	if (_i) {
+		store_sqlite.tidy(store);
+		store_sqlite.abandon(store);
+	} else {
+		store_sqlite.close(store);
+	}
+	ck_assert_int_eq(log_size(), 0);
+	store_sqlite.close(reader);
+	open_it();
+	ck_assert_int_eq(look(1).held, _i);
+	assert_clean();
+}
+END_TEST
+
 START_TEST(the_log_does_not_grow_without_time)
 {
 	static char bytes[60000];
@@ -400,6 +433,7 @@ int main(void)
 	tcase_add_test(tests, one_sync_a_durable_batch);
 	tcase_add_test(tests, the_log_does_not_grow_with_readers);
 	tcase_add_test(tests, the_log_is_as_long_as_it_will_be);
+	tcase_add_loop_test(tests, the_log_is_cut_when_nobody_writes, 0, 2);
 	tcase_add_test(tests, the_log_does_not_grow_without_time);
 	tcase_add_test(tests, a_file_that_went_away_is_told);
 	tcase_add_test(tests, a_large_log_is_cut_when_nothing_happens);

@@ -290,6 +290,31 @@ START_TEST(what_is_over_is_not_remembered)
 }
 END_TEST
 
+/* One is given back, one is buried and kicked, and both are fetched in the same transaction. */
+START_TEST(what_is_fetched_again_at_once_is_remembered)
+{
+	const uint64_t released = 1;
+	struct store_save buried = {.job = a_job(2, "mail", true)};
+	struct store_request kick = {.ask = STORE_KICK, .id = 2};
+	struct store_want want = {.pool = "mail", .n = 2};
+	struct taken taken = {.room = 2};
+	struct store_batch batch = {true, &released, 1, &buried, 1, NULL, 0, &kick, 1, &want, 1, take, &taken};
+
+	submit(1, "mail", true);
+	submit(2, "mail", true);
+	buried.job.state = JOB_BURIED;
+	ASSERT_OK(store_sqlite.write(store, &batch, &err));
+	ck_assert_uint_eq(taken.n, 2);
+	/* The window leaves them behind. */
+	submit(2 * SQLITE_WINDOW, "mail", true);
+	assert_clean();
+	crash();
+	ck_assert_uint_eq(recover(nothing), 3);
+	ck_assert_uint_eq(tally("mail").waiting, 3);
+	assert_clean();
+}
+END_TEST
+
 START_TEST(recovery_of_many)
 {
 	for (uint64_t id = 1; id <= 2500; id++)
@@ -328,6 +353,18 @@ static void count_line(void *arg, const char *line)
 	(void)line;
 	++*(int *)arg;
 }
+
+/* After a rollback pools and counts are read again when that can be. */
+START_TEST(close_counts_what_it_lets_go)
+{
+	submit(1, "mail", true);
+	store->stale = true;
+	store->npools = 0;
+	open_again();
+	ck_assert_uint_eq(tally("mail").waiting, 1);
+	assert_clean();
+}
+END_TEST
 
 START_TEST(verify_finds_what_is_wrong)
 {
@@ -430,8 +467,10 @@ int main(void)
 	tcase_add_test(tests, whoever_is_held_for_long_is_found);
 	tcase_add_test(tests, what_was_undone_is_still_held);
 	tcase_add_test(tests, what_is_over_is_not_remembered);
+	tcase_add_test(tests, what_is_fetched_again_at_once_is_remembered);
 	tcase_add_test(tests, recovery_of_many);
 	tcase_add_test(tests, close_lets_go_and_abandon_does_not);
+	tcase_add_test(tests, close_counts_what_it_lets_go);
 	tcase_add_test(tests, verify_finds_what_is_wrong);
 	tcase_add_test(tests, a_damaged_file_is_told);
 	tcase_add_test(tests, compact_gives_space_back);
