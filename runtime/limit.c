@@ -70,14 +70,35 @@ int limit_set_open(struct limit_set *set, struct table_sh *table, unsigned pool,
 	return 0;
 }
 
-void limit_set_close(struct limit_set *set)
+static void close_sem(struct ym_sem *sem, bool gone)
+{
+	/* One without units has none. */
+	int id = sem->pid == getpid() ? sem->id : -1;
+
+	ym_sem_close(sem);
+	/* Whoever uses it keeps it. */
+	if (gone && id >= 0)
+		ym_sem_remove_unused(id, 0, NULL);
+}
+
+static void close_uses(struct limit_set *set, bool gone)
 {
 	while (set->count > 0) {
 		struct limit_use *use = &set->uses[--set->count];
 
-		ym_sem_close(&use->turn);
-		ym_sem_close(&use->sem);
+		close_sem(&use->turn, gone);
+		close_sem(&use->sem, gone);
 	}
+}
+
+void limit_set_close(struct limit_set *set)
+{
+	close_uses(set, false);
+}
+
+void limit_set_abandon(struct limit_set *set)
+{
+	close_uses(set, true);
 }
 
 /* ---- saying what is waited for --------------------------------------------------------------- */

@@ -55,6 +55,11 @@ struct limit_set {
  */
 int limit_set_open(struct limit_set *set, struct table_sh *table, unsigned pool, struct ym_err *err);
 void limit_set_close(struct limit_set *set);
+/*
+ * The same when somebody has removed the instance's objects one by one: a semaphore that we found missing, and made again,
+ * before the others were gone would be left behind.
+ */
+void limit_set_abandon(struct limit_set *set);
 
 /* Called before the first wait, and whenever the limit that is waited for is another one than before. */
 typedef void limit_waiting(void *arg, unsigned limit);

@@ -458,7 +458,10 @@ static int work(struct worker *worker, struct ym_err *err)
 	in_task = 1;
 	knock_every(0);
 	plugin_close(&worker->host);
-	limit_set_close(&worker->limits);
+	if (instance_gone(&worker->instance, NULL))
+		limit_set_abandon(&worker->limits);
+	else
+		limit_set_close(&worker->limits);
 	/* One that had to give up is not started again at once: see got_ready() in runtime/place.c. */
 	show(worker, result < 0 ? BOARD_WORKER_FAILED : BOARD_WORKER_ENDED);
 	return result;
