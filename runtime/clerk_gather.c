@@ -119,6 +119,8 @@ static bool add_submit(struct clerk *clerk, const struct clerk_staged *staged, b
 		return false;
 	}
 	submit->job.held = !again && stays(clerk, pool, &submit->job);
+	/* One that may be stored already cannot be refused for another. */
+	submit->call = staged->call && !again ? word_owner(staged->word) + 1 : 0;
 	if (submit->job.held)
 		clerk_enter(clerk, staged->slot,
 		            word_make(word_gen(staged->word), submit->job.state, 0, word_attempt(staged->word), 0),
@@ -257,8 +259,10 @@ static size_t sort_out(struct clerk *clerk, struct clerk_staged *staged)
 			uint64_t word = slot < table->slots ? atomic_load(&table->words[slot]) : 0;
 
 			if (word_state(word) == JOB_STORING) {
-				staged[n++] =
-				    (struct clerk_staged){.id = table_job(table, slot)->id, .slot = slot, .word = word};
+				staged[n++] = (struct clerk_staged){.id = table_job(table, slot)->id,
+				                                    .slot = slot,
+				                                    .word = word,
+				                                    .call = table_job(table, slot)->call};
 			} else if (clerk_is_news(clerk, slot, word)) {
 				if (turn->nsaves == CLERK_SAVES)
 					turn->more = turn->behind = true;
@@ -274,36 +278,11 @@ static size_t sort_out(struct clerk *clerk, struct clerk_staged *staged)
 	return n;
 }
 
-/* Participants of whom one was refused. */
-struct refused {
-	uint64_t owners[(JOB_NOBODY + 64) / 64];
-};
-
-/*
- * Of jobs that are submitted together those after a refused one must not be stored: `refused` says no to all that its
- * submitter has handed over since.
- */
-static void take_submit(struct clerk *clerk, const struct clerk_staged *staged, bool again, struct refused *refused)
-{
-	unsigned owner = word_owner(staged->word);
-	uint64_t *owners = &refused->owners[owner / 64], bit = UINT64_C(1) << owner % 64;
-	struct ym_err err;
-
-	/* One that may be stored already cannot be refused for that. */
-	if (!again && owner != JOB_NOBODY && (*owners & bit)) {
-		ym_fail(&err, YM_ERR_FULL, "a job that was submitted just before it could not be stored: try again");
-		clerk_refuse(clerk, staged->slot, staged->word, &err);
-	} else if (!add_submit(clerk, staged, again)) {
-		*owners |= bit;
-	}
-}
-
 /* Those of the list that nothing was done about yet: it may be gone through again. */
 static void add_staged(struct clerk *clerk, struct clerk_staged *staged, size_t n)
 {
 	struct table_sh *table = clerk->instance->table;
 	struct clerk_turn *turn = clerk->turn;
-	struct refused refused = {{0}};
 
 	/* Those of one submitter in the order in which he has given them. */
 	qsort(staged, n, sizeof(*staged), by_id);
@@ -329,8 +308,8 @@ static void add_staged(struct clerk *clerk, struct clerk_staged *staged, size_t 
 			continue;
 		if (asks)
 			add_request(clerk, &staged[i]);
-		else
-			take_submit(clerk, &staged[i], again, &refused);
+		else if (!add_submit(clerk, &staged[i], again) && staged[i].call)
+			clerk_refuse_behind(clerk, staged[i].id, staged[i].word);
 	}
 }
 

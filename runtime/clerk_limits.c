@@ -3,7 +3,8 @@
  *
  * The semaphore of such a limit has as many units as the node may use (limit.h). It is asked for what its workers could use
  * at this moment, and made smaller at once when they can use less: what is not needed here others may have. To the store,
- * all units of the semaphore are in use, also free ones, which may be taken at any moment.
+ * all units of the semaphore are in use, also free ones, which may be taken at any moment; and those that it is going to
+ * have, as the loop, whose semaphore it is, was told of them and may not have got to it yet.
  */
 #include <string.h>
 
@@ -60,8 +61,9 @@ static uint64_t could_run(const struct table_sh *table, const struct starts *sta
 	return jobs < starts->workers[pool] ? jobs : starts->workers[pool];
 }
 
-/* Units of the limit that could be used, and the most that one job takes. */
-static void measure(const struct table_sh *table, const struct starts *starts, unsigned limit, struct store_limit *row)
+/* Units of the limit that could be used, and the most that one job takes. `coming`: units that it may soon have. */
+static void measure(const struct table_sh *table, const struct starts *starts, unsigned limit, int64_t coming,
+                    struct store_limit *row)
 {
 	int free = limit_free(&table->limits[limit]), size = atomic_load(&table->limits[limit].max);
 	int64_t used = free < 0 || free > size ? 0 : size - free;
@@ -84,15 +86,38 @@ static void measure(const struct table_sh *table, const struct starts *starts, u
 	/* Scripts have some, too. */
 	if (row->wanted < used)
 		row->wanted = used;
-	row->in_use = size;
+	row->in_use = size > coming ? size : coming;
+}
+
+/* What we may have and can use. */
+static int64_t aim_of(const struct store_limit *row)
+{
+	int64_t aim = row->granted < row->wanted ? row->granted : row->wanted;
+
+	return aim < 0 ? 0 : aim;
+}
+
+/* To be asked before a semaphore is looked at: what the loop has done by then shows there. */
+static void see_coming(struct clerk *clerk, int64_t coming[TABLE_LIMITS])
+{
+	pthread_mutex_lock(&clerk->mutex);
+	memcpy(coming, clerk->aims, sizeof(clerk->aims));
+	for (size_t i = 0; i < clerk->told.n; i++) {
+		int64_t aim = aim_of(&clerk->told.rows[i]), *most = &coming[clerk->told.index[i]];
+
+		*most = aim > *most ? aim : *most;
+	}
+	pthread_mutex_unlock(&clerk->mutex);
 }
 
 static size_t measure_all(struct clerk *clerk, struct store_limit *rows, unsigned *index)
 {
 	const struct table_sh *table = clerk->instance->table;
 	struct starts starts = {.running = {0}};
+	int64_t coming[TABLE_LIMITS];
 	size_t n = 0;
 
+	see_coming(clerk, coming);
 	for (unsigned i = 0; i < TABLE_LIMITS; i++) {
 		const struct table_limit_sh *limit = &table->limits[i];
 		int whole = atomic_load(&limit->used) ? atomic_load(&limit->whole) : 0;
@@ -105,21 +130,13 @@ static size_t measure_all(struct clerk *clerk, struct store_limit *rows, unsigne
 		}
 		rows[n] = (struct store_limit){.max = whole};
 		memcpy(rows[n].name, limit->name, sizeof(rows[n].name) - 1);
-		measure(table, &starts, i, &rows[n]);
+		measure(table, &starts, i, coming[i], &rows[n]);
 		index[n++] = i;
 	}
 	return n;
 }
 
 /* ---- asking ------------------------------------------------------------------------------------ */
-
-/* What we may have and can use. */
-static int64_t aim_of(const struct store_limit *row)
-{
-	int64_t aim = row->granted < row->wanted ? row->granted : row->wanted;
-
-	return aim < 0 ? 0 : aim;
-}
 
 static void tell_loop(struct clerk *clerk)
 {
@@ -136,6 +153,8 @@ void clerk_tell_grants(struct clerk *clerk)
 	pthread_mutex_lock(&clerk->mutex);
 	told = clerk->told;
 	clerk->told.n = 0;
+	for (size_t i = 0; i < told.n; i++)
+		clerk->aims[told.index[i]] = aim_of(&told.rows[i]);
 	pthread_mutex_unlock(&clerk->mutex);
 	for (size_t i = 0; i < told.n; i++)
 		clerk->options.granted(clerk->options.arg, told.index[i], (int)aim_of(&told.rows[i]), told.until);
@@ -180,14 +199,16 @@ static void ask(struct clerk *clerk, struct store_limit *rows, const unsigned *i
 	struct ym_err err;
 
 	smooth(limits, rows, index, n);
-	/* A node that is taken for dead by the others was silent for its lease, with signs of life some five times in it. */
-	if (n > 0 && clerk->driver->limits(clerk->store, rows, n, &err) == 0)
+	limits->asked = now;
+	limits->next = now + ASK_NS;
+	/* That we have asked is a sign of life: the others may take us for dead a lease later. */
+	if (clerk->driver->limits(clerk->store, rows, n, &err) == 0)
 		limits->until = now + (uint64_t)clerk->store_options.lease_ms * 750000u;
+	else if (n == 0)
+		return; /* that there are none any more is told again */
 	memcpy(limits->rows, rows, n * sizeof(*rows));
 	memcpy(limits->index, index, n * sizeof(*index));
 	limits->n = n;
-	limits->asked = now;
-	limits->next = now + ASK_NS;
 }
 
 void clerk_share(struct clerk *clerk)

@@ -67,6 +67,7 @@ struct clerk_staged {
 	uint64_t id;
 	uint64_t word;
 	uint32_t slot;
+	bool call; /* a submission: one of several */
 };
 
 /* Ids that are ours to give. */
@@ -105,7 +106,8 @@ struct clerk {
 	struct store_pool *pools; /* another configuration; NULL: the old one */
 	size_t npools;
 	struct clerk_news *news;
-	struct clerk_limits told; /* for the loop; n 0: nothing new */
+	struct clerk_limits told;   /* for the loop; n 0: nothing new */
+	int64_t aims[TABLE_LIMITS]; /* by index in the table: what it heard last, and makes or has made true */
 
 	_Atomic bool refetch;  /* anybody: there may be more to fetch than we think */
 	_Atomic bool woken;    /* likewise: others may have given units back */
@@ -201,6 +203,8 @@ void clerk_undo(struct clerk *clerk, bool unsure);
 /* The answer stands in the slot: it is its submitter's again. */
 void clerk_answer(struct clerk *clerk, uint32_t slot, uint64_t word);
 void clerk_refuse(struct clerk *clerk, uint32_t slot, uint64_t word, const struct ym_err *err);
+/* Of the call of a job that was refused, what comes after it and was not tried yet. `word`: of its slot. */
+void clerk_refuse_behind(struct clerk *clerk, uint64_t id, uint64_t word);
 /* Ask which of the jobs in the table are still ours, and give up the others. */
 int clerk_check_holds(struct clerk *clerk, struct ym_err *err);
 /* Refuse everything that is staged, unless we are blocked. */

@@ -51,6 +51,30 @@ void clerk_refuse(struct clerk *clerk, uint32_t slot, uint64_t word, const struc
 
 static const char busy[] = "a transaction in the database, still open, is about the same job or key: try again";
 
+void clerk_refuse_behind(struct clerk *clerk, uint64_t id, uint64_t word)
+{
+	struct table_sh *table = clerk->instance->table;
+	unsigned owner = word_owner(word);
+	struct ym_err err;
+
+	ym_fail(&err, YM_ERR_FULL, "a job that was submitted just before it could not be stored: try again");
+	/* Under the lock: jobs that are submitted together are seen together. If it is not to be had, each is seen alone. */
+	if (!index_take(clerk->instance))
+		return;
+	for (uint32_t slot = 0; slot < table->slots && owner != JOB_NOBODY; slot++) {
+		const struct job_sh *job = table_job(table, slot);
+		uint64_t seen = atomic_load(&table->words[slot]);
+
+		if (word_state(seen) != JOB_STORING || word_owner(seen) != owner || (word_flags(seen) & JOB_TAKEN) ||
+		    job->ask != STAGE_SUBMIT || !job->call || job->id < id)
+			continue;
+		/* It may be taken back at this moment. */
+		if (table_cas(table, slot, &seen, seen | JOB_TAKEN))
+			clerk_refuse(clerk, slot, seen | JOB_TAKEN, &err);
+	}
+	index_unlock(clerk->instance);
+}
+
 /* ---- submissions ------------------------------------------------------------------------------- */
 
 /* Under the index lock: it goes on in the table. */
@@ -101,6 +125,22 @@ static void answer_submit(struct clerk *clerk, size_t i, const struct wake *wake
 	clerk_answer(clerk, item->slot, item->word);
 }
 
+/* What did not go into this turn any more of calls of which one was refused. */
+static void refuse_rest(struct clerk *clerk)
+{
+	const struct clerk_turn *turn = clerk->turn;
+
+	for (size_t i = 0; i < turn->nsubmits; i++) {
+		const struct store_submit *submit = &turn->submits[i];
+		bool first = store_refused(submit) && submit->call;
+
+		for (size_t k = 0; first && k < i; k++)
+			first = turn->submits[k].call != submit->call || !store_refused(&turn->submits[k]);
+		if (first)
+			clerk_refuse_behind(clerk, submit->job.id, turn->submit_items[i].word);
+	}
+}
+
 /* Under the index lock. */
 static void make_all_ready(struct clerk *clerk, struct wake *wake)
 {
@@ -120,6 +160,7 @@ static void settle_submits(struct clerk *clerk, struct wake *wake)
 	struct table_sh *table = clerk->instance->table;
 	bool bell = false;
 
+	refuse_rest(clerk);
 	for (size_t i = 0; i < turn->nsubmits; i++) {
 		const struct store_submit *submit = &turn->submits[i];
 		const struct clerk_item *item = &turn->submit_items[i];

@@ -72,6 +72,20 @@ static void note_path(const char *directory, char path[PATH_MAX])
 	snprintf(path, PATH_MAX, "%s/" STORE_NOTE_NAME, directory);
 }
 
+bool store_refuse_behind(struct store_submit *submits, size_t n)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = i + 1; k < n && submits[i].call && store_refused(&submits[i]); k++) {
+			if (submits[k].call != submits[i].call || store_refused(&submits[k]))
+				continue;
+			submits[k].verdict = submits[i].verdict;
+			any = true;
+		}
+	return any;
+}
+
 int store_note(const char *directory, const char *uri, const char *node, struct ym_err *err)
 {
 	char path[PATH_MAX], temporary[PATH_MAX + 8];

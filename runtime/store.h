@@ -105,12 +105,24 @@ enum store_verdict {
  */
 struct store_submit {
 	struct store_job job;
+	unsigned call; /* 0: it stands alone. Else: of one call with all of this number, see store_refuse_behind() */
 	const struct store_attempt *attempts; /* what is told of it, import only; NULL: nothing */
 	size_t nattempts;
 	const char *note, *output;  /* likewise */
 	enum store_verdict verdict; /* out: OK, EXISTS, BUSY; CANNOT: its id is that of a quite different job */
 	uint64_t existing;          /* out */
 };
+
+static inline bool store_refused(const struct store_submit *submit)
+{
+	return submit->verdict == STORE_BUSY || submit->verdict == STORE_CANNOT;
+}
+
+/*
+ * Who submits several at once is told how many of them, from the first one on, are stored: behind one that is refused none
+ * of its call may be. Those get the same verdict; true: there was one that had another. For a driver, before it commits.
+ */
+bool store_refuse_behind(struct store_submit *submits, size_t n);
 
 /*
  * What has become of a job that is held here. READY, DELAYED, CLAIMED: still held. Others: over, no longer held. Pool, state,
@@ -168,7 +180,7 @@ struct store_want {
  * cases. `take` may have been called: what it took is not ours then.
  */
 struct store_batch {
-	bool durable;             /* on the disk before we return, whatever happens to the machine */
+	bool durable;             /* on the disk before we return, whatever happens to the machine. Else it may be */
 	const uint64_t *releases; /* held jobs that are not in our table any more: wait in the store */
 	size_t nreleases;
 	struct store_save *saves;

@@ -268,6 +268,8 @@ static size_t enter(struct instance *instance, const struct job_request *request
 	for (; done < have; done++) {
 		struct submit_filled *one = &filled[done];
 
+		if (stored)
+			table_job(instance->table, one->slot)->call = have > 1;
 		one->verdict =
 		    stored ? submit_stage(instance, &requests[done], one) : accept(instance, &requests[done], one);
 		if (one->verdict > SUBMIT_EXISTS)

@@ -191,7 +191,7 @@ struct job_sh {
 	uint8_t tried;   /* answer of LOOK: attempts made */
 	uint8_t verdict; /* enum stage_verdict; by the clerk */
 	uint8_t refusal; /* enum ym_err_class of `error`; by the clerk */
-	uint8_t zero;
+	uint8_t call;    /* STORING: 1: one of several that its submitter has handed over together */
 	char unit[JOB_UNIT_MAX];
 	char zeroes1[4];
 	char tag[JOB_TAG_MAX];

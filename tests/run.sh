@@ -19,6 +19,7 @@ export SOURCE BUILD
 ASAN=$BUILD/asan
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/yardmaster-tests.XXXXXX") || exit 1
 trap 'rm -rf "$TMP"' EXIT
+export POSTGRES_MADE=$TMP/postgres
 
 PARALLEL=2
 SECONDS_MAX=180

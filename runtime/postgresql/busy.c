@@ -108,6 +108,5 @@ static int look_at_rows(struct pg_store *store, struct store_batch *batch, struc
 
 int pg_find_busy(struct pg_store *store, struct store_batch *batch, struct ym_err *err)
 {
-	pg_all_free(batch);
 	return look_at_keys(store, batch, err) < 0 ? -1 : look_at_rows(store, batch, err);
 }

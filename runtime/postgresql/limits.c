@@ -6,7 +6,8 @@
  * more than its share while others starve is granted less, and gives it up as its jobs end. With more nodes than units, the
  * shares are 1 and 0, and who has waited longest since it got its last first unit comes first.
  *
- * One transaction under a lock for each limit, in the order of their names.
+ * One transaction under a lock for each limit, in the order of their names. It is a sign of life, too: what is granted
+ * may be used for a part of a lease from now on, however long the pulse has been held up.
  */
 #include "postgresql.h"
 
@@ -28,6 +29,9 @@ static const char enter_sql[] =
     " ON CONFLICT (name, node) DO UPDATE SET granted = excluded.granted, in_use = excluded.in_use,"
     " wanted = excluded.wanted, turn = CASE WHEN excluded.granted > 0 AND u.granted = 0 THEN clock_timestamp()"
     " ELSE u.turn END";
+/* What we have no such limit of any more: the file was changed. */
+static const char drop_sql[] = "DELETE FROM yardmaster.limit_use WHERE node = $2 AND name <> ALL ($1)";
+static const char beat_sql[] = PG_BEAT;
 static const char tell_sql[] = "SELECT pg_notify('yardmaster', '')";
 
 /* A node's row of a limit. */
@@ -87,7 +91,7 @@ static int64_t grant(struct store_limit *limit, struct use *uses, size_t n, stru
 	return granted;
 }
 
-static const struct store_limit *find_granted(struct pg_store *store, const char *name)
+static struct store_limit *find_granted(struct pg_store *store, const char *name)
 {
 	for (size_t i = 0; i < store->ngranted; i++)
 		if (strcmp(store->granted[i].name, name) == 0)
@@ -133,7 +137,27 @@ static int send_grants(struct pg_store *store, const struct store_limit *limits,
 	pg_put_me(store, args);
 	if (pg_send(&store->link, enter_sql, args, err) < 0)
 		return -1;
+	args = pg_fresh(store);
+	put_names(args, limits, n);
+	pg_put_me(store, args);
+	if (pg_send(&store->link, drop_sql, args, err) < 0)
+		return -1;
+	args = pg_fresh(store);
+	pg_put_me(store, args);
+	if (pg_send(&store->link, beat_sql, args, err) < 0)
+		return -1;
 	return freed ? pg_send(&store->link, tell_sql, NULL, err) : 0;
+}
+
+/* Whether that was written is not known: from now on no more than is ours in both cases. */
+static void doubt(struct pg_store *store, const struct store_limit *limits, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct store_limit *granted = find_granted(store, limits[i].name);
+
+		if (granted && granted->granted > limits[i].in_use)
+			granted->granted = limits[i].in_use;
+	}
 }
 
 /* Rows of one limit; *ours is always one of them. */
@@ -210,6 +234,7 @@ int pg_limits(struct store *base, struct store_limit *limits, size_t n, struct y
 	if (code == 0 && exchange(store, limits, n, err) < 0) {
 		pg_rollback(&store->link);
 		pg_pulse_hurry(store);
+		doubt(store, limits, n);
 		code = -1;
 	}
 	if (code < 0) {

@@ -17,14 +17,19 @@
 
 /* ---- signs of life --------------------------------------------------------------------------- */
 
-static const char beat_sql[] = "UPDATE yardmaster.node SET beat = beat + 1, beat_at = clock_timestamp() WHERE id = $1"
-			       " AND dead IS NULL RETURNING clock_timestamp()";
+static const char beat_sql[] = PG_BEAT " AND dead IS NULL RETURNING clock_timestamp()";
+
+/* Who was silent for longer does not know what he has missed. */
+static uint64_t gap_of(const struct pg_store *store)
+{
+	return (uint64_t)store->options.lease_ms * 1000000 / 2;
+}
 
 int pg_beat(struct pg_store *store, struct ym_err *err)
 {
 	struct pg_pulse *pulse = &store->pulse;
 	struct pg_args args = {0};
-	uint64_t now = ym_now_ns(), gap = (uint64_t)store->options.lease_ms * 1000000 / 2;
+	uint64_t now = ym_now_ns();
 	int64_t asked = pg_now_ms();
 	PGresult *result;
 	int dead;
@@ -40,7 +45,7 @@ int pg_beat(struct pg_store *store, struct ym_err *err)
 	pg_free(result);
 	if (dead)
 		return 1;
-	if (pulse->steady == 0 || now - atomic_load(&store->beaten) > gap)
+	if (pulse->steady == 0 || now - atomic_load(&store->beaten) > gap_of(store))
 		pulse->steady = now;
 	atomic_store(&store->beaten, now);
 	return 0;
@@ -50,10 +55,11 @@ int pg_beat(struct pg_store *store, struct ym_err *err)
 
 static const char others_sql[] =
     "SELECT id, beat, lease_ms, dead IS NOT NULL, name FROM yardmaster.node WHERE id <> $1";
-/* Only if it really has not moved since, and writes nothing at this moment. */
-static const char declare_sql[] = "UPDATE yardmaster.node SET dead = now() WHERE id = $1 AND beat = $2 AND dead IS NULL"
-				  " AND pg_try_advisory_xact_lock(1497188609, (id % 2147483647)::integer)";
-static const char limits_of_sql[] = "DELETE FROM yardmaster.limit_use WHERE node = $1";
+/* Only if it really has not moved since, and writes nothing at this moment. It has no units any more. */
+static const char declare_sql[] =
+    "WITH d AS (UPDATE yardmaster.node SET dead = now() WHERE id = $1 AND beat = $2 AND dead IS NULL"
+    " AND pg_try_advisory_xact_lock(1497188609, (id % 2147483647)::integer) RETURNING id),"
+    " l AS (DELETE FROM yardmaster.limit_use l USING d WHERE l.node = d.id) SELECT id FROM d";
 static const char held_sql[] = "SELECT id FROM yardmaster.job WHERE node = $1 LIMIT 500";
 static const char take_back_sql[] = "SELECT yardmaster.take_back($1, $2, $3)";
 static const char orphans_sql[] = "SELECT j.id, j.node FROM yardmaster.job j WHERE j.node IS NOT NULL"
@@ -119,7 +125,7 @@ static int clear_up(struct pg_store *store, int64_t id, const char *name, struct
 static int declare_dead(struct pg_store *store, const struct pg_other *other, struct ym_err *err)
 {
 	struct pg_args args = {0};
-	PGresult *result, *limits;
+	PGresult *result;
 
 	pg_arg_big(&args, other->id);
 	pg_arg_big(&args, other->beat);
@@ -127,11 +133,8 @@ static int declare_dead(struct pg_store *store, const struct pg_other *other, st
 	pg_args_free(&args);
 	if (!result)
 		return -1;
-	if (pg_changed(result) == 1) {
-		limits = ask_number(&store->pulse.link, limits_of_sql, other->id, err);
-		pg_free(limits);
+	if (libpq.PQntuples(result) == 1)
 		store->pulse.sweep_at = 0;
-	}
 	pg_free(result);
 	return 0;
 }
@@ -168,7 +171,8 @@ static int look_at(struct pg_store *store, const PGresult *result, int row, uint
 	}
 	other->lease_ms = pg_big(result, row, 2);
 	since = other->since > store->pulse.steady ? other->since : store->pulse.steady;
-	if (now - since > (uint64_t)other->lease_ms * 1000000)
+	/* We ourselves may have been stopped since our last beat. */
+	if (now - since > (uint64_t)other->lease_ms * 1000000 && now - atomic_load(&store->beaten) < gap_of(store))
 		return declare_dead(store, other, err);
 	return 0;
 }

@@ -38,6 +38,8 @@
 #define PG_BACK_OFF_MS  100
 #define PG_BACK_OFF_MAX 5000
 #define PG_TALLY_MS     1000
+/* A sign of life. */
+#define PG_BEAT "UPDATE yardmaster.node SET beat = beat + 1, beat_at = clock_timestamp() WHERE id = $1"
 
 /* Waiting longer and longer before something is tried again, never all nodes at once. */
 struct pg_back_off {

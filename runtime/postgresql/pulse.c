@@ -79,6 +79,7 @@ static int connect_pulse(struct pg_store *store, bool first, struct ym_err *err)
 	snprintf(name, sizeof(name), "yardmaster %s (pulse)", store->options.node);
 	if (pg_open(link, store->options.uri, name, OPEN_MS, err) < 0)
 		return -1;
+	store->pulse.steady = 0;
 	if (pg_schema_check(link, err) < 0 || pg_register(store, first, err) < 0 || pg_beat(store, err) < 0 ||
 	    pg_run(link, async_sql, NULL, err) < 0) {
 		pg_shut(link);
@@ -98,7 +99,6 @@ static void reconnect(struct pg_store *store)
 		return;
 	}
 	pg_back_off_end(&pulse->back_off);
-	pulse->steady = 0;
 	pulse->beat_at = pulse->publish_at = pulse->sweep_at = 0;
 	set_reachable(pulse, true, NULL);
 	if (store->options.wake)
@@ -163,10 +163,8 @@ static int hear(struct pg_store *store, struct ym_err *err)
 /* Nobody believes that we live: begin anew. What of our jobs nobody has taken back yet stays ours. */
 static int rise_again(struct pg_store *store, struct ym_err *err)
 {
-	if (pg_register(store, false, err) < 0 || pg_beat(store, err) < 0)
-		return -1;
 	store->pulse.steady = 0;
-	return 0;
+	return pg_register(store, false, err) < 0 || pg_beat(store, err) < 0 ? -1 : 0;
 }
 
 static int beat(struct pg_store *store, struct ym_err *err)

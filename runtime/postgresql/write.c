@@ -6,6 +6,9 @@
  *
  * More only for what is rare: keys that are taken, long payloads, locks that somebody holds for long
  * (busy.c). A batch that stood in another's way is tried again.
+ *
+ * Every batch is durable, whether it has to be or not: we outlive the server. Had it forgotten with a crash what was fetched,
+ * others would fetch that, too, while it runs here; what was released or has ended would stay ours for ever.
  */
 #include "postgresql.h"
 
@@ -18,7 +21,6 @@
 #define TRIES      4     /* of a batch that others stood in the way of */
 #define CAREFUL_MS 10000 /* after somebody's lock was in the way, it is looked for before a batch is written */
 
-static const char async_sql[] = "SET LOCAL synchronous_commit TO off";
 static const char guard_sql[] = "SELECT yardmaster.guard($1)";
 static const char release_sql[] =
     "UPDATE yardmaster.job SET node = NULL, state = CASE WHEN state = 'running' THEN 'waiting' ELSE state END"
@@ -52,8 +54,7 @@ static int send_beginning(struct pg_store *store, const struct store_batch *batc
 	struct pg_args *args = pg_fresh(store);
 
 	pg_put_me(store, args);
-	if (pg_begin(&store->link, err) < 0 || (!batch->durable && pg_send(&store->link, async_sql, NULL, err) < 0) ||
-	    pg_send(&store->link, guard_sql, args, err) < 0)
+	if (pg_begin(&store->link, err) < 0 || pg_send(&store->link, guard_sql, args, err) < 0)
 		return -1;
 	if (store->ndoubtful && send_ids(store, release_sql, store->doubtful, store->ndoubtful, err) < 0)
 		return -1;
@@ -180,7 +181,7 @@ static int pass_make(struct pass *pass, struct store_batch *batch, bool alone, s
 	if (!pass->saves || !pass->submits || !pass->rows || !pass->taken)
 		return ym_fail(err, YM_ERR_LIMIT, "out of memory for a batch of jobs");
 	for (size_t i = 0; i < batch->nsubmits; i++)
-		if (batch->submits[i].verdict != STORE_BUSY)
+		if (!store_refused(&batch->submits[i]))
 			pass->submits[pass->nsubmits++] = &batch->submits[i];
 	return 0;
 }
@@ -227,14 +228,21 @@ static int read_all(struct pg_store *store, struct store_batch *batch, struct pa
 	return pg_done(link, err);
 }
 
-/* 0; -1, and *again: nothing has been given away yet, so that it may be tried once more. */
+/*
+ * 0; 1: to be tried once more, without those that are refused now; -1, and *again: nothing has been given away yet, so
+ * that it may be tried once more.
+ */
 static int write_once(struct pg_store *store, struct store_batch *batch, struct pass *pass, bool *again,
                       struct ym_err *err)
 {
 	*again = true;
 	if (send_all(store, batch, pass, err) < 0 || read_all(store, batch, pass, err) < 0 ||
 	    pg_look_for_saved(store, batch, pass->saves, err) < 0 ||
-	    pg_settle_submits(store, pass->submits, pass->nsubmits, err) < 0 || pg_ask_bytes(store, batch, err) < 0)
+	    pg_settle_submits(store, pass->submits, pass->nsubmits, err) < 0)
+		return -1;
+	if (store_refuse_behind(batch->submits, batch->nsubmits))
+		return 1;
+	if (pg_ask_bytes(store, batch, err) < 0)
 		return -1;
 	*again = batch->nwants == 0;
 	if (take_wants(store, batch, pass->rows, pass->taken, &pass->ntaken, err) < 0)
@@ -286,6 +294,11 @@ int pg_write(struct store *base, struct store_batch *batch, struct ym_err *err)
 			return 0;
 		pg_ask_forget(batch);
 		pg_rollback(&store->link);
+		if (code > 0) {
+			/* Each time they are fewer. */
+			i--;
+			continue;
+		}
 		alone = alone || pg_was(&store->link, PG_UNIQUE);
 		again = again && passing(&store->link, careful);
 		if (pg_was(&store->link, PG_LOCKED))

@@ -9,13 +9,16 @@
 #   postgres_uri [DATABASE]   what to write after `store =`
 #   psql_do SQL [DATABASE]    run SQL, print the bare values
 #
+# POSTGRES_MADE: where to keep a copy of what initdb makes, for the next test; none if it is not set.
+#
 # PostgreSQL refuses to run as root, so it runs as nobody, or, in a user namespace that knows nobody else, under another
 # name for the same user.
 
 POSTGRES_DIR=$DIR/postgres
 POSTGRES_PORT=5432 # of the socket's name only
-# Nothing of it has to outlive the machine.
-[[ -n ${POSTGRES_SETTINGS-} ]] || POSTGRES_SETTINGS=(-c fsync=off -c full_page_writes=off -c shared_buffers=32MB)
+# Nothing of it has to outlive the machine. Who does not wait for his commit has not got it when the server is killed.
+[[ -n ${POSTGRES_SETTINGS-} ]] ||
+	POSTGRES_SETTINGS=(-c fsync=off -c full_page_writes=off -c shared_buffers=32MB -c wal_writer_delay=10s)
 
 postgres_programs() {
 	local programs=(/usr/lib/postgresql/*/bin)
@@ -45,6 +48,22 @@ make_postgres() {
 		[[ -O $part ]] && chmod go+x "$part" 2>/dev/null
 	done
 	chown 65534:65534 "$POSTGRES_DIR" "$POSTGRES_DIR/socket" 2>/dev/null
+	[[ -n ${POSTGRES_MADE-} ]] || {
+		make_data
+		return
+	}
+	# The same for all tests of this run: whoever comes first makes it.
+	{
+		flock 8
+		if [[ ! -d $POSTGRES_MADE ]]; then
+			make_data
+			cp -a "$POSTGRES_DIR/data" "$POSTGRES_MADE.new" && mv "$POSTGRES_MADE.new" "$POSTGRES_MADE"
+		fi
+	} 8>>"$POSTGRES_MADE.lock"
+	[[ -d $POSTGRES_DIR/data ]] || cp -a "$POSTGRES_MADE" "$POSTGRES_DIR/data" || fail "no copy of $POSTGRES_MADE"
+}
+
+make_data() {
 	as_postgres "$(postgres_programs)/initdb" -D "$POSTGRES_DIR/data" -U yardmaster --auth=trust --encoding=UTF8 \
 		--locale=C --no-sync --no-instructions >"$DIR/initdb.log" 2>&1 ||
 		fail "initdb: $(tail -3 "$DIR/initdb.log")"
@@ -62,7 +81,7 @@ start_postgres() {
 		-c listen_addresses= -c max_connections=60 -c dynamic_shared_memory_type=mmap "${POSTGRES_SETTINGS[@]}" \
 		>>"$DIR/postgres.log" 2>&1 &
 	POSTGRES_PID=$!
-	wait_until 20 postgres_ready
+	wait_until 60 postgres_ready
 	if [[ ! -e $POSTGRES_DIR/made ]]; then
 		psql_do "CREATE DATABASE yardmaster" template1 >/dev/null
 		: >"$POSTGRES_DIR/made"

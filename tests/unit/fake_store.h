@@ -233,6 +233,19 @@ static inline void fake_submit(struct store_submit *submit)
 	fake.order[fake.norder++ % FAKE_JOBS] = submit->job.id;
 }
 
+/* A unique key of which somebody's open transaction has something to say. */
+#define FAKE_BUSY "busy"
+
+static inline void fake_submits(struct store_submit *submits, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		submits[i].verdict = strcmp(submits[i].job.unique, FAKE_BUSY) == 0 ? STORE_BUSY : STORE_UNTAKEN;
+	store_refuse_behind(submits, n);
+	for (size_t i = 0; i < n; i++)
+		if (submits[i].verdict != STORE_BUSY)
+			fake_submit(&submits[i]);
+}
+
 static inline void fake_request(struct store_request *request)
 {
 	struct fake_job *job = fake_at(request->id);
@@ -328,8 +341,7 @@ static inline int fake_write(struct store *store, struct store_batch *batch, str
 			fake_release(batch->releases[i]);
 		for (size_t i = 0; i < batch->nsaves; i++)
 			fake_save(&batch->saves[i]);
-		for (size_t i = 0; i < batch->nsubmits; i++)
-			fake_submit(&batch->submits[i]);
+		fake_submits(batch->submits, batch->nsubmits);
 		for (size_t i = 0; i < batch->nrequests; i++)
 			fake_request(&batch->requests[i]);
 		fake_note(batch);

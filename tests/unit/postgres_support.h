@@ -129,14 +129,16 @@ static inline bool server_answers(void)
 static inline void run_server(void)
 {
 	static char data[PATH_MAX];
-	const char *const args[] = {"-D", data,
-	                            "-k", server_dir,
-	                            "-c", "listen_addresses=",
-	                            "-c", "fsync=off",
-	                            "-c", "full_page_writes=off",
-	                            "-c", "shared_buffers=32MB",
-	                            "-c", "max_connections=60",
-	                            NULL};
+	const char *const args[] = {
+	    "-D", data,
+	    "-k", server_dir,
+	    "-c", "listen_addresses=",
+	    "-c", "fsync=off",
+	    "-c", "full_page_writes=off",
+	    "-c", "shared_buffers=32MB",
+	    "-c", "max_connections=60",
+	    "-c", "wal_writer_delay=10s", /* a commit that nobody waits for is lost if it is killed */
+	    NULL};
 
 	snprintf(data, sizeof(data), "%s/data", server_dir);
 	server_pid = start_program("postgres", args);

@@ -61,9 +61,13 @@ static int fake_holds(struct store *store, const uint64_t *ids, size_t n, bool *
 	return result;
 }
 
+static void (*held_up)(void); /* the loop, before it does what it is told; NULL: it is not */
+
 static void pass_on(void *arg, unsigned limit, int units, uint64_t until)
 {
 	ck_assert_ptr_eq(arg, &config);
+	if (held_up)
+		held_up();
 	limit_keeper_grant(&keeper, limit, units, until);
 }
 
@@ -164,12 +168,16 @@ static void set_left(int64_t left)
 	fake.options.wake(fake.options.arg);
 }
 
+#define SEEN_OTHERS(field)                                                                                             \
+	({                                                                                                             \
+		__typeof__(others.field) seen_;                                                                        \
+		FAKE(seen_ = others.field);                                                                            \
+		seen_;                                                                                                 \
+	})
+
 static int64_t told_wanted(void)
 {
-	int64_t wanted;
-
-	FAKE(wanted = others.told.wanted);
-	return wanted;
+	return SEEN_OTHERS(told.wanted);
 }
 
 /* The first one may go by way of the store. */
@@ -223,6 +231,44 @@ START_TEST(nothing_at_first_then_what_its_workers_can_use)
 	/* They may be taken at any moment. */
 	PUMP_UNTIL(others.told.in_use == 3);
 	ck_assert_uint_lt(row()->until, ym_now_ns() + LEASE_MS * UINT64_C(1000000));
+	end_node();
+}
+END_TEST
+
+/* The store has been asked at least once from the start to the end. */
+static void let_it_ask(void)
+{
+	unsigned before = SEEN_OTHERS(asked);
+
+	WAIT_UNTIL((fake.options.wake(fake.options.arg), SEEN_OTHERS(asked) > before + 1));
+}
+
+static int64_t in_use_meanwhile;
+
+static void ask_meanwhile(void)
+{
+	held_up = NULL;
+	FAKE(others.left = 1);
+	let_it_ask();
+	in_use_meanwhile = SEEN_OTHERS(told.in_use);
+}
+
+/* The loop is slow: what it will make of the semaphore must not be given to others meanwhile. */
+START_TEST(what_the_loop_was_told_is_in_use)
+{
+	begin_node(1);
+	set_left(2);
+	for (int i = 0; i < 10; i++)
+		submit("x");
+	WAIT_UNTIL(SEEN_OTHERS(told.granted) == 2);
+	let_it_ask();
+	ck_assert_int_eq(SEEN_OTHERS(told.in_use), 2);
+	ck_assert_int_eq(row()->max, 0);
+	/* It has heard it, and not done it yet. */
+	held_up = ask_meanwhile;
+	PUMP_UNTIL(!held_up);
+	ck_assert_int_eq(in_use_meanwhile, 2);
+	PUMP_UNTIL(row()->max == 1 && SEEN_OTHERS(told.in_use) == 1);
 	end_node();
 }
 END_TEST
@@ -517,6 +563,7 @@ int main(void)
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, nothing_at_first_then_what_its_workers_can_use);
+	tcase_add_test(tcase, what_the_loop_was_told_is_in_use);
 	tcase_add_test(tcase, what_is_not_needed_is_given_back);
 	tcase_add_test(tcase, units_in_use_are_not_taken_away_but_nothing_starts);
 	tcase_add_test(tcase, who_waits_for_a_unit_does_not_get_one_that_is_to_go);

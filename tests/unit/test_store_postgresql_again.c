@@ -375,6 +375,37 @@ START_TEST(open_key_stops_nobody_else)
 }
 END_TEST
 
+/* _i: 0 its key stands in an open transaction, 1 its id is another job's. */
+START_TEST(refused_one_takes_along_what_stands_behind_it_in_its_call)
+{
+	enum store_verdict refused = _i ? STORE_CANNOT : STORE_BUSY;
+	struct store_submit submits[7], before = new_job(&a, "mail", "x");
+	const unsigned calls[COUNT(submits)] = {1, 2, 1, 1, 2, 0, 1};
+	struct pg_link link;
+
+	before.job.submitted_ms -= 86400000;
+	ck_assert_int_eq(submit_one(&a, &before), STORE_OK);
+	open_link(&link, database_uri);
+	if (!_i)
+		ASSERT_OK(pg_script(&link, "BEGIN; SELECT yardmaster.submit('mail', 'x', unique_key => 'open')", &err));
+	for (unsigned turn = 0; turn < 2; turn++) {
+		for (unsigned i = 0; i < COUNT(submits); i++) {
+			submits[i] = new_job(&a, "mail", "x");
+			submits[i].call = calls[i];
+		}
+		if (_i)
+			submits[2].job.id = before.job.id;
+		else
+			strcpy(submits[2].job.unique, "open");
+		write_batch(&a, (struct store_batch){.submits = submits, .nsubmits = COUNT(submits)});
+		for (unsigned i = 0; i < COUNT(submits); i++)
+			ck_assert_int_eq(submits[i].verdict, calls[i] == 1 && i >= 2 ? refused : STORE_OK);
+	}
+	ck_assert_int_eq(sql_number("SELECT count(*) FROM yardmaster.job"), 1 + 2 * 4);
+	pg_shut(&link);
+}
+END_TEST
+
 START_TEST(open_row_stops_nobody_else)
 {
 	struct store_submit submits[3] = {keyed("one"), keyed("two"), keyed("three")};
@@ -426,6 +457,7 @@ int main(void)
 	tcase_add_test(tcase, cut_short_after_a_kick_is_told);
 	tcase_add_test(tcase, import_brings_its_story);
 	tcase_add_test(tcase, open_key_stops_nobody_else);
+	tcase_add_loop_test(tcase, refused_one_takes_along_what_stands_behind_it_in_its_call, 0, 2);
 	tcase_add_test(tcase, open_row_stops_nobody_else);
 	return run_suite(suite);
 }

@@ -476,6 +476,67 @@ START_TEST(dead_node_has_no_units)
 }
 END_TEST
 
+/* Whether it was written is not known: neither what was granted before, nor what is granted now, may be used. */
+START_TEST(without_an_answer_only_what_is_in_use_is_ours)
+{
+	struct store_limit limit = {.name = "db", .max = 4, .in_use = 1, .wanted = 10};
+
+	open_node(&a, "a");
+	ck_assert_int_eq(grant(&a, 4, 0, 10), 4);
+	sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'yardmaster a'");
+	ck_assert_int_eq(store_postgresql.limits(a.store, &limit, 1, &err), -1);
+	ck_assert_int_eq(limit.granted, 1);
+	limit.in_use = 3;
+	WAIT_UNTIL(store_postgresql.limits(a.store, &limit, 1, &err) == 0);
+	ck_assert_int_eq(limit.granted, 4);
+	close_node(&a);
+}
+END_TEST
+
+/* The file was changed. */
+START_TEST(units_of_a_limit_that_is_no_more_are_the_others)
+{
+	struct store_limit other = {.name = "other", .max = 4, .wanted = 1};
+
+	open_node(&a, "a");
+	open_node(&b, "b");
+	ck_assert_int_eq(grant(&a, 4, 0, 4), 4);
+	ck_assert_int_eq(grant(&b, 4, 0, 4), 0);
+	ASSERT_OK(store_postgresql.limits(a.store, &other, 1, &err));
+	ck_assert_int_eq(grant(&b, 4, 0, 4), 4);
+	ASSERT_OK(store_postgresql.limits(b.store, NULL, 0, &err));
+	ck_assert_int_eq(sql_number("SELECT count(*) FROM yardmaster.limit_use"), 1);
+	close_node(&a);
+	close_node(&b);
+}
+END_TEST
+
+/* The pulse is held up for longer than the lease; what is granted meanwhile must not be another's meanwhile. */
+START_TEST(who_asks_for_units_is_alive)
+{
+	static const char waiting[] = "SELECT count(*) FROM pg_stat_activity WHERE application_name ="
+				      " 'yardmaster a (pulse)' AND wait_event_type = 'Lock'";
+	struct pg_link link;
+	uint64_t start;
+
+	open_node(&a, "a");
+	open_node(&b, "b");
+	WAIT_UNTIL(sql_number("SELECT count(*) FROM yardmaster.node_board") == 2);
+	open_link(&link, database_uri);
+	ASSERT_OK(pg_script(&link,
+	                    "BEGIN; SELECT FROM yardmaster.node_board b JOIN yardmaster.node n ON n.id = b.node"
+	                    " WHERE n.name = 'a' FOR UPDATE OF b",
+	                    &err));
+	WAIT_UNTIL(grant(&a, 4, 0, 1) == 1 && sql_number(waiting) == 1);
+	for (start = ym_now_ns(); ym_now_ns() - start < 2 * LEASE_MS * UINT64_C(1000000); usleep(20000))
+		ck_assert_int_eq(grant(&a, 4, 0, 1), 1);
+	ck_assert_int_eq(a.losses, 0);
+	pg_shut(&link);
+	close_node(&a);
+	close_node(&b);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("store_postgresql_nodes");
@@ -496,5 +557,8 @@ int main(void)
 	tcase_add_test(tcase, one_unit_goes_in_turns);
 	tcase_add_test(tcase, limit_is_never_exceeded);
 	tcase_add_test(tcase, dead_node_has_no_units);
+	tcase_add_test(tcase, without_an_answer_only_what_is_in_use_is_ours);
+	tcase_add_test(tcase, units_of_a_limit_that_is_no_more_are_the_others);
+	tcase_add_test(tcase, who_asks_for_units_is_alive);
 	return run_suite(suite);
 }

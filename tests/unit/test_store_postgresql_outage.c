@@ -58,6 +58,34 @@ START_TEST(killed_server_loses_and_doubles_nothing)
 }
 END_TEST
 
+/* It runs here by then: after the crash of the server nobody else may have it. */
+START_TEST(what_was_fetched_stays_ours_when_the_server_is_killed)
+{
+	struct store_want want = {.pool = "mail", .n = 5};
+	struct store_batch batch = {.wants = &want, .nwants = 1, .take = take_job, .arg = &a};
+	struct store_submit submits[5];
+	bool ours[COUNT(submits)] = {0};
+
+	open_node(&a, "a");
+	open_node(&b, "b");
+	for (unsigned i = 0; i < COUNT(submits); i++)
+		submits[i] = new_job(&b, "mail", "x");
+	write_batch(&b, (struct store_batch){.submits = submits, .nsubmits = COUNT(submits)});
+	/* Nobody waits for that: it need not be durable. */
+	ASSERT_OK(store_postgresql.write(a.store, &batch, &err));
+	kill_server();
+	ck_assert_uint_eq(want.taken, COUNT(submits));
+	run_server();
+	WAIT_UNTIL(try_write(&b, (struct store_batch){0}) == 0);
+	ck_assert_uint_eq(fetch(&b, "mail", 5), 0);
+	WAIT_UNTIL(store_postgresql.holds(a.store, a.ids, COUNT(submits), ours, &err) == 0);
+	for (unsigned i = 0; i < COUNT(submits); i++)
+		ck_assert(ours[i]);
+	close_node(&a);
+	close_node(&b);
+}
+END_TEST
+
 START_TEST(outage_kills_no_node)
 {
 	uint64_t before;
@@ -268,6 +296,7 @@ int main(void)
 	TCase *tcase = add_own_server_case(suite, "outage");
 
 	tcase_add_test(tcase, killed_server_loses_and_doubles_nothing);
+	tcase_add_test(tcase, what_was_fetched_stays_ours_when_the_server_is_killed);
 	tcase_add_test(tcase, outage_kills_no_node);
 	tcase_add_test(tcase, slow_to_come_back_is_not_dead);
 	tcase_add_test(tcase, ended_sessions_come_back);

@@ -131,6 +131,63 @@ START_TEST(one_that_is_refused_takes_those_behind_it_along)
 }
 END_TEST
 
+/* The store refuses one: the same, but only for those of its call. */
+START_TEST(one_that_is_busy_takes_those_behind_it_along)
+{
+	static struct submission others[3];
+
+	prepare(&one, 100);
+	one.requests[40].unique = FAKE_BUSY;
+	FAKE(fake.shut = true);
+	for (size_t i = 0; i < COUNT(others); i++) {
+		prepare(&others[i], 1);
+		start_submission(&others[i]);
+		/* The first one is written, the others go with the call into the next turn: before it, and behind it. */
+		WAIT_UNTIL(SEEN(inside) == 1 && slots_in(JOB_STORING) == (i == 2 ? 102 : i) + 1);
+		if (i == 1) {
+			start_submission(&one);
+			WAIT_UNTIL(slots_in(JOB_STORING) == 102);
+		}
+	}
+	FAKE(fake.shut = false);
+	for (size_t i = 0; i < COUNT(others); i++)
+		ck_assert_uint_eq(end_submission(&others[i]), 1);
+	ck_assert_uint_eq(end_submission(&one), 40);
+	ck_assert_uint_eq(SEEN(n), 43);
+	ASSERT_IN("a transaction in the database", one.err.text);
+	WAIT_UNTIL(slots_in(JOB_STORING) + slots_in(JOB_FILLING) == 0);
+	one.requests[40].unique = NULL;
+	submit_all();
+	ck_assert_uint_eq(one.done, 100);
+}
+END_TEST
+
+/* More than go into a turn: the rest of the call is not stored with the next one. */
+START_TEST(one_that_is_busy_takes_the_next_turn_along)
+{
+	static struct submission calls[3];
+
+	FAKE(fake.shut = true);
+	prepare(&one, 1);
+	start_submission(&one);
+	WAIT_UNTIL(SEEN(inside) == 1);
+	for (size_t i = 0; i < COUNT(calls); i++) {
+		prepare(&calls[i], 250);
+		if (i == 2)
+			calls[i].requests[CLERK_SUBMITS - 500 - 1].unique = FAKE_BUSY;
+		start_submission(&calls[i]);
+		WAIT_UNTIL(slots_in(JOB_STORING) == 1 + 250 * (i + 1));
+	}
+	FAKE(fake.shut = false);
+	end_submission(&one);
+	ck_assert_uint_eq(end_submission(&calls[0]), 250);
+	ck_assert_uint_eq(end_submission(&calls[1]), 250);
+	ck_assert_uint_eq(end_submission(&calls[2]), CLERK_SUBMITS - 500 - 1);
+	ck_assert_uint_eq(SEEN(n), 1 + CLERK_SUBMITS - 1);
+	WAIT_UNTIL(slots_in(JOB_STORING) + slots_in(JOB_FILLING) == 0);
+}
+END_TEST
+
 #define TAKEN 200
 
 static struct submit_filled filled[TAKEN], seen_by_clerk[TAKEN];
@@ -281,12 +338,13 @@ static size_t undone(void)
 
 START_TEST(killed_submitters_leave_nothing_behind)
 {
-	for (int i = 0; i < 15; i++) {
+	/* The fake has room for so many only. */
+	for (int i = 0; i < 15 && SEEN(n) < FAKE_JOBS / 2; i++) {
 		pid_t child = spawn(submit_for_ever, NULL);
 		uint64_t end;
 
 		await_step();
-		for (end = ym_now_ns() + random_below(8000000); ym_now_ns() < end;)
+		for (end = ym_now_ns() + random_below(8000000); ym_now_ns() < end && SEEN(n) < FAKE_JOBS / 2;)
 			run_one(STORY_DONE);
 		kill_and_reap(child);
 		run_sweep();
@@ -301,6 +359,12 @@ START_TEST(killed_submitters_leave_nothing_behind)
 }
 END_TEST
 
+static void begin_large_stored(void)
+{
+	begin_stored_of(2048);
+	open_clerk();
+}
+
 int main(void)
 {
 	Suite *suite = suite_create("submit_stored");
@@ -312,9 +376,12 @@ int main(void)
 	tcase_add_test(tcase, a_bad_one_ends_a_call);
 	tcase_add_test(tcase, a_refused_transaction_ends_a_call);
 	tcase_add_test(tcase, one_that_is_refused_takes_those_behind_it_along);
+	tcase_add_test(tcase, one_that_is_busy_takes_those_behind_it_along);
 	tcase_add_test(tcase, what_is_taken_back_is_a_last_part);
 	tcase_add_test(tcase, nobody_there);
 	tcase_add_test(tcase, jobs_of_a_backlog);
 	tcase_add_test(tcase, killed_submitters_leave_nothing_behind);
+	tcase = stored_case(suite, "large", begin_large_stored);
+	tcase_add_test(tcase, one_that_is_busy_takes_the_next_turn_along);
 	return run_suite(suite);
 }
