@@ -102,7 +102,7 @@ void dispatch_tell(struct instance *instance, uint32_t slot, uint64_t word, cons
 	struct story_sh *story = table_story(instance->table, slot);
 	struct story_attempt attempt = {
 	    .started = job->started,
-	    .ended = report->ended,
+	    .ended = report->ended ? report->ended : ym_now_ns(),
 	    .done = report->done,
 	    .total = report->total,
 	    .pid = pid,
@@ -167,7 +167,7 @@ static bool nothing_to_say(const struct job_sh *job, const struct job_report *re
 
 /* FINISHING is ours. */
 static enum job_state write_report(struct instance *instance, uint32_t slot, uint64_t word,
-                                   const struct job_report *given)
+                                   const struct job_report *given, uint64_t ended)
 {
 	struct job_report report = *given;
 	struct payload_source result = {.data = report.result ? report.result : "", .size = report.result_size};
@@ -179,6 +179,7 @@ static enum job_state write_report(struct instance *instance, uint32_t slot, uin
 		report.end = STORY_FAILED;
 		report.error = err.text;
 	}
+	report.ended = ended;
 	dispatch_tell(instance, slot, word, &report, getpid());
 	return dispatch_verdict(instance, slot, report.end, word_attempt(word));
 }
@@ -187,15 +188,16 @@ bool dispatch_finish(struct instance *instance, uint32_t slot, uint64_t word, co
                      enum job_state *state)
 {
 	struct table_sh *table = instance->table;
+	uint64_t ended = report->ended ? report->ended : ym_now_ns();
 
 	*state = JOB_DONE;
 	if (!nothing_to_say(table_job(table, slot), report)) {
 		if (!table_change(table, slot, &word, JOB_FINISHING, word_owner(word), word_attempt(word)))
 			return false;
-		*state = write_report(instance, slot, word, report);
+		*state = write_report(instance, slot, word, report, ended);
 	}
 	/* Without the fence a store to `finished` may hit the next attempt of a revoked job: it is set anew when that ends. */
-	if (!dispatch_settle(instance, slot, &word, *state, word_attempt(word), false, report->ended))
+	if (!dispatch_settle(instance, slot, &word, *state, word_attempt(word), false, ended))
 		return false;
 	*state = word_state(word);
 	return true;

@@ -29,7 +29,7 @@ struct job_report {
 	uint64_t done, total; /* last progress */
 	const char *unit;
 	const struct story_process *process; /* of a command; NULL: nothing known */
-	uint64_t ended;                      /* when */
+	uint64_t ended;                      /* when; 0: now */
 };
 
 /*
