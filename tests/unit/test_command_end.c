@@ -133,7 +133,7 @@ START_TEST(signals_to_the_worker)
 	script("touch $DIR/started; until test -e $DIR/go-on; do sleep 0.01; echo x; done");
 	sender = spawn(send_signals, &self);
 	ASSERT_OUTCOME(run_once(""), YM_OK);
-	ck_assert_uint_gt(job.result_size, 5);
+	ck_assert_uint_ge(job.result_size, 2);
 	reap_well(sender);
 }
 END_TEST
