@@ -173,9 +173,12 @@ chaos: need-test
 
 # Each figure beside the raw system calls, measured in the same run. BENCH_WAITING: jobs that wait in a store.
 BENCH_WAITING ?= 10000000
+BENCHES := bench_board bench_cluster bench_ipc bench_jobs bench_store bench_supervise
+
 bench: need-bench
-	@$(MAKE) --no-print-directory -j2 program $(addprefix $(BUILD)/tests/,bench_supervise bench_ipc bench_jobs bench_store bench_cluster sleeper noop.so)
+	@$(MAKE) --no-print-directory -j2 program $(addprefix $(BUILD)/tests/,$(BENCHES) sleeper noop.so)
 	@unshare --ipc $(BUILD)/tests/bench_ipc tests/bench/vars.php
+	@$(BUILD)/tests/bench_board
 	@unshare --ipc $(BUILD)/tests/bench_jobs $(BUILD)/yardmaster $(BUILD)/tests/noop.so
 	@unshare --ipc $(BUILD)/tests/bench_store $(BUILD)/yardmaster $(BUILD)/tests/noop.so $(BENCH_WAITING)
 	@unshare --ipc tests/bench/bench_cluster.sh $(BUILD)
@@ -191,12 +194,8 @@ $(BUILD)/tests/chaos_group: tests/chaos/chaos_group.c
 $(BUILD)/tests/codec-peer: tests/interop/codec.c
 $(BUILD)/tests/inbox-peer: tests/interop/inbox.c
 $(BUILD)/tests/lock_holder: tests/system/lock_holder.c
-$(BUILD)/tests/bench_cluster: tests/bench/bench_cluster.c
-$(BUILD)/tests/bench_ipc: tests/bench/bench_ipc.c
-$(BUILD)/tests/bench_jobs: tests/bench/bench_jobs.c
-$(BUILD)/tests/bench_store: tests/bench/bench_store.c
-$(BUILD)/tests/bench_supervise: tests/bench/bench_supervise.c
-$(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer inbox-peer lock_holder bench_cluster bench_ipc bench_jobs bench_store bench_supervise): \
+$(BENCHES:%=$(BUILD)/tests/%): $(BUILD)/tests/%: tests/bench/%.c
+$(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer inbox-peer lock_holder $(BENCHES)): \
     $(PARTS) | $(if $(SQLITE),$(SQLITE_COPY))
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

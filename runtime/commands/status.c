@@ -299,9 +299,9 @@ static void print_text(const struct snapshot *snapshot, pid_t master)
 		print_pools(snapshot, columns);
 	print_programs(instance->board);
 	print_limits(snapshot, columns);
+	print_crashes(snapshot, columns);
 	if (has_pools(instance->board))
 		print_workers(snapshot, columns);
-	print_crashes(snapshot, columns);
 }
 
 static int status(const struct args *args)

@@ -1,5 +1,5 @@
 /*
- * bench_jobs.c - what jobs and progress cost, each beside the raw system calls that do the same in the same run, or beside a peer.
+ * bench_jobs.c - what jobs cost, each beside the raw system calls that do the same in the same run, or beside a peer.
  *
  *     bench_jobs YARDMASTER NOOP_PLUGIN
  *
@@ -14,7 +14,6 @@
 #include "../../runtime/submit.h"
 #include "stand.h"
 
-#define UPDATES     20000000
 #define JOBS        300000
 #define BATCH       256
 #define WINDOW      128
@@ -236,27 +235,9 @@ static double raw_ping(void)
 	return median(times, PINGS);
 }
 
-/* ---- progress -------------------------------------------------------------------------------- */
-
-static double progress_update(void)
-{
-	struct board_worker_sh *row =
-	    mmap(NULL, sizeof(*row), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	struct board_progress progress = {.job = 1, .total = UPDATES};
-	uint64_t begin = ym_now_ns();
-
-	for (uint64_t i = 0; i < UPDATES; i++) {
-		progress.done = i;
-		board_publish(&row->progress, &row->progress_version, &progress);
-	}
-	munmap(row, sizeof(*row));
-	return seconds(begin) * 1e9 / UPDATES;
-}
-
 int main(int argc, char **argv)
 {
 	set_up(argc, argv);
-	figure("progress_update", median_of(progress_update), "ns", 0);
 	start(noop_task(), 2, 16384);
 	figure("noop_jobs", median_of(noop_jobs), "k/s", median_of(raw_queues));
 	figure("noop_batches", median_of(noop_batches), "k/s", 0);

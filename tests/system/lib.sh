@@ -154,8 +154,8 @@ launch_master() {
 start_master() {
 	launch_master
 	wait_until 10 up_or_ended
-	expect 0 ym status
-	assert_contains "master pid $MASTER," "$OUT" "status of the new master"
+	# Exit code 1: its pools are only starting.
+	assert_contains "master pid $MASTER," "$(ym status 2>&1)" "status of the new master"
 }
 
 # What the master exits with when it ends by itself.

@@ -433,7 +433,7 @@ test_mistakes() { # sanitized
 	expect 2 "$YARDMASTER" sem
 	assert_contains "usage: yardmaster sem COMMAND" "$ERR" "no subcommand"
 	expect 0 "$YARDMASTER" sem --help
-	assert_contains "  acquire  take a unit" "$OUT" "list of subcommands"
+	assert_contains "  acquire    take a unit" "$OUT" "list of subcommands"
 	expect 0 "$YARDMASTER" sem run --help
 	assert_contains "usage: yardmaster sem run KEY" "$OUT" "help of a subcommand"
 	assert_contains "--timeout TIME" "$OUT" "help of a subcommand"
