@@ -63,7 +63,7 @@ ALL_C         := $(SOURCES) $(HEADERS) $(wildcard tests/*/*.c tests/*/*.h exampl
 PACKAGES_BUILD := gcc make pkgconf libc6-dev libuv1-dev libinih-dev libjansson-dev zlib1g-dev libsqlite3-dev libpq-dev
 PACKAGES_DEMO  := libcurl4-openssl-dev vsftpd
 PACKAGES_TEST  := check clang libclang-rt-14-dev mandoc procps util-linux perl php-cli python3 python3-sysv-ipc spin strace \
-                  sqlite3 postgresql-15 tzdata zsh fish
+                  sqlite3 postgresql-15 tzdata zsh fish chromium chromium-driver curl
 PACKAGES_BENCH := php-cli supervisor s6 runit postgresql-15
 PACKAGES_LINT  := clang-format clang-tidy cppcheck
 

@@ -77,6 +77,10 @@
 #define CFG_SYNCHRONOUS_MAP(X)                                                                                         \
 	X(FULL, "full")                                                                                                \
 	X(NORMAL, "normal")
+/* For whom the progress of jobs is written into a segment, see runtime/publish.h. */
+#define CFG_PUBLISH_MAP(X)                                                                                             \
+	X(NONE, "none")                                                                                                \
+	X(PHP, "php")
 /* Who shares a limit: the processes of this machine, or all nodes of the store. */
 #define CFG_SCOPE_MAP(X)                                                                                               \
 	X(LOCAL, "local")                                                                                              \
@@ -146,6 +150,12 @@ enum cfg_store {
 enum cfg_synchronous {
 #define X(name, word) CFG_SYNCHRONOUS_##name,
 	CFG_SYNCHRONOUS_MAP(X)
+#undef X
+};
+
+enum cfg_publish {
+#define X(name, word) CFG_PUBLISH_##name,
+	CFG_PUBLISH_MAP(X)
 #undef X
 };
 
@@ -351,8 +361,11 @@ struct cfg_instance {
 	int64_t history_ms; /* how long the store remembers jobs that are over; 0: not at all */
 	int64_t lease_ms;   /* postgresql: a node that gives no sign for so long is dead, its jobs are others' */
 	char *node;         /* postgresql: name of this machine among the others; NULL: host name and instance */
-	char *pidfile;      /* NULL: none */
-	char *user;         /* the master itself changes to this one at its start; NULL: no */
+	enum cfg_publish publish;
+	int64_t publish_size;    /* bytes of that segment */
+	int64_t publish_keep_ms; /* how long it shows jobs that are over */
+	char *pidfile;           /* NULL: none */
+	char *user;              /* the master itself changes to this one at its start; NULL: no */
 	char *log_level;
 	enum cfg_log_format log_format;
 	struct cfg_log log; /* file "": stderr */

@@ -4,7 +4,7 @@
  * The root of a group is one semaphore set, laid out so that PHP's sem_get() on its key is a valid join:
  *
  *   member      name      undo  meaning
- *   0           VALUE     -     PHP's; 1 at the start: a mutex for scripts, which nothing here takes
+ *   0           VALUE     -     PHP's; 1 at the start: a mutex for scripts, see ym_group_mutex()
  *   1           USAGE     yes   participants (processes; a PHP script counts once per sem_get)
  *   2           LOCK      yes   1 while somebody joins, initialises, removes or changes the list of objects
  *   3           READY     no    1 when everything is made: 0 with LOCK free means "to be made or repaired"
@@ -139,6 +139,15 @@ int ym_group_abandon(struct ym_group *group, struct ym_err *err);
 /* Hold the LOCK, to change the list of objects. */
 YM_API int ym_group_lock(struct ym_group *group, struct ym_err *err);
 YM_API void ym_group_unlock(struct ym_group *group);
+
+/*
+ * VALUE as a semaphore: what scripts get from PHP's sem_get() on the group's key, for participants, who are counted in
+ * USAGE already. Try, acquire and release it; it is not to be closed.
+ */
+static inline struct ym_sem ym_group_mutex(const struct ym_group *group)
+{
+	return (struct ym_sem){.key = group->key, .id = group->semid, .pid = group->pid};
+}
 
 /* Become the leader: 0 yes, 1 there is one (its pid in *pid), -1 error. Ends with the process or the leave. */
 YM_API int ym_group_lead(struct ym_group *group, pid_t *pid, struct ym_err *err);

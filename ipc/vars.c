@@ -350,6 +350,23 @@ int ym_vars_next(const struct ym_vars *vars, struct ym_var *var, struct ym_err *
 	return 0;
 }
 
+int ym_vars_put_at(struct ym_vars *vars, const struct ym_var *var, const void *bytes, size_t length, struct ym_err *err)
+{
+	struct ym_head head;
+	struct ym_chunk chunk;
+
+	if (ym_vars_writable(vars, err) < 0 || ym_head_take(vars, &head, NULL, err) < 0)
+		return -1;
+	if (length == 0 || length > INT64_MAX / 2)
+		return ym_fail(err, YM_ERR_USAGE, "no serialized value has %zu bytes", length);
+	if (var->at < sizeof(struct ym_vars_head_sh) || var->at >= (size_t)head.end ||
+	    !ym_chunk_read(vars, var->at, (size_t)head.end, &chunk) || chunk.key != var->key ||
+	    chunk.next != (int64_t)var->chunk || var->chunk != ym_vars_chunk_size(length))
+		return 1;
+	overwrite(vars, &chunk, bytes, length);
+	return 0;
+}
+
 int ym_vars_stat(const struct ym_vars *vars, struct ym_vars_stat *stat, struct ym_err *err)
 {
 	struct ym_head head;

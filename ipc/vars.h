@@ -143,6 +143,13 @@ struct ym_var {
  */
 YM_API int ym_vars_next(const struct ym_vars *vars, struct ym_var *var, struct ym_err *err);
 
+/*
+ * Put the value of the variable at which a walk is, without a search: 0; 1 when it takes another number of bytes than the
+ * old one, or is not there any more: nothing was changed, use ym_vars_put_raw(). What was walked before stays valid.
+ */
+YM_API int ym_vars_put_at(struct ym_vars *vars, const struct ym_var *var, const void *bytes, size_t length,
+                          struct ym_err *err);
+
 struct ym_vars_stat {
 	size_t total, used, free; /* bytes; `used` counts the head */
 	size_t largest;           /* the longest serialized value that still fits under a new key */

@@ -416,6 +416,7 @@ static int stand(struct master *master, bool lenient, struct ym_err *err)
 	ground_load_backlog(master, BACKLOG_START_MS);
 	for (size_t i = 0; i < master->npools; i++)
 		dispatch_mode(&master->instance, master->pools[i]->index, 0, POOL_LOADING);
+	master->publish = publish_open(&master->loop, &master->instance, &master->config->instance);
 	atomic_store(&master_board(master)->master_state, BOARD_MASTER_RUNNING);
 	master->ground = true;
 	return 0;
@@ -450,6 +451,8 @@ static void free_pools(struct master *master)
 /* Everything that stands on the ground; the instance itself is still joined. */
 static void clear(struct master *master)
 {
+	publish_close(master->publish);
+	master->publish = NULL;
 	limit_keeper_close(&master->limits);
 	free_pools(master);
 	ground_close_store(master, false);

@@ -25,6 +25,7 @@
 #include "orders.h"
 #include "pool.h"
 #include "program.h"
+#include "publish.h"
 #include "supervisor.h"
 #include "sweep.h"
 #include "yard.h"
@@ -47,7 +48,8 @@ struct master {
 	struct cron_keeper *crons;
 	struct control *control;
 	struct clerk *clerk; /* NULL: no store behind the table */
-	struct sweep sweep;  /* the last one */
+	struct publish *publish;
+	struct sweep sweep; /* the last one */
 	struct guard guard;
 	uv_signal_t signals[MASTER_SIGNALS];
 	uv_timer_t round_timer;

@@ -42,6 +42,8 @@ void ready_wake(struct instance *instance, unsigned pool, unsigned n)
 
 	/* The other half of the second look in ready_sleep(). */
 	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load(&instance->table->watched) && atomic_exchange(&instance->table->watched, 0))
+		bell_ring(instance->directory);
 	if (atomic_load(&row->mode) & POOL_PAUSED)
 		return;
 	sleeping = atomic_load(&row->sleeping);

@@ -313,6 +313,7 @@ static void apply_instance(struct master *master, const struct config *new, stru
 	struct ym_err err;
 
 	master->yard.config = &new->instance;
+	publish_configure(master->publish, &new->instance);
 	atomic_store(&master->instance.table->result_ttl_ns, (uint64_t) new->instance.result_ttl_ms * 1000000u);
 	if (log_configure(&new->instance, &err) < 0)
 		failed(reply, "the", "log", &err);

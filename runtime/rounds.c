@@ -156,6 +156,8 @@ static bool sweep(struct master *master)
 	show_counts(master);
 	note_course(master);
 	ground_backlog_again(master);
+	if (!master->yard.lost)
+		publish_look(master->publish);
 	return !master->yard.lost;
 }
 

@@ -6,6 +6,7 @@
 #include "../ipc/sys.h"
 #include "health.h"
 #include "life.h"
+#include "published.h"
 #include "snapshot.h"
 #include "view.h"
 
@@ -151,6 +152,22 @@ static void put_store(struct json *json, const struct snapshot *snapshot)
 	json_put_uint(json, "recorded", atomic_load(&store->recorded));
 	json_put_uint(json, "fetched", atomic_load(&store->fetched));
 	json_put_uint(json, "refused", atomic_load(&store->refused));
+	json_close(json, '}');
+}
+
+/* Where scripts read the progress. */
+static void put_published(struct json *json, const struct instance *instance)
+{
+	struct published published;
+
+	if (!published_read(instance, &published))
+		return;
+	json_open(json, "publish", '{');
+	json_put_int(json, "key", published.key);
+	json_put_uint(json, "bytes", published.size);
+	json_put_uint(json, "bytes_free", published.free);
+	json_put_uint(json, "jobs", published.jobs);
+	json_put_uint(json, "left_out", published.left_out);
 	json_close(json, '}');
 }
 
@@ -308,6 +325,7 @@ void snapshot_put(struct json *json, const struct snapshot *snapshot)
 	json_put_uint(json, "resent", atomic_load(&row->resent));
 	json_put_uint(json, "jobs_recovered", atomic_load(&row->recovered));
 	put_store(json, snapshot);
+	put_published(json, snapshot->instance);
 	put_pools(json, snapshot);
 	put_programs(json, snapshot);
 	put_limits(json, snapshot);

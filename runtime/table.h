@@ -300,7 +300,8 @@ struct table_sh {
 	_Atomic uint64_t next_id;      /* anybody, goes up; the clerk may jump to another range */
 	_Atomic uint32_t position;     /* where the next search for a slot starts; a hint, anybody */
 	_Atomic uint32_t space_wanted; /* 1: somebody sleeps until a slot is free (futex), anybody */
-	char zeroes2[48];
+	_Atomic uint32_t watched; /* 1: the master wants to see the next ready job; 0 by who rings the bell for it */
+	char zeroes2[44];
 	/* The clerk's bell, stage.h; a cache line of its own. */
 	_Atomic uint32_t bell;   /* goes up with every mark; anybody */
 	_Atomic uint32_t urgent; /* ... with those that somebody waits for; anybody */

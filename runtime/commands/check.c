@@ -126,6 +126,16 @@ static void print_store(const struct config *config)
 		printf(", no history\n");
 }
 
+static void print_publish(const struct cfg_instance *instance)
+{
+	char size[CFG_NUMBER_MAX], keep[CFG_NUMBER_MAX];
+
+	if (instance->publish == CFG_PUBLISH_NONE)
+		return;
+	printf("progress for PHP in a segment of %s, jobs that are over for %s more\n",
+	       cfg_format_size(instance->publish_size, size), cfg_format_duration(instance->publish_keep_ms, keep));
+}
+
 static int check(const struct args *args)
 {
 	struct config config;
@@ -156,6 +166,7 @@ static int check(const struct args *args)
 	       config.ncrons);
 	if (config.npools)
 		print_store(&config);
+	print_publish(&config.instance);
 	config_free(&config);
 	return 0;
 }

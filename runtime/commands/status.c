@@ -13,6 +13,7 @@
 #include "../view.h"
 #include "cluster.h"
 #include "command.h"
+#include "status_publish.h"
 #include "status_store.h"
 
 /* How wide the names of pools and limits are. */
@@ -295,6 +296,7 @@ static void print_text(const struct snapshot *snapshot, pid_t master)
 
 	print_head(instance, master);
 	status_store_print(instance->board, master != 0);
+	status_publish_print(instance);
 	if (has_pools(instance->board))
 		print_pools(snapshot, columns);
 	print_programs(instance->board);

@@ -6,9 +6,6 @@
 
 #include "../../ipc/sys.h"
 
-/* A rate is taken over at least this time, and smoothed with the one before. */
-#define RATE_SPAN_NS UINT64_C(400000000)
-#define RATE_SMOOTH  0.6
 /* How often the store is asked, and how many of its jobs that wait are followed. */
 #define STORE_LOOK_MS 500
 #define STORE_MOST    1000
@@ -63,28 +60,9 @@ static bool wanted(const struct tracker *tracker, const struct listed *listed)
 	       filter_wants(&tracker->filter, listed);
 }
 
-static void measure(struct tracked *tracked, const struct view_job *now)
-{
-	uint64_t at = ym_now_ns();
-
-	if (now->attempt != tracked->listed.job.attempt || now->done < tracked->rate_done || tracked->rate_at == 0) {
-		tracked->rate = 0;
-		tracked->rate_done = now->done;
-		tracked->rate_at = at;
-		return;
-	}
-	if (at - tracked->rate_at < RATE_SPAN_NS || now->done == tracked->rate_done)
-		return;
-	double rate = (double)(now->done - tracked->rate_done) / ((double)(at - tracked->rate_at) / 1e9);
-
-	tracked->rate = tracked->rate > 0 ? RATE_SMOOTH * tracked->rate + (1 - RATE_SMOOTH) * rate : rate;
-	tracked->rate_done = now->done;
-	tracked->rate_at = at;
-}
-
 static void update(struct tracked *tracked, const struct listed *now)
 {
-	measure(tracked, &now->job);
+	pace_note(&tracked->pace, now->job.attempt, now->job.done, ym_now_ns());
 	tracked->changed |=
 	    now->job.state != tracked->listed.job.state || now->job.attempt != tracked->listed.job.attempt;
 	tracked->listed = *now;
@@ -196,13 +174,14 @@ int tracker_look(struct tracker *tracker, struct stock *stock, struct ym_err *er
 	return 0;
 }
 
+double tracked_rate(const struct tracked *tracked)
+{
+	return pace_rate(&tracked->pace, ym_now_ns());
+}
+
 uint64_t tracked_eta(const struct tracked *tracked)
 {
-	const struct view_job *job = &tracked->listed.job;
-
-	if (tracked->rate <= 0 || job->total == 0 || job->done > job->total)
-		return YM_NEVER;
-	return (uint64_t)((double)(job->total - job->done) / tracked->rate * 1e9);
+	return pace_eta(&tracked->pace, tracked->listed.job.done, tracked->listed.job.total, ym_now_ns());
 }
 
 size_t tracker_open(const struct tracker *tracker)

@@ -4,14 +4,14 @@
 #ifndef YM_RUNTIME_COMMANDS_TRACKER_H
 #define YM_RUNTIME_COMMANDS_TRACKER_H
 
+#include "../pace.h"
 #include "stock.h"
 
 struct tracked {
 	struct listed listed; /* as last seen; job.state FREE: not yet */
 	bool seen;            /* in the last look */
 	bool changed;         /* state or attempt differ from the look before */
-	double rate;          /* progress a second, 0: not known yet */
-	uint64_t rate_done, rate_at;
+	struct pace pace;
 	uint64_t told; /* ym_now_ns() of the last line about it (plain output) */
 	uint64_t told_done;
 };
@@ -31,6 +31,8 @@ int tracker_add(struct tracker *tracker, uint64_t id, struct ym_err *err);
 /* Look again: at the table each time, into the store behind it now and then. */
 int tracker_look(struct tracker *tracker, struct stock *stock, struct ym_err *err);
 
+/* Units a second, 0: not known yet. */
+double tracked_rate(const struct tracked *tracked);
 /* Nanoseconds until it will be done at its present speed, YM_NEVER if that cannot be said. */
 uint64_t tracked_eta(const struct tracked *tracked);
 

@@ -59,9 +59,9 @@ static void progress_text(const struct tracked *tracked, char *out, size_t max)
 		used = (size_t)snprintf(out, max, "%s", text_amount((double)job->done, in_bytes(job), amount));
 	if (used && job->unit[0] && !in_bytes(job) && used < max)
 		used += (size_t)snprintf(out + used, max - used, " %s", job->unit);
-	if (tracked->rate > 0 && used < max)
-		used +=
-		    (size_t)snprintf(out + used, max - used, " %s/s", text_amount(tracked->rate, in_bytes(job), rate));
+	if (tracked_rate(tracked) > 0 && used < max)
+		used += (size_t)snprintf(out + used, max - used, " %s/s",
+		                         text_amount(tracked_rate(tracked), in_bytes(job), rate));
 	if (tracked_eta(tracked) != YM_NEVER && used < max)
 		snprintf(out + used, max - used, " ETA %s", text_eta(tracked_eta(tracked), eta));
 }

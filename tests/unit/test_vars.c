@@ -649,6 +649,42 @@ START_TEST(updates_of_many_do_not_get_lost)
 }
 END_TEST
 
+/* In a walk, where the variable stands. */
+START_TEST(put_where_a_walk_is)
+{
+	struct ym_vars vars;
+	struct ym_var first = {0}, second;
+
+	attach(&vars, 4096);
+	put(&vars, 1, "s:10:\"0123456789\";");
+	put(&vars, 2, "i:2;");
+	ck_assert_int_eq(ym_vars_next(&vars, &first, &err), 0);
+	second = first;
+	ck_assert_int_eq(ym_vars_next(&vars, &second, &err), 0);
+	ASSERT_OK(ym_vars_put_at(&vars, &first, "s:11:\"ABCDEFGHIJK\";", 19, &err));
+	ASSERT_OK(ym_vars_put_at(&vars, &second, "i:3;", 4, &err));
+	ck_assert_str_eq(get(&vars, 1), "s:11:\"ABCDEFGHIJK\";");
+	ck_assert_str_eq(get(&vars, 2), "i:3;");
+	/* Another size, no value at all. */
+	ck_assert_int_eq(ym_vars_put_at(&vars, &second, "s:10:\"0123456789\";", 18, &err), 1);
+	ASSERT_ERR(ym_vars_put_at(&vars, &second, "", 0, &err), YM_ERR_USAGE);
+	/* It is somewhere else by now, or nowhere: nothing is written over. */
+	ck_assert_int_eq(ym_vars_remove(&vars, 1, &err), 0);
+	ck_assert_int_eq(ym_vars_put_at(&vars, &second, "i:4;", 4, &err), 1);
+	ck_assert_int_eq(ym_vars_put_at(&vars, &first, "s:11:\"ABCDEFGHIJK\";", 19, &err), 1);
+	ck_assert_str_eq(get(&vars, 2), "i:3;");
+	/* Nor another variable of the same size. */
+	first = (struct ym_var){.at = sizeof(struct ym_vars_head_sh), .key = 1, .chunk = ym_vars_chunk_size(4)};
+	ck_assert_int_eq(ym_vars_put_at(&vars, &first, "i:4;", 4, &err), 1);
+	ck_assert_str_eq(get(&vars, 2), "i:3;");
+	first = (struct ym_var){.at = 4096 - 8, .key = 1, .chunk = 56};
+	ck_assert_int_eq(ym_vars_put_at(&vars, &first, "s:11:\"ABCDEFGHIJK\";", 19, &err), 1);
+	first.at = 0;
+	ck_assert_int_eq(ym_vars_put_at(&vars, &first, "s:11:\"ABCDEFGHIJK\";", 19, &err), 1);
+	remove_segment(&vars);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("vars");
@@ -677,5 +713,6 @@ int main(void)
 	tcase_add_test(tcase, an_update_names_who_is_in_the_way);
 	tcase_add_test(tcase, a_semaphore_that_is_gone_is_told);
 	tcase_add_test(tcase, updates_of_many_do_not_get_lost);
+	tcase_add_test(tcase, put_where_a_walk_is);
 	return run_suite(suite);
 }
