@@ -436,3 +436,12 @@ void instance_unview(struct instance *instance)
 	instance->table = NULL;
 	instance->board = NULL;
 }
+
+bool instance_view_stale(const struct instance *instance)
+{
+	key_t key;
+	int id;
+
+	return ym_keyfile(instance->directory, BOARD_NAME, NULL, NULL, &key, NULL) < 0 ||
+	       !ym_object_behind(YM_OBJECT_SEGMENT, key, &id) || id != instance->board->head.shmid;
+}

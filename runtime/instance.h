@@ -103,6 +103,8 @@ bool instance_gone(const struct instance *instance, struct ym_err *err);
 /* Look only: board read-only, table read-only if it may be read (else NULL). No participant, holds nothing up. */
 int instance_view(struct instance *instance, struct ym_err *err);
 void instance_unview(struct instance *instance);
+/* Is what is looked at no longer the instance: removed, perhaps with another one behind its key? */
+bool instance_view_stale(const struct instance *instance);
 
 /* The salvage of the group, for who removes it: keep unfinished jobs in the instance directory. */
 int instance_salvage(struct ym_group *group, void *arg, struct ym_err *err);

@@ -162,13 +162,16 @@ uint64_t snapshot_held(const struct snapshot *snapshot, unsigned limit)
 	return held;
 }
 
-const char *snapshot_state(const struct snapshot *snapshot, const struct board_work *work)
+bool snapshot_killed(const struct snapshot *snapshot, const struct board_work *work)
 {
 	bool over = work->state == BOARD_WORKER_ENDED || work->state == BOARD_WORKER_FAILED;
 
-	if (!over && !(snapshot->how & SNAPSHOT_QUICK) && ym_process_started(work->pid) != work->process_started)
-		return "killed";
-	return board_worker_word(work->state);
+	return !over && !(snapshot->how & SNAPSHOT_QUICK) && ym_process_started(work->pid) != work->process_started;
+}
+
+const char *snapshot_state(const struct snapshot *snapshot, const struct board_work *work)
+{
+	return snapshot_killed(snapshot, work) ? "killed" : board_worker_word(work->state);
 }
 
 uint64_t snapshot_mark(const struct instance *instance)

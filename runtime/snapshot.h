@@ -56,6 +56,8 @@ int snapshot_units(const struct instance *instance, unsigned limit);
 int snapshot_free_units(const struct instance *instance, unsigned limit);
 /* Jobs that wait because a worker of their pool waits for this limit. */
 uint64_t snapshot_held(const struct snapshot *snapshot, unsigned limit);
+/* Is the process gone that the row still speaks of? */
+bool snapshot_killed(const struct snapshot *snapshot, const struct board_work *work);
 /* The state of a worker; a row whose process is gone shows its last record: "killed". */
 const char *snapshot_state(const struct snapshot *snapshot, const struct board_work *work);
 /* How long jobs of a pool waited and ran. */

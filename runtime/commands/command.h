@@ -25,6 +25,7 @@
 	X(wait)                                                                                                        \
 	X(status)                                                                                                      \
 	X(watch)                                                                                                       \
+	X(serve)                                                                                                       \
 	X(logs)                                                                                                        \
 	X(jobs)                                                                                                        \
 	X(show)                                                                                                        \

@@ -11,7 +11,7 @@
 
 static int find(struct stock *stock, const struct args *args, struct ym_err *err)
 {
-	*stock = (struct stock){0};
+	*stock = (struct stock){.quiet = stock->quiet};
 	stock->instance = &stock->stored.instance;
 	return stored_find(&stock->stored, args, NULL, err);
 }
@@ -36,7 +36,8 @@ static int open_store(struct stock *stock, struct ym_err *err)
 	if (!stock->there)
 		return -1;
 	stock->blind = err->class;
-	fprintf(stderr, "yardmaster: %s\nyardmaster: only jobs that are in the table are known\n", err->text);
+	if (!stock->quiet)
+		fprintf(stderr, "yardmaster: %s\nyardmaster: only jobs that are in the table are known\n", err->text);
 	return 0;
 }
 
@@ -50,10 +51,10 @@ int stock_open(struct stock *stock, const struct args *args, struct ym_err *err)
 	stock->there = instance_view(stock->instance, err) == 0;
 	if (!stock->there && (!stock->stored.driver || err->class != YM_ERR_NOT_RUNNING))
 		return -1;
-	if (!stock->there)
+	if (!stock->quiet && !stock->there)
 		fprintf(stderr, "yardmaster: instance %s is not running: this is what its store knows\n",
 		        stock->instance->name);
-	else if (stock->stored.driver && !view_master(stock->instance))
+	else if (!stock->quiet && stock->stored.driver && !view_master(stock->instance))
 		fprintf(stderr, "yardmaster: instance %s has no master right now\n", stock->instance->name);
 	return open_store(stock, err);
 }

@@ -13,6 +13,7 @@
 struct stock {
 	struct stored stored;
 	struct instance *instance; /* located */
+	bool quiet;                /* set before it is opened: what cannot be seen is not said on stderr */
 	bool there;                /* its table and board can be read */
 	bool joined;               /* as a client */
 	char node[STORE_NODE_MAX]; /* its name, if it shares the store with others and that is known */
