@@ -14,7 +14,7 @@ SANITIZE ?=
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DYM_VERSION='"$(VERSION)"' -fPIC -fvisibility=hidden -pthread \
               $(WARNINGS) $(SANITIZE) $(CFLAGS)
 # Plugins find the functions of workers/plugin.h in the program itself, but not those of its libraries.
-ALL_LDFLAGS := -rdynamic -Wl,--exclude-libs,libuv_a.a:libinih.a:libjansson.a:libz.a:libsqlite3.a -pthread $(SANITIZE) $(LDFLAGS)
+ALL_LDFLAGS := -rdynamic -Wl,--exclude-libs,libuv_a.a:libinih.a:libjansson.a:libz.a:libsqlite3.a:libncursesw.a:libtinfo.a -pthread $(SANITIZE) $(LDFLAGS)
 # Where they come as archives, the program carries its libraries in itself: to find, map and bind shared ones would be a
 # quarter of the time in which a worker is replaced, and a worker needs none of them. SHARED=1 binds to the shared ones.
 # libm is bound to only for what neither the compiler makes into instructions nor libc has, too: with gcc -O2, nothing.
@@ -28,7 +28,7 @@ SQLITE_MATH := acos acosh asin asinh atan atan2 atanh cos cosh exp fmod log log1
 comma := ,
 LIBS := $(call archive,libuv_a.a,-luv) $(call archive,libinih.a,-linih) $(call archive,libjansson.a,-ljansson) \
         $(if $(SQLITE),$(SQLITE_COPY) $(SQLITE_MATH:%=-Wl$(comma)--defsym=ym_no_%=ym_no_mathematics),-lsqlite3) \
-        $(call archive,libz.a,-lz) \
+        $(call archive,libz.a,-lz) $(call archive,libncursesw.a,-lncursesw) $(call archive,libtinfo.a,-ltinfo) \
         -Wl,--as-needed -lc -lm -ldl
 
 ROOMS   := ipc config runtime runtime/sqlite runtime/postgresql runtime/web runtime/commands workers
@@ -60,10 +60,10 @@ EXAMPLES      := $(BUILD)/examples/ftp_upload.so $(BUILD)/examples/hello.so $(LI
 ALL_C         := $(SOURCES) $(HEADERS) $(wildcard tests/*/*.c tests/*/*.h examples/*/*.[ch])
 
 # What the project needs of Debian, by purpose.
-PACKAGES_BUILD := gcc make pkgconf libc6-dev libuv1-dev libinih-dev libjansson-dev zlib1g-dev libsqlite3-dev libpq-dev
+PACKAGES_BUILD := gcc make pkgconf libc6-dev libuv1-dev libinih-dev libjansson-dev zlib1g-dev libsqlite3-dev libpq-dev libncurses-dev
 PACKAGES_DEMO  := libcurl4-openssl-dev vsftpd
 PACKAGES_TEST  := check clang libclang-rt-14-dev mandoc procps util-linux perl php-cli python3 python3-sysv-ipc spin strace \
-                  sqlite3 postgresql-15 tzdata zsh fish chromium chromium-driver curl
+                  sqlite3 postgresql-15 tzdata zsh fish chromium chromium-driver curl tmux
 PACKAGES_BENCH := php-cli supervisor s6 runit postgresql-15
 PACKAGES_LINT  := clang-format clang-tidy cppcheck
 
@@ -176,13 +176,14 @@ chaos: need-test
 
 # Each figure beside the raw system calls, measured in the same run. BENCH_WAITING: jobs that wait in a store.
 BENCH_WAITING ?= 10000000
-BENCHES := bench_board bench_cluster bench_ipc bench_jobs bench_serve bench_store bench_supervise
+BENCHES := bench_board bench_cluster bench_ipc bench_jobs bench_serve bench_store bench_supervise bench_top
 
 bench: need-bench
 	@$(MAKE) --no-print-directory -j2 program $(addprefix $(BUILD)/tests/,$(BENCHES) sleeper noop.so mover.so)
 	@unshare --ipc $(BUILD)/tests/bench_ipc tests/bench/vars.php
 	@$(BUILD)/tests/bench_board
 	@unshare --ipc $(BUILD)/tests/bench_jobs $(BUILD)/yardmaster $(BUILD)/tests/noop.so
+	@unshare --ipc $(BUILD)/tests/bench_top $(BUILD)/yardmaster
 	@unshare --ipc $(BUILD)/tests/bench_store $(BUILD)/yardmaster $(BUILD)/tests/noop.so $(BENCH_WAITING)
 	@unshare --ipc tests/bench/bench_cluster.sh $(BUILD)
 	@unshare --ipc $(BUILD)/tests/bench_serve $(BUILD)/yardmaster $(BUILD)/tests/mover.so

@@ -241,6 +241,29 @@ uint64_t ym_process_resident(pid_t pid)
 	return strtoull(end, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+bool ym_process_used(pid_t pid, struct ym_process_use *use)
+{
+	/* The numbers of the fields in proc(5). */
+	enum { USER = 14, SYSTEM = 15, STARTED = 22, RESIDENT = 24 };
+	uint64_t fields[RESIDENT + 1] = {0}, ticks;
+	char text[1024], *at;
+
+	*use = (struct ym_process_use){0};
+	if (!read_stat(pid, text, sizeof(text), &at) || !lives(at[2]))
+		return false;
+	for (int field = 3; field <= RESIDENT; field++) {
+		at = strchr(at + 1, ' ');
+		if (!at)
+			return false;
+		fields[field] = strtoull(at, NULL, 10);
+	}
+	ticks = (uint64_t)sysconf(_SC_CLK_TCK);
+	use->started = fields[STARTED];
+	use->cpu_ns = (fields[USER] + fields[SYSTEM]) * (1000000000u / ticks);
+	use->resident = fields[RESIDENT] * (uint64_t)sysconf(_SC_PAGESIZE);
+	return true;
+}
+
 void ym_process_look(pid_t pid, struct ym_process *process)
 {
 	char text[1024], *open, *close;

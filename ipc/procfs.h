@@ -40,6 +40,14 @@ uint64_t ym_process_started(pid_t pid);
 /* Bytes of memory that a process has (its resident set); 0: not known. */
 uint64_t ym_process_resident(pid_t pid);
 
+/* What a process has used. False: there is none, or it has ended. */
+struct ym_process_use {
+	uint64_t started;  /* as ym_process_started() */
+	uint64_t cpu_ns;   /* of all its threads */
+	uint64_t resident; /* bytes */
+};
+bool ym_process_used(pid_t pid, struct ym_process_use *use);
+
 struct ym_process {
 	pid_t pid;
 	bool alive; /* no zombie */

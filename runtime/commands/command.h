@@ -24,6 +24,7 @@
 	X(submit)                                                                                                      \
 	X(wait)                                                                                                        \
 	X(status)                                                                                                      \
+	X(top)                                                                                                         \
 	X(watch)                                                                                                       \
 	X(serve)                                                                                                       \
 	X(logs)                                                                                                        \

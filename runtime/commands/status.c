@@ -1,6 +1,4 @@
 /* status.c - `yardmaster status`: the board at one moment, as a table or as JSON. */
-#include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +11,7 @@
 #include "../view.h"
 #include "cluster.h"
 #include "command.h"
+#include "remarks.h"
 #include "status_publish.h"
 #include "status_store.h"
 
@@ -58,50 +57,6 @@ static bool has_pools(const struct board_sh *board)
 	return false;
 }
 
-/* The remarks about a pool, separated by commas. */
-struct remarks {
-	const char *between;
-};
-
-static void remark(struct remarks *remarks, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void remark(struct remarks *remarks, const char *fmt, ...)
-{
-	va_list ap;
-
-	printf("%s", remarks->between);
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	remarks->between = ", ";
-}
-
-/* What a person should know about the pool. */
-static void print_remarks(const struct instance *instance, unsigned pool)
-{
-	const struct board_pool_sh *row = &instance->board->pools[pool];
-	const char *held = view_held(instance, pool);
-	uint32_t mode = snapshot_mode(instance, pool), state = atomic_load(&row->state);
-	struct remarks remarks = {"  "};
-	char reason[BOARD_REASON_MAX];
-
-	board_reason_read(row->reason, &row->reason_version, reason);
-	if (state != BOARD_POOL_RUNNING)
-		remark(&remarks, "%s", board_pool_word(state));
-	if (mode & POOL_PAUSED)
-		remark(&remarks, "paused");
-	if (mode & POOL_DRAINING)
-		remark(&remarks, "draining");
-	if (held)
-		remark(&remarks, "waits for limit %s", held);
-	if (atomic_load(&row->least) != atomic_load(&row->most))
-		remark(&remarks, "scales %u..%u", atomic_load(&row->least), atomic_load(&row->most));
-	if (atomic_load(&row->rolling))
-		remark(&remarks, "%u to be replaced", atomic_load(&row->rolling));
-	if (reason[0])
-		remark(&remarks, "%s", reason);
-	printf("\n");
-}
-
 static void print_pools(const struct snapshot *snapshot, int columns)
 {
 	const struct board_sh *board = snapshot->instance->board;
@@ -111,7 +66,7 @@ static void print_pools(const struct snapshot *snapshot, int columns)
 	for (unsigned i = 0; i < TABLE_POOLS; i++) {
 		const struct board_pool_sh *row = &board->pools[i];
 		const struct snapshot_pool *pool = &snapshot->pools[i];
-		char workers[32];
+		char workers[32], remarks[REMARKS_MAX];
 
 		if (!atomic_load(&row->used))
 			continue;
@@ -121,7 +76,8 @@ static void print_pools(const struct snapshot *snapshot, int columns)
 		       (unsigned long long)pool->delayed, (unsigned long long)pool->buried,
 		       (unsigned long long)pool->counters[BOARD_DONE], (unsigned long long)pool->counters[BOARD_FAILED],
 		       (unsigned long long)atomic_load(&row->crashes));
-		print_remarks(snapshot->instance, i);
+		remarks_pool(snapshot->instance, i, pool->held, remarks);
+		printf("%s%s\n", remarks[0] ? "  " : "", remarks);
 	}
 }
 
@@ -169,26 +125,6 @@ static void print_programs(const struct board_sh *board)
 
 /* ---- limits ---------------------------------------------------------------------------------- */
 
-/* As one would write it in the INI: in the first unit that gives a whole number, else in the longest one. */
-static const char *rate_text(uint64_t interval_ns, char out[TEXT_MAX])
-{
-	static const struct {
-		double seconds;
-		const char *name;
-	} units[] = {{1, "s"}, {60, "m"}, {3600, "h"}, {86400, "d"}};
-	bool whole = false;
-
-	snprintf(out, TEXT_MAX, "-");
-	for (size_t i = 0; interval_ns && !whole && i < sizeof(units) / sizeof(units[0]); i++) {
-		double rate = units[i].seconds * 1e9 / (double)interval_ns;
-
-		/* The interval is in whole nanoseconds: 90/m comes back as 89.99999996. */
-		whole = rate > 0.5 && fabs(rate - rint(rate)) < 1e-4 * rate;
-		snprintf(out, TEXT_MAX, "%.6g/%s", whole ? rint(rate) : rate, units[i].name);
-	}
-	return out;
-}
-
 /* A limit that is only a rate has no units. */
 static void print_limits(const struct snapshot *snapshot, int columns)
 {
@@ -215,7 +151,7 @@ static void print_limits(const struct snapshot *snapshot, int columns)
 			snprintf(key, sizeof(key), "0x%08x", (unsigned)row->key);
 		}
 		printf("%-*s %7s %7s %7s %7llu  %s\n", columns, row->name, used, most,
-		       rate_text(atomic_load(&row->rate_ns), rate), (unsigned long long)snapshot_held(snapshot, i),
+		       remarks_rate(atomic_load(&row->rate_ns), rate), (unsigned long long)snapshot_held(snapshot, i),
 		       key);
 	}
 }

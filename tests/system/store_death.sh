@@ -493,7 +493,7 @@ test_full_disk() { # sanitized
 	expect 1 ym submit ledger "3 0" --delay 1h
 	assert_less 3000 $(($(now_ms) - start)) "time until it was refused"
 	in_trouble || fail "the trouble is not in the status: $(ym status)"
-	expect 0 ym status --json
+	expect 1 ym status --json
 	assert_contains '"state": "in trouble"' "$OUT" "the status as JSON"
 	# What runs goes on, and ends.
 	wait_until 5 has_lines "$DIR/ledger" 2

@@ -126,7 +126,8 @@ test_store_in_trouble() {
 	CLIENT=$!
 	wait_until 10 logged "messages wait in the queue"
 	before=$(now_ms)
-	expect 0 ym status
+	expect 1 ym status
+	assert_contains "is in trouble" "$ERR" "status while the disk is full"
 	assert_less 2000 $(($(now_ms) - before)) "milliseconds for a command while the disk is full"
 	rm "$DIR/disk/filler"
 	mount -o remount,size=64m "$DIR/disk"
