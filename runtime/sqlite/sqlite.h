@@ -265,7 +265,21 @@ bool sqlite_forgets(const struct store *store, enum job_state state);
 /* A job, and all that belongs to it: gone. Counts are the caller's. */
 int sqlite_delete(struct store *store, const struct sqlite_row *row, struct ym_err *err);
 
-/* ---- write.c, _request.c, _read.c, _upkeep.c: the functions of the driver --------- */
+/* ---- write.c */
+
+/* The bytes of a payload or result if they are short enough for a row, else NULL. */
+void sqlite_bind_bytes(sqlite3_stmt *statement, int at, const struct payload_source *source);
+/* It is in our table from now on, and in no list of those that wait. */
+int sqlite_hold_row(struct store *store, const struct sqlite_pool *pool, uint64_t id, struct ym_err *err);
+
+/* ---- save.c, submit.c: one of a batch, in its transaction */
+
+/* Does a job in this state stay in the table that holds it? */
+bool sqlite_stays_held(enum job_state state);
+int sqlite_save(struct store *store, struct store_save *save, struct ym_err *err);
+int sqlite_submit(struct store *store, struct store_submit *submit, struct ym_err *err);
+
+/* ---- write.c, request.c, read.c, upkeep.c: the functions of the driver */
 
 int sqlite_write(struct store *store, struct store_batch *batch, struct ym_err *err);
 int sqlite_request(struct store *store, struct store_request *request, struct ym_err *err);
