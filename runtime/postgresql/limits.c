@@ -241,7 +241,8 @@ int pg_limits(struct store *base, struct store_limit *limits, size_t n, struct y
 		as_before(store, limits, n);
 		return -1;
 	}
-	memcpy(store->granted, limits, n * sizeof(*limits));
+	if (n > 0)
+		memcpy(store->granted, limits, n * sizeof(*limits));
 	store->ngranted = n;
 	return 0;
 }
