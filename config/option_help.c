@@ -104,8 +104,8 @@ static const char *const explanations[] = {
     [CFG_NAME] = "letters, digits, -, _ and .; 1 to 31 characters; starts with a letter, a digit or _",
     [CFG_PATH] = "absolute, or relative to the directory of the file",
     [CFG_KEY] = "decimal, 0xHEX, PATH:c (ftok with the one character c) or name:TEXT (crc32 of the text); not 0",
-    [CFG_COMMAND] = "a command line, divided as a shell does it, with its quotes; no shell runs it: what would be a "
-		    "variable, a pipe or a redirection is a mistake outside quotes",
+    [CFG_COMMAND] = ("a command line, divided as a shell does it, with its quotes; no shell runs it: what would be a "
+                     "variable, a pipe or a redirection is a mistake outside quotes"),
     [CFG_NAMES] = "separated by commas",
     [CFG_USES] = "separated by commas; a name alone means one unit",
     [CFG_CODES] = "numbers, separated by commas",

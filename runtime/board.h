@@ -386,6 +386,25 @@ static inline void board_publish(struct board_record_sh *record, _Atomic uint64_
 	atomic_store_explicit(version, next, memory_order_release);
 }
 
+/* So many words of a progress record change with every report: `job`, `done`, `total`, `updated`. */
+#define BOARD_PROGRESS_HEAD 4
+_Static_assert(offsetof(struct board_progress, unit) == BOARD_PROGRESS_HEAD * 8, "the rest is behind it");
+
+/* The same when both copies have the same `unit`, `note` and `attempt` already: a fifth of the stores. */
+static inline void board_publish_head(struct board_record_sh *record, _Atomic uint64_t *version,
+                                      const struct board_progress *progress)
+{
+	uint64_t next = atomic_load_explicit(version, memory_order_relaxed) + 1;
+	_Atomic uint64_t *words = record->words[next & 1];
+
+	atomic_thread_fence(memory_order_release);
+	atomic_store_explicit(&words[0], progress->job, memory_order_relaxed);
+	atomic_store_explicit(&words[1], progress->done, memory_order_relaxed);
+	atomic_store_explicit(&words[2], progress->total, memory_order_relaxed);
+	atomic_store_explicit(&words[3], progress->updated, memory_order_relaxed);
+	atomic_store_explicit(version, next, memory_order_release);
+}
+
 /* Read one record whole: true, or false if the writer was faster each of a bounded number of times. */
 bool board_read(const struct board_record_sh *record, const _Atomic uint64_t *version, void *content);
 

@@ -251,13 +251,14 @@ static void look_at_table(struct shown *shown, uint64_t now, uint64_t deadline)
 static void take_pace(struct shown_job *job, const struct board_progress *progress, uint64_t now)
 {
 	double rate;
-	uint64_t eta;
+	uint64_t eta, tenths;
 
 	pace_note(&job->pace, progress->attempt, progress->done, now);
 	rate = pace_rate(&job->pace, now);
 	eta = pace_eta(&job->pace, progress->done, progress->total, now);
 	job->job.rate = rate > 0 ? rate : -1;
-	job->job.eta = eta == YM_NEVER ? -1 : (double)(eta / 100000000u) / 10;
+	tenths = eta / 100000000u;
+	job->job.eta = eta == YM_NEVER ? -1 : (double)tenths / 10;
 }
 
 /* Of one that is over, the table has all but the note. */
@@ -319,7 +320,7 @@ static void look_at_board(struct shown *shown, uint64_t now)
 /* One variable; false: it is not ours. */
 static bool read_variable(const struct ym_var *var, struct php_job *job)
 {
-	return var->length <= 8 * LENGTH && php_job_read(var->bytes, var->length, job) &&
+	return var->length <= (size_t)8 * LENGTH && php_job_read(var->bytes, var->length, job) &&
 	       (var->key == php_job_key(job->id) || var->key == php_job_tag_key(job->tag));
 }
 

@@ -35,6 +35,11 @@ static uint64_t coarse_now(void)
 static void publish_progress(ym_job *job)
 {
 	job->progress.updated = coarse_now();
+	if (job->told == 2) {
+		board_publish_head(&job->row->progress, &job->row->progress_version, &job->progress);
+		return;
+	}
+	job->told++;
 	board_publish(&job->row->progress, &job->row->progress_version, &job->progress);
 }
 
@@ -227,6 +232,7 @@ void ym_progress(ym_job *job, uint64_t done, uint64_t total, const char *note, .
 		wanted = vsnprintf(job->progress.note, sizeof(job->progress.note), note, ap);
 		va_end(ap);
 		trim_utf8(job->progress.note, sizeof(job->progress.note), wanted);
+		job->told = 0;
 	}
 	publish_progress(job);
 }
@@ -239,6 +245,7 @@ void ym_touch(ym_job *job)
 void ym_unit(ym_job *job, const char *unit)
 {
 	snprintf(job->progress.unit, sizeof(job->progress.unit), "%s", unit);
+	job->told = 0;
 	publish_progress(job);
 }
 

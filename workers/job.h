@@ -28,6 +28,7 @@ struct ym_job {
 	void *result; /* owned */
 	size_t result_size;
 	struct board_progress progress;
+	unsigned told;           /* copies on the board that have its unit, note and attempt: up to 2 */
 	struct board_work *work; /* what the board says of the worker; NULL: nothing does */
 	bool ended, crashed;     /* the command */
 	bool printed;            /* `process.output` is set */

@@ -236,9 +236,8 @@ static void complete_behind(const struct command *command, char *const *words, i
 	read_words(&line);
 	if (line.pending)
 		complete_value(&line, line.pending);
-	else if (!line.ended && line.last[0] == '-' && !isdigit((unsigned char)line.last[1]))
-		complete_option(&line);
-	else if (!complete_argument(&line) && !line.ended && !line.last[0])
+	else if ((!line.ended && line.last[0] == '-' && !isdigit((unsigned char)line.last[1])) ||
+	         (!complete_argument(&line) && !line.ended && !line.last[0]))
 		complete_option(&line);
 }
 

@@ -98,7 +98,7 @@ bool errand_hear(struct errand *errand)
 	while (errand->pid) {
 		if (errand->length + READ_BYTES + 1 > errand->room) {
 			char *larger = errand->room < ERRAND_TEXT_MAX
-			                   ? realloc(errand->text, errand->room + 4 * READ_BYTES)
+			                   ? realloc(errand->text, errand->room + (size_t)4 * READ_BYTES)
 			                   : NULL;
 
 			if (!larger)

@@ -58,7 +58,7 @@ static void choose_looks(struct screen *screen)
 	const char *without = getenv("NO_COLOR");
 	bool colour = has_colors() && !(without && *without) && start_color() == OK && use_default_colors() == OK;
 
-	for (short i = 0; i < LOOKS; i++) {
+	for (int i = 0; i < LOOKS; i++) {
 		screen->looks[i] = looks[i].plain;
 		if (!colour)
 			continue;
