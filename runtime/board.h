@@ -388,7 +388,8 @@ static inline void board_publish(struct board_record_sh *record, _Atomic uint64_
 
 /* So many words of a progress record change with every report: `job`, `done`, `total`, `updated`. */
 #define BOARD_PROGRESS_HEAD 4
-_Static_assert(offsetof(struct board_progress, unit) == BOARD_PROGRESS_HEAD * 8, "the rest is behind it");
+_Static_assert(offsetof(struct board_progress, unit) == BOARD_PROGRESS_HEAD * sizeof(uint64_t),
+               "the rest is behind it");
 
 /* The same when both copies have the same `unit`, `note` and `attempt` already: a fifth of the stores. */
 static inline void board_publish_head(struct board_record_sh *record, _Atomic uint64_t *version,

@@ -160,6 +160,35 @@ START_TEST(a_half_written_copy_is_not_seen)
 }
 END_TEST
 
+/* ---- a report without a new note ---------------------------------------------------------------- */
+
+START_TEST(a_head_keeps_what_both_copies_have)
+{
+	struct board_worker_sh *row = &board->workers[0];
+	struct board_progress progress = {.job = 7, .total = 100, .unit = "rows", .note = "first", .attempt = 2}, seen;
+
+	for (uint64_t done = 1; done <= 20; done++) {
+		progress.done = done;
+		progress.updated = 1000 + done;
+		if (done == 10)
+			memcpy(progress.note, "other", sizeof("other"));
+		/* Twice with everything, then without. */
+		if (done <= 2 || (done >= 10 && done <= 11))
+			board_publish(&row->progress, &row->progress_version, &progress);
+		else
+			board_publish_head(&row->progress, &row->progress_version, &progress);
+		ck_assert(board_read_progress(row, &seen));
+		ck_assert_uint_eq(seen.job, 7);
+		ck_assert_uint_eq(seen.done, done);
+		ck_assert_uint_eq(seen.total, 100);
+		ck_assert_uint_eq(seen.updated, 1000 + done);
+		ck_assert_uint_eq(seen.attempt, 2);
+		ck_assert_str_eq(seen.note, done < 10 ? "first" : "other");
+		ck_assert_str_eq(seen.unit, "rows");
+	}
+}
+END_TEST
+
 /* ---- the flight recorder ----------------------------------------------------------------------- */
 
 static void crash(uint64_t job)
@@ -253,6 +282,7 @@ int main(void)
 	tcase_add_test(tcase, no_torn_record_from_a_fast_writer);
 	tcase_add_test(tcase, a_killed_writer_leaves_a_whole_record);
 	tcase_add_test(tcase, a_half_written_copy_is_not_seen);
+	tcase_add_test(tcase, a_head_keeps_what_both_copies_have);
 	tcase_add_test(tcase, the_last_deaths_are_kept);
 	tcase_add_test(tcase, half_a_death_is_not_shown);
 	tcase_add_test(tcase, a_row_that_is_given_away_leaves_its_counts_to_the_pool);
