@@ -48,12 +48,14 @@ uint64_t histogram_floor(unsigned bucket)
 
 uint64_t histogram_at(const struct histogram *histogram, double share)
 {
-	uint64_t seen = 0, rank = (uint64_t)((double)histogram->n * share);
+	double exact = (double)histogram->n * share;
+	uint64_t seen = 0, rank = (uint64_t)exact;
 
 	if (histogram->n == 0)
 		return 0;
-	if (rank >= histogram->n)
-		rank = histogram->n - 1;
+	/* Of so many the smallest ones, the last. */
+	if (rank > 0 && (double)rank == exact)
+		rank--;
 	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
 		seen += histogram->counts[i];
 		if (seen > rank)

@@ -100,9 +100,10 @@ struct mirror_item *mirror_find(const struct mirror *mirror, int64_t key)
 
 /* ---- what is to be written ------------------------------------------------------------------- */
 
+/* What found no memory for its value has nothing to be written. */
 static void set_dirty(struct mirror *mirror, struct mirror_var *var)
 {
-	if (var->dirty)
+	if (var->dirty || !var->item->bytes)
 		return;
 	var->dirty = true;
 	TAILQ_INSERT_TAIL(&mirror->to_write, var, to_write);

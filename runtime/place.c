@@ -19,6 +19,8 @@
 
 /* From SIGTERM to SIGKILL: time for a task that looks at ym_cancelled() to clean up. */
 #define PLACE_KILL_AFTER_MS 5000
+/* One that hangs in its last moments, in a driver or a file system: its jobs do not wait for it any longer. */
+#define PLACE_ENDING_NS UINT64_C(2000000000)
 
 static struct place *of(struct child *child)
 {
@@ -129,6 +131,12 @@ static void keep_cause(struct place *place, pid_t pid, int status, const struct 
 		kill(-work.group, SIGKILL);
 }
 
+/* One that ends in order shows its last job to the end, but is at work no more. */
+static bool at_work(const struct board_work *work)
+{
+	return work->job != 0 && work->state == BOARD_WORKER_BUSY;
+}
+
 /* For the flight recorder: its row is another worker's in a moment. */
 static void record_crash(const struct place *place, pid_t pid, int status)
 {
@@ -148,7 +156,20 @@ static void record_crash(const struct place *place, pid_t pid, int status)
 		    crash.progress.attempt != crash.work.attempt)
 			crash.progress = (struct board_progress){0};
 	}
+	atomic_fetch_add(&yard->instance->board->pools[place->pool->index].crashes, 1);
 	board_note_crash(yard->instance->board, &crash);
+}
+
+bool place_is_ending(struct place *place)
+{
+	struct rusage usage;
+	int status;
+
+	if (!place->child.process || child_has_ended(&place->child, &status, &usage))
+		return false;
+	if (place->ending == 0)
+		place->ending = ym_now_ns();
+	return ym_now_ns() < place->ending + PLACE_ENDING_NS;
 }
 
 void place_note_death(struct place *place)
@@ -166,7 +187,7 @@ void place_note_lost(struct pool *pool, unsigned row)
 	struct place lost = {.pool = pool, .row = row};
 	struct board_work work;
 
-	if (board_read_work(board_row(&lost), &work) && work.pool == pool->index && work.job != 0 &&
+	if (board_read_work(board_row(&lost), &work) && work.pool == pool->index && at_work(&work) &&
 	    work.slot < group->capacity && !ym_group_alive(group, work.slot) &&
 	    atomic_load(&group->reg->members[work.slot].pid) == work.pid) {
 		keep_cause(&lost, work.pid, -1, NULL);
@@ -191,17 +212,14 @@ static bool was_recycled(const struct place *place)
 static bool ended(struct child *child, pid_t pid, int status, const struct rusage *usage)
 {
 	struct place *place = of(child);
-	struct pool *pool = place->pool;
 	struct board_work work = {0};
 	bool ready, recycled;
 
 	keep_cause(place, pid, status, usage);
 	place->tail_job = 0;
-	place->too_large = 0;
-	if (status != 0 && status != -1)
-		atomic_fetch_add(&pool->yard->instance->board->pools[pool->index].crashes, 1);
+	place->too_large = place->ending = 0;
 	ready = work_of(place, pid, &work) && got_ready(&work);
-	if ((status != 0 && status != -1) || work.job != 0)
+	if ((status != 0 && status != -1) || at_work(&work))
 		record_crash(place, pid, status);
 	recycled = ready && was_recycled(place);
 	/* The loop may hear of the end before the look that would have seen it ready. */

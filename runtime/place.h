@@ -20,6 +20,7 @@ struct place {
 	uint32_t build;     /* of its worker */
 	bool old;           /* to be replaced */
 	uint64_t too_large; /* it is killed for its memory, which was this many bytes */
+	uint64_t ending;    /* since when its worker is seen to be about to end; 0: it is not */
 	uint64_t oldest;    /* its worker is recycled then; YM_NEVER */
 	uint64_t tail_job;  /* during which job `tail` was printed, and which attempt */
 	unsigned tail_attempt;
@@ -48,6 +49,8 @@ bool place_work(const struct place *place, struct board_work *work);
 
 /* Is its worker too old, or too large? Then it is recycled or killed. */
 void place_look(struct place *place);
+/* Its worker, who is no member any more, is about to end. */
+bool place_is_ending(struct place *place);
 /* If its worker has ended and nobody has heard of it yet: keep the reason for the sweep. */
 void place_note_death(struct place *place);
 /* Likewise of a worker that died over a job while there was no master, as far as the board knows of it. */

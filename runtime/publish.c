@@ -23,9 +23,8 @@
 #define HELD_NS UINT64_C(2000000000)
 /* After which a damage is told again. */
 #define SAY_AGAIN_NS UINT64_C(60000000000)
-/* The variable about the segment itself. */
-#define PUBLISHED_KEY 0
-#define ABOUT_LENGTH  192
+/* Of the variable about the segment itself. */
+#define ABOUT_LENGTH 192
 
 struct publish {
 	uv_timer_t timer;

@@ -33,15 +33,23 @@ static struct place *place_of(struct master *master, unsigned slot)
 	return place;
 }
 
-/* The sweep may come before the loop has heard of the death. */
+static bool is_ending(void *arg, unsigned slot)
+{
+	struct place *place = place_of(arg, slot);
+
+	return place && place_is_ending(place);
+}
+
+/* The sweep may come before the loop has heard of the death. What is noted may be of one that had the number before. */
 static const struct sweep_death *death_of(void *arg, unsigned slot)
 {
 	struct master *master = arg;
 	struct place *place = place_of(master, slot);
+	const struct sweep_death *death = &master->yard.deaths[slot];
 
 	if (place)
 		place_note_death(place);
-	return master->yard.deaths[slot].pid ? &master->yard.deaths[slot] : NULL;
+	return death->pid && death->pid == atomic_load(&master->instance.group.reg->members[slot].pid) ? death : NULL;
 }
 
 /* The next owner of the slot dies another death. */
@@ -392,6 +400,10 @@ void rounds_open(struct master *master)
 	uv_timer_init(&master->loop, &master->round_timer);
 	master->round_timer.data = master;
 	master->yard.soon = soon;
-	master->sweep = (struct sweep){
-	    .death = death_of, .signal = signal_owner, .buried = buried, .answer = answer, .arg = master};
+	master->sweep = (struct sweep){.death = death_of,
+	                               .ending = is_ending,
+	                               .signal = signal_owner,
+	                               .buried = buried,
+	                               .answer = answer,
+	                               .arg = master};
 }

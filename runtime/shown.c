@@ -32,6 +32,7 @@ int shown_open(struct shown *shown, const struct instance *instance, uint64_t ke
 	if (shown->slots && mirror_open(&shown->mirror, dropped, shown, err) == 0)
 		return 0;
 	free(shown->slots);
+	*shown = (struct shown){0};
 	return ym_fail(err, YM_ERR_LIMIT, "out of memory");
 }
 

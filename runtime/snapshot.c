@@ -115,6 +115,11 @@ void snapshot_free(struct snapshot *snapshot)
 	*snapshot = (struct snapshot){0};
 }
 
+uint64_t snapshot_since(const struct snapshot *snapshot, uint64_t then)
+{
+	return then && then < snapshot->at ? snapshot->at - then : 0;
+}
+
 void snapshot_times(const struct snapshot *snapshot, unsigned pool, struct histogram *wait, struct histogram *run)
 {
 	const struct board_sh *board = snapshot->instance->board;

@@ -60,6 +60,8 @@ uint64_t snapshot_held(const struct snapshot *snapshot, unsigned limit);
 bool snapshot_killed(const struct snapshot *snapshot, const struct board_work *work);
 /* The state of a worker; a row whose process is gone shows its last record: "killed". */
 const char *snapshot_state(const struct snapshot *snapshot, const struct board_work *work);
+/* Nanoseconds since `then`; 0: never, or not before the snapshot was begun (what it shows is read after that). */
+uint64_t snapshot_since(const struct snapshot *snapshot, uint64_t then);
 /* How long jobs of a pool waited and ran. */
 void snapshot_times(const struct snapshot *snapshot, unsigned pool, struct histogram *wait, struct histogram *run);
 

@@ -18,7 +18,7 @@ static uint64_t pool_rate_ns(const struct instance *instance, unsigned pool)
 
 static double seconds_since(const struct snapshot *snapshot, uint64_t then)
 {
-	return then && then < snapshot->at ? (double)(snapshot->at - then) / 1e9 : 0;
+	return (double)snapshot_since(snapshot, then) / 1e9;
 }
 
 static void put_counters(struct json *json, const uint64_t counters[BOARD_COUNTERS])

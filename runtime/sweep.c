@@ -23,7 +23,7 @@
 /* How far ahead a fixed time is looked for at most. */
 #define LONG_MS INT64_C(60000)
 
-/* How soon to look again for a worker that was killed. */
+/* How soon to look again for a worker that was killed, or is about to end. */
 #define VICTIM_NS UINT64_C(5000000)
 
 struct pass {
@@ -44,6 +44,11 @@ static void soon(struct pass *pass, uint64_t at)
 static bool is_dead(const struct pass *pass, unsigned slot)
 {
 	return slot < pass->instance->group.capacity && pass->dead[slot];
+}
+
+static bool is_ending(const struct pass *pass, unsigned slot)
+{
+	return pass->out->ending && pass->out->ending(pass->out->arg, slot);
 }
 
 /*
@@ -221,7 +226,7 @@ static bool lives(const struct pass *pass, unsigned slot, int32_t pid)
 {
 	const struct ym_group *group = &pass->instance->group;
 
-	return !is_dead(pass, slot) && ym_group_alive(group, slot) &&
+	return !is_dead(pass, slot) && (ym_group_alive(group, slot) || is_ending(pass, slot)) &&
 	       atomic_load(&group->reg->members[slot].pid) == pid;
 }
 
@@ -473,6 +478,16 @@ static void break_locks(struct pass *pass)
 			index_break(pass->instance, slot);
 }
 
+/* The kernel lets go of semaphores, then of files, and only then says how a process has ended. */
+static void spare_ending(struct pass *pass)
+{
+	for (unsigned slot = 0; slot < pass->instance->group.capacity; slot++)
+		if (pass->dead[slot] && is_ending(pass, slot)) {
+			pass->dead[slot] = false;
+			soon(pass, pass->now + VICTIM_NS);
+		}
+}
+
 static void bury_dead(struct pass *pass)
 {
 	struct instance *instance = pass->instance;
@@ -504,6 +519,7 @@ static void look_at_all(struct pass *pass)
 
 	/* The pass itself may have to take the lock. */
 	break_locks(pass);
+	spare_ending(pass);
 	/* Nothing is ours yet at the first pass: what stands under our slot's number is its dead owner's. */
 	if (instance->group.inherited)
 		pass->dead[instance->group.slot] = true;

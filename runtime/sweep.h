@@ -49,6 +49,8 @@ struct sweep_asked {
 struct sweep {
 	/* in: how a participant died, NULL if not known */
 	const struct sweep_death *(*death)(void *arg, unsigned slot);
+	/* in: its end is a moment away, and tells what it died of: its jobs, and its number, wait for that. NULL: nobody's is */
+	bool (*ending)(void *arg, unsigned slot);
 	/* in: send a signal to the worker of this participant. False: it is not ours to kill */
 	bool (*signal)(void *arg, unsigned slot, int signo);
 	/* in: this participant is cleared up, its slot will be another's */

@@ -115,14 +115,16 @@ const char *text_progress(uint64_t done, uint64_t total, const char *unit, const
                           char out[TEXT_PROGRESS_MAX])
 {
 	bool bytes = strcmp(unit, "bytes") == 0;
-	char amount[TEXT_MAX], all[TEXT_MAX], said[160];
+	char amount[TEXT_MAX], all[TEXT_MAX], said[160], of[TEXT_MAX] = " ";
 
 	text_cell(said, sizeof(said), note, 40, false);
 	text_amount((double)done, bytes, amount);
+	text_cell(of + 1, sizeof(of) - 1, bytes ? "" : unit, sizeof(of) - 2, false);
 	if (total)
-		snprintf(out, TEXT_PROGRESS_MAX, "%3.0f%% %s of %s  %s", 100.0 * (double)done / (double)total, amount,
-		         text_amount((double)total, bytes, all), said);
+		snprintf(out, TEXT_PROGRESS_MAX, "%3.0f%% %s of %s%s  %s", 100.0 * (double)done / (double)total, amount,
+		         text_amount((double)total, bytes, all), of[1] ? of : "", said);
 	else
-		snprintf(out, TEXT_PROGRESS_MAX, "%s%s%s", done ? amount : "", done ? "  " : "", said);
+		snprintf(out, TEXT_PROGRESS_MAX, "%s%s%s%s", done ? amount : "", done && of[1] ? of : "",
+		         done ? "  " : "", said);
 	return out;
 }

@@ -18,7 +18,7 @@ const char *text_amount(double amount, bool bytes, char out[TEXT_MAX]);
 /* Done and total in the unit of the total: "1.2/2.6 MiB". */
 const char *text_fraction(uint64_t done, uint64_t total, bool bytes, char out[TEXT_MAX]);
 
-/* How far a job is: " 20% 8 of 40  note", " 8  note", or the note. */
+/* How far a job is: " 20% 8 of 40 rows  note", " 8 rows  note", or the note. */
 #define TEXT_PROGRESS_MAX 256
 const char *text_progress(uint64_t done, uint64_t total, const char *unit, const char *note,
                           char out[TEXT_PROGRESS_MAX]);

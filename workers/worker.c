@@ -132,27 +132,21 @@ static void show_idle(struct worker *worker)
 	show_jobless(worker, BOARD_WORKER_IDLE);
 }
 
-static void bump(_Atomic uint64_t *counter)
-{
-	/* One writer: no need for a locked add. */
-	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
-}
-
 static void count(struct worker *worker, enum job_state state)
 {
 	switch (state) {
 	case JOB_DONE:
-		bump(&worker->row->counters[BOARD_DONE]);
+		histogram_bump(&worker->row->counters[BOARD_DONE], 1);
 		break;
 	case JOB_CANCELLED:
-		bump(&worker->row->counters[BOARD_CANCELLED]);
+		histogram_bump(&worker->row->counters[BOARD_CANCELLED], 1);
 		break;
 	case JOB_DELAYED:
 	case JOB_READY:
-		bump(&worker->row->counters[BOARD_RETRIED]);
+		histogram_bump(&worker->row->counters[BOARD_RETRIED], 1);
 		break;
 	default:
-		bump(&worker->row->counters[BOARD_FAILED]);
+		histogram_bump(&worker->row->counters[BOARD_FAILED], 1);
 	}
 }
 

@@ -132,7 +132,7 @@ static void print_publish(const struct cfg_instance *instance)
 
 	if (instance->publish == CFG_PUBLISH_NONE)
 		return;
-	printf("progress for PHP in a segment of %s, jobs that are over for %s more\n",
+	printf("progress for PHP in a segment of %s; jobs that are over stay in it for %s\n",
 	       cfg_format_size(instance->publish_size, size), cfg_format_duration(instance->publish_keep_ms, keep));
 }
 

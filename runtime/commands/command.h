@@ -64,7 +64,7 @@
  */
 #define COMMAND_GROUP_MAP(X)                                                                                           \
 	X(RUN, "run", "the instance and what it runs")                                                                 \
-	X(JOBS, "jobs", "jobs: submit them, see what became of them, change it")                                       \
+	X(JOBS, "jobs", "submit jobs, see what became of them, change it")                                             \
 	X(LOOK, "status", "what goes on right now, and what was logged")                                               \
 	X(STORE, "store", "where jobs wait durably")                                                                   \
 	X(IPC, "ipc", "System V IPC, with or without an instance")                                                     \

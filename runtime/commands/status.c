@@ -1,4 +1,6 @@
 /* status.c - `yardmaster status`: the board at one moment, as a table or as JSON. */
+#include "status.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,7 +195,7 @@ static void print_workers(const struct snapshot *snapshot, int columns)
 		}
 		printf("%-4u %8ld %-*s %-8s %8s %7s %s %8s", worker->row, (long)work->pid, columns,
 		       board->pools[work->pool].name, snapshot_state(snapshot, work), job, attempt, tag,
-		       text_duration(snapshot->at - work->since, since));
+		       text_duration(snapshot_since(snapshot, work->since), since));
 		print_progress(board, worker);
 	}
 }
@@ -213,25 +215,27 @@ static void print_crashes(const struct snapshot *snapshot, int columns)
 		       "CAUSE");
 	for (unsigned i = 0; i < n; i++) {
 		const struct board_work *work = &crashes[i].work;
-		char ago[TEXT_MAX], tag[JOB_TAG_MAX], job[32] = "-", attempt[32] = "-";
+		char ago[TEXT_MAX], tag[JOB_TAG_MAX], job[32] = "-", attempt[32] = "-", cause[BOARD_REASON_MAX];
 
 		text_cell(tag, sizeof(tag), work->tag, 20, true);
+		/* In it are the last words of the task. */
+		text_cell(cause, sizeof(cause), crashes[i].cause, sizeof(cause), false);
 		if (work->job) {
 			snprintf(job, sizeof(job), "%llu", (unsigned long long)work->job);
 			snprintf(attempt, sizeof(attempt), "%u/%u", work->attempt, work->attempts);
 		}
-		printf("%-8s %8ld %-*s %8s %7s %s  %s\n", text_duration(snapshot->at - crashes[i].at, ago),
-		       (long)work->pid, columns, crashes[i].pool, job, attempt, tag, crashes[i].cause);
+		printf("%-8s %8ld %-*s %8s %7s %s  %s\n", text_duration(snapshot_since(snapshot, crashes[i].at), ago),
+		       (long)work->pid, columns, crashes[i].pool, job, attempt, tag, cause);
 	}
 }
 
-static void print_text(const struct snapshot *snapshot, pid_t master)
+void status_print(const struct snapshot *snapshot)
 {
 	const struct instance *instance = snapshot->instance;
 	int columns = name_columns(instance->board);
 
-	print_head(instance, master);
-	status_store_print(instance->board, master != 0);
+	print_head(instance, snapshot->master);
+	status_store_print(instance->board, snapshot->master != 0);
 	status_publish_print(instance);
 	if (has_pools(instance->board))
 		print_pools(snapshot, columns);
@@ -265,7 +269,7 @@ static int status(const struct args *args)
 		snapshot_put(&json, &snapshot);
 		printf("\n");
 	} else {
-		print_text(&snapshot, master);
+		status_print(&snapshot);
 	}
 	good = health_look(&snapshot, problem);
 	snapshot_free(&snapshot);

@@ -270,6 +270,8 @@ static int show(struct top *top, uint64_t delay_ns, struct ym_err *err)
 
 	if (args_instance(top->args, &top->model.instance, err) < 0 || model_open(&top->model, err) < 0)
 		return -1;
+	if (screen_check(err) < 0)
+		return top_plain(top, delay_ns, err);
 	signals = open_signals(err);
 	if (signals < 0)
 		return -1;
@@ -315,9 +317,11 @@ const struct command command_top = {
     .usage = "[OPTIONS]",
     .summary = "everything live on the whole screen: pools, workers, jobs, limits, crashes",
     .text =
-	"Needs a terminal that can move its cursor, and disturbs nobody: only shared memory is read. ? shows the\n"
-	"keys. Without colours (NO_COLOR, or a terminal that has none) it is bold and reverse, and without UTF-8 in\n"
-	"the locale the bars are ASCII.",
+	"Disturbs nobody: only shared memory is read. ? shows the keys. Without colours (NO_COLOR, or a terminal that\n"
+	"has none) it is bold and reverse, and without UTF-8 in the locale the bars are ASCII. On a terminal that "
+        "cannot\n"
+	"move its cursor, and into a pipe, it prints the table of `status` over and over, every two seconds or "
+        "--delay.",
     .options = options,
     .run = top,
     .group = COMMAND_GROUP_LOOK,

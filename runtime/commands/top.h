@@ -75,6 +75,12 @@ struct top {
 #define TOP_COLUMNS_MIN 40
 #define TOP_ROWS_MIN    8
 
+/*
+ * top_plain.c: where there is no screen, which is said first: the table of `status` over and over, until a signal ends the
+ * process, or (0) nobody reads any more. -1: no memory.
+ */
+int top_plain(struct top *top, uint64_t delay_ns, struct ym_err *err);
+
 /* top_head.c: the lines above the list; returns how many. */
 unsigned head_draw(struct top *top);
 

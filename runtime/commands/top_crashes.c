@@ -157,8 +157,9 @@ static void describe_one(const struct top *top, size_t item, FILE *to)
 		fprintf(to, "  job        none\n");
 		return;
 	}
-	fprintf(to, "  job        %" PRIu64 " %.*s, attempt %u of %u, after %s\n", crash->work.job,
-	        (int)sizeof(crash->work.tag), crash->work.tag, crash->work.attempt, crash->work.attempts,
+	fprintf(to, "  job        %" PRIu64 "%s%.*s, attempt %u of %u, after %s\n", crash->work.job,
+	        crash->work.tag[0] ? " " : "", (int)sizeof(crash->work.tag), crash->work.tag, crash->work.attempt,
+	        crash->work.attempts,
 	        top_span(crash->at > crash->work.job_started ? crash->at - crash->work.job_started : 0, age));
 	if (crash->progress.job == 0)
 		return;

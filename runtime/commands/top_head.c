@@ -44,7 +44,7 @@ static void draw_instance(struct top *top, unsigned row)
 		line_put(&line, state == BOARD_MASTER_RUNNING ? LOOK_GOOD : LOOK_WARN, "  %s",
 		         board_master_word(state));
 		line_put(&line, LOOK_PLAIN, " %s",
-		         top_age(top->model.now - atomic_load(&instance->master_since), text));
+		         top_age(snapshot_since(&top->model.snapshot, atomic_load(&instance->master_since)), text));
 		line_put(&line, LOOK_FAINT, "  master %ld, version %.*s", (long)top->model.master,
 		         (int)sizeof(instance->version), instance->version);
 	} else {
@@ -114,7 +114,7 @@ static void draw_totals(struct top *top, unsigned row)
 	line_put(&line, LOOK_FAINT, " workers ");
 	line_put(&line, actual < wanted ? LOOK_WARN : LOOK_STRONG, "%u/%u", actual, wanted);
 	line_put(&line, LOOK_FAINT, "  rate ");
-	line_put(&line, LOOK_STRONG, "%s/s", rate > 0 ? top_rate(rate, false, text) : "0");
+	line_put(&line, LOOK_STRONG, "%s/s", rate >= 0.005 ? top_rate(rate, false, text) : "0");
 	for (size_t i = 0; i < TOTALS; i++)
 		put_total(&line, &totals[i]);
 	screen_put(&top->screen, row, &line);
@@ -137,7 +137,8 @@ static unsigned draw_store(struct top *top, unsigned row)
 	         top->model.master ? board_store_word(state) : "closed");
 	line_put(&line, LOOK_FAINT, "  %.*s", (int)sizeof(store->shown), store->shown);
 	if (state == BOARD_STORE_TROUBLE && top->model.master)
-		line_put(&line, LOOK_BAD, "  for %s: %s", top_age(top->model.now - atomic_load(&store->since), since),
+		line_put(&line, LOOK_BAD, "  for %s: %s",
+		         top_age(snapshot_since(&top->model.snapshot, atomic_load(&store->since)), since),
 		         board_trouble(top->model.instance.board, trouble));
 	screen_put(&top->screen, row, &line);
 	return 1;

@@ -342,7 +342,7 @@ static void describe(const struct top *top, uint64_t job, FILE *to)
 	progress = &worker->progress;
 	snprintf(unit, sizeof(unit), "%.*s", JOB_UNIT_MAX, progress->unit);
 	fprintf(to, "Job %" PRIu64 "\n  worker     %ld, for %s\n", job, (long)worker->work.pid,
-	        top_age(top->model.now - worker->work.job_started, text));
+	        top_age(snapshot_since(&top->model.snapshot, worker->work.job_started), text));
 	if (progress->job == 0)
 		return;
 	if (progress->total)

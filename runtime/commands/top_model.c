@@ -16,6 +16,8 @@
 
 /* Until a rate has been measured, it is that of so many seconds past. */
 #define RATE_SAMPLES 5
+/* A pool in which no job has ended for so many seconds pauses. */
+#define SILENT 2
 
 /* ---- is it there? ------------------------------------------------------------------------------ */
 
@@ -220,10 +222,14 @@ int model_refresh(struct model *model, struct ym_err *err)
 double model_rate(const struct model *model, unsigned pool)
 {
 	const struct pace *pace = &model->pool_paces[pool];
-	double sum = 0;
+	double sum = 0, rate, silent;
 
-	if (pace->rate > 0)
-		return pace_rate(pace, model->now);
+	/* The last step was many jobs. If none has ended since, the next one alone is overdue. */
+	if (pace->rate > 0) {
+		rate = pace_rate(pace, model->now);
+		silent = model->now > pace->at ? (double)(model->now - pace->at) / 1e9 : 0;
+		return silent > SILENT && rate > 1 / silent ? 1 / silent : rate;
+	}
 	for (unsigned i = COURSE_SAMPLES - RATE_SAMPLES; i < COURSE_SAMPLES; i++)
 		sum += model->ended[pool][i];
 	return sum / RATE_SAMPLES;

@@ -18,20 +18,18 @@
 /* How long after Escape the rest of a key's sequence may come. */
 #define ESCAPE_MS 25
 
-#define INSTEAD "; `yardmaster status` and `yardmaster watch` work everywhere"
-
-static int check_terminal(struct ym_err *err)
+int screen_check(struct ym_err *err)
 {
 	const char *name = getenv("TERM"), *movement;
 	bool moves;
 	int why;
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-		return ym_fail(err, YM_ERR_USAGE, "top needs a terminal" INSTEAD);
+		return ym_fail(err, YM_ERR_USAGE, "top needs a terminal");
 	if (!name || !*name)
-		return ym_fail(err, YM_ERR_USAGE, "top needs to know the terminal, and TERM is not set" INSTEAD);
+		return ym_fail(err, YM_ERR_USAGE, "top needs to know the terminal, and TERM is not set");
 	if (setupterm(name, STDOUT_FILENO, &why) == ERR)
-		return ym_fail(err, YM_ERR_USAGE, "top: %s \"%s\" (TERM)" INSTEAD,
+		return ym_fail(err, YM_ERR_USAGE, "top: %s \"%s\" (TERM)",
 		               why == 0
 		                   ? "nothing is known about terminals of the type"
 		                   : "there is no list of terminals (package ncurses-base), so nothing is known of",
@@ -41,7 +39,7 @@ static int check_terminal(struct ym_err *err)
 	moves = movement && movement != (const char *)-1;
 	del_curterm(cur_term);
 	if (!moves)
-		return ym_fail(err, YM_ERR_USAGE, "top: a terminal \"%s\" (TERM) cannot move its cursor" INSTEAD, name);
+		return ym_fail(err, YM_ERR_USAGE, "top: a terminal \"%s\" (TERM) cannot move its cursor", name);
 	return 0;
 }
 
@@ -71,8 +69,6 @@ static void choose_looks(struct screen *screen)
 int screen_open(struct screen *screen, struct ym_err *err)
 {
 	*screen = (struct screen){0};
-	if (check_terminal(err) < 0)
-		return -1;
 	screen->utf8 = bar_utf8();
 	screen->terminal = newterm(NULL, stdout, stdin);
 	if (!screen->terminal)

@@ -15,7 +15,9 @@ struct screen {
 	void *terminal, *input;     /* of ncurses */
 };
 
-/* -1: YM_ERR_USAGE: there is no terminal, or one that cannot do it. The locale of the process is set. */
+/* Is there a terminal on which one can write anywhere? -1: why not. */
+int screen_check(struct ym_err *err);
+/* Where there is one. The locale of the process is set. */
 int screen_open(struct screen *screen, struct ym_err *err);
 /* The terminal is as it was before. Twice is allowed. */
 void screen_close(struct screen *screen);

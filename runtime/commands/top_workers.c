@@ -323,8 +323,9 @@ static void describe(const struct top *top, uint64_t row, FILE *to)
 		        top_bytes((double)process->resident, memory), top_span(process->cpu_ns, cpu));
 	describe_counts(worker, to);
 	if (worker->work.job)
-		fprintf(to, "  job        %" PRIu64 " %.*s, attempt %u of %u\n", worker->work.job,
-		        (int)sizeof(worker->work.tag), worker->work.tag, worker->work.attempt, worker->work.attempts);
+		fprintf(to, "  job        %" PRIu64 "%s%.*s, attempt %u of %u\n", worker->work.job,
+		        worker->work.tag[0] ? " " : "", (int)sizeof(worker->work.tag), worker->work.tag,
+		        worker->work.attempt, worker->work.attempts);
 	describe_job(top, row, to);
 }
 

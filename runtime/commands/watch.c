@@ -17,6 +17,8 @@
 #define LOOK_NS      100000000
 #define PLAIN_GAP_NS UINT64_C(1000000000)
 
+#define ROWS_MIN      4
+#define COLUMNS_MIN   2
 #define LABEL_COLUMNS 20
 #define BAR_MIN       10
 #define BAR_MAX       40
@@ -109,9 +111,10 @@ static void measure_screen(struct screen *screen)
 
 	screen->rows = 24;
 	screen->columns = 80;
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 2 && size.ws_col > 20) {
-		screen->rows = size.ws_row;
-		screen->columns = size.ws_col;
+	/* 0: not known. */
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && size.ws_col > 0) {
+		screen->rows = size.ws_row > ROWS_MIN ? size.ws_row : ROWS_MIN;
+		screen->columns = size.ws_col > COLUMNS_MIN ? size.ws_col : COLUMNS_MIN;
 	}
 }
 
@@ -148,18 +151,25 @@ static void put_line(struct screen *screen, const char *colour, const char *text
 	screen->drawn++;
 }
 
+static size_t count_running(const struct tracker *tracker)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < tracker->count; i++)
+		n += view_running(&tracker->list[i].listed.job);
+	return n;
+}
+
 static void summary(const struct instance *instance, const struct tracker *tracker, char *out, size_t max)
 {
 	const struct board_sh *board = instance->board;
-	size_t done = 0, busy = 0;
+	size_t done = 0;
 	int used;
 
-	for (size_t i = 0; i < tracker->count; i++) {
+	for (size_t i = 0; i < tracker->count; i++)
 		done += tracker->list[i].listed.job.state == JOB_DONE;
-		busy += view_running(&tracker->list[i].listed.job);
-	}
 	used = snprintf(out, max, "%zu of %zu done, %zu failed, %zu running", done, tracker->count,
-	                tracker_bad(tracker), busy);
+	                tracker_bad(tracker), count_running(tracker));
 	for (unsigned i = 0; i < TABLE_POOLS && used > 0 && (size_t)used < max; i++)
 		if (atomic_load(&board->pools[i].used))
 			used += snprintf(out + used, max - (size_t)used, " | %s: %u workers", board->pools[i].name,
@@ -170,35 +180,30 @@ static void summary(const struct instance *instance, const struct tracker *track
 			                 board->limits[i].name, atomic_load(&board->limits[i].max));
 }
 
-/* Running jobs always fit first; the others as far as there is room. */
-static bool fits(const struct tracker *tracker, size_t i, size_t room, size_t *others)
-{
-	size_t busy = 0;
-
-	for (size_t k = 0; k < tracker->count; k++)
-		busy += view_running(&tracker->list[k].listed.job);
-	if (view_running(&tracker->list[i].listed.job))
-		return true;
-	return room > busy && (*others)++ < room - busy;
-}
-
 static void draw(struct screen *screen, const struct instance *instance, const struct tracker *tracker)
 {
+	size_t room, running, others, hidden = 0;
 	char text[LINE_BYTES];
-	size_t room, others = 0, hidden = 0;
 
 	if (screen->drawn)
 		printf("\033[%uA", screen->drawn);
 	screen->drawn = 0;
 	measure_screen(screen);
 	room = screen->rows - 3;
+	running = count_running(tracker);
+	/* Running jobs come first; the others as far as there is room. */
+	running = running < room ? running : room;
+	others = room - running;
 	summary(instance, tracker, text, sizeof(text));
 	put_line(screen, "", text);
 	for (size_t i = 0; i < tracker->count; i++) {
-		if (tracker->count > room && !fits(tracker, i, room, &others)) {
+		size_t *left = view_running(&tracker->list[i].listed.job) ? &running : &others;
+
+		if (*left == 0) {
 			hidden++;
 			continue;
 		}
+		--*left;
 		job_line(screen, &tracker->list[i], text, sizeof(text));
 		put_line(screen, colour_of(screen, tracker->list[i].listed.job.state), text);
 	}
@@ -214,7 +219,7 @@ static void draw(struct screen *screen, const struct instance *instance, const s
 
 static void print_plain(struct tracker *tracker)
 {
-	char name[JOB_TAG_MAX + 32], text[LINE_BYTES];
+	char name[JOB_TAG_MAX + 32], text[LINE_BYTES], clean[LINE_BYTES];
 	uint64_t now = ym_now_ns();
 
 	for (size_t i = 0; i < tracker->count; i++) {
@@ -232,7 +237,8 @@ static void print_plain(struct tracker *tracker)
 			progress_text(tracked, text, sizeof(text));
 		else
 			snprintf(text, sizeof(text), "running, attempt %u of %u", job->attempt, job->attempts);
-		printf("%s: %s\n", name, text);
+		text_cell(clean, sizeof(clean), text, sizeof(clean), false);
+		printf("%s: %s\n", name, clean);
 		tracked->told = now;
 		tracked->told_done = job->done;
 	}

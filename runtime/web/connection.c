@@ -272,11 +272,13 @@ static int init_handle(struct web *web, struct connection *connection)
 void connection_accept(struct web *web)
 {
 	struct connection *connection = malloc(sizeof(*connection));
-	bool room = make_room(web);
+	bool room;
 
-	/* Without memory, it waits in the listener's queue. */
+	/* Without memory they wait: until the sweep tries again, libuv takes no others. */
+	web->kept_waiting = !connection;
 	if (!connection)
 		return;
+	room = make_room(web);
 	memset(connection, 0, sizeof(*connection));
 	connection->web = web;
 	if (init_handle(web, connection) < 0) {

@@ -52,7 +52,8 @@ static int check_token(const char *token, size_t length, const char *path, struc
 int door_read(struct door *door, const char *path, struct ym_err *err)
 {
 	char text[DOOR_TOKEN_MAX + 2] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	/* Who opens a FIFO would wait for somebody to write. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	ssize_t got = -1;
 	size_t length;
 

@@ -33,7 +33,7 @@ enum door_verdict {
 	DOOR_ASTRAY,  /* meant for another host */
 };
 
-/* Read the token. Only its owner may be able to read the file. */
+/* Read the token. Others than the owner and the group of the file must not get at it, and the group may only read it. */
 int door_read(struct door *door, const char *path, struct ym_err *err);
 
 enum door_verdict door_ask(const struct door *door, const struct request *request);

@@ -31,7 +31,9 @@ static void forget(struct feed *feed)
 {
 	bytes_release(feed->status.bytes);
 	bytes_release(feed->metrics.bytes);
+	bytes_release(feed->failures);
 	feed->status = feed->metrics = (struct feed_text){0};
+	feed->failures = NULL;
 	feed->dead = false;
 	feed->whole = feed->snapshot.at = 0;
 }
@@ -48,7 +50,6 @@ void feed_close(struct feed *feed)
 {
 	detach(feed);
 	snapshot_free(&feed->snapshot);
-	bytes_release(feed->failures);
 }
 
 bool feed_attach(struct feed *feed)
@@ -121,8 +122,7 @@ static struct bytes *write_status(const struct snapshot *snapshot)
 	return bytes_written(&writer);
 }
 
-/* The error, for who asked for JSON. */
-static struct bytes *write_error(const char *text)
+struct bytes *feed_error(const char *text)
 {
 	struct bytes_writer writer;
 	struct json json = {.to = bytes_write(&writer)};
@@ -162,7 +162,7 @@ struct bytes *feed_status(struct feed *feed, bool *there)
 
 	*there = feed_attach(feed);
 	if (!*there)
-		return write_error(feed->trouble);
+		return feed_error(feed->trouble);
 	if (feed->status.bytes && now < feed->status.until)
 		return bytes_hold(feed->status.bytes);
 	return look(feed, true) == 0 ? keep(&feed->status, write_status(&feed->snapshot), now) : NULL;

@@ -46,7 +46,7 @@ struct feed {
 	uint64_t whole;         /* when the last whole frame was made */
 	uint64_t mark;          /* of what the last frame showed */
 	uint64_t failed;        /* jobs that ended badly, as counted in the snapshot */
-	struct bytes *failures; /* JSON; NULL: not known */
+	struct bytes *failures; /* JSON; NULL: not known (yet, of this instance) */
 	bool failures_new;      /* no frame had them yet */
 	struct feed_text status, metrics;
 	struct feed_counters counters;
@@ -65,6 +65,8 @@ struct bytes *feed_frame(struct feed *feed, bool all);
 struct bytes *feed_status(struct feed *feed, bool *there);
 struct bytes *feed_metrics(struct feed *feed);
 bool feed_health(struct feed *feed, char why[HEALTH_MAX]);
+/* An error, for who asked for JSON. NULL: no memory. */
+struct bytes *feed_error(const char *text);
 
 /* What is told of failures from now on; the feed holds it. */
 void feed_failures(struct feed *feed, struct bytes *failures);

@@ -47,20 +47,6 @@ static void ask(uv_work_t *work)
 
 /* ---- back in the loop ------------------------------------------------------------------------ */
 
-static struct bytes *error_text(const char *text)
-{
-	struct bytes_writer writer;
-	struct json json = {.to = bytes_write(&writer)};
-
-	if (!json.to)
-		return NULL;
-	json_open(&json, NULL, '{');
-	json_put_string(&json, "error", text);
-	json_close(&json, '}');
-	fputc('\n', json.to);
-	return bytes_written(&writer);
-}
-
 static void answer_job(struct lookup *lookup)
 {
 	struct response response = {.status = lookup->result == 0 ? 200 : 404, .type = RESPONSE_JSON};
@@ -70,7 +56,7 @@ static void answer_job(struct lookup *lookup)
 		return;
 	if (lookup->result != 0) {
 		bytes_release(body);
-		body = error_text(lookup->err.text);
+		body = feed_error(lookup->err.text);
 		response.status = lookup->result == 1 ? 404 : 503;
 	}
 	if (!body)
@@ -168,7 +154,7 @@ void lookup_failures(struct web *web)
 	struct lookup *lookup;
 
 	if (web->running || uv_now(&web->loop) < web->failures_next || !web->feed.there ||
-	    (web->failures_asked && web->feed.failed == web->failed_seen))
+	    (web->failures_asked && web->feed.failures && web->feed.failed == web->failed_seen))
 		return;
 	lookup = calloc(1, sizeof(*lookup));
 	if (!lookup)

@@ -42,6 +42,8 @@ static void sweep(uv_timer_t *timer)
 
 	connection_sweep(web);
 	if (!web->stopping) {
+		if (web->kept_waiting)
+			connection_accept(web);
 		/* Without viewers nobody else would see that the instance has been removed. */
 		feed_attach(&web->feed);
 		return;

@@ -117,6 +117,7 @@ struct web {
 	bool stopping;
 	uint64_t stop_at; /* uv_now() at which nobody is waited for any more */
 	struct connection *connections;
+	bool kept_waiting; /* somebody has come for whom there was no memory */
 
 	struct feed feed;
 	uv_timer_t tick;

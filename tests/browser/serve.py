@@ -58,6 +58,10 @@ def layout_stands_still(browser):
     browser.wait(WORKER + "return row.querySelector('.bar').getAttribute('aria-valuenow') !== arguments[1]", "moving.bin",
                  moved)
     need(browser.run(places) == before, "the layout jumps")
+    # Nor do they move when a job comes or goes elsewhere.
+    heights = browser.run("""return [...document.querySelectorAll('#workers li')].map((one) =>
+	Math.round(one.getBoundingClientRect().height))""")
+    need(len(set(heights)) == 1, f"rows with a job have another height than those without: {heights}")
 
 
 def failure_appears(browser):

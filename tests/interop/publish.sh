@@ -172,7 +172,7 @@ test_a_job_is_seen_at_once() {
 test_named() {
 	start "publish_size = 100kb"
 	expect 0 "$YARDMASTER" check "$INI"
-	assert_contains "progress for PHP in a segment of 100kb, jobs that are over for 1m more" "$OUT" "check"
+	assert_contains "progress for PHP in a segment of 100kb; jobs that are over stay in it for 1m" "$OUT" "check"
 	expect 0 ym ipc ls
 	[[ $OUT =~ variables\ +progress\ +0x79 ]] || fail "ipc ls: $OUT"
 	submit p 1 --tag job

@@ -38,6 +38,28 @@ test_worker_killed_in_mid_job() { # sanitized
 	assert_logged "was killed by signal 9 (Killed)"
 }
 
+# A dead worker is no member any more before the kernel says how it ended: a sweep may come between.
+test_the_cause_is_waited_for() {
+	local i
+	write_ini <<-EOF
+		[pool:crash]
+		plugin = $PLUGINS/crash.so
+		workers = 2
+		attempts = 2
+		startsecs = 0
+	EOF
+	start_master
+	for ((i = 0; i < 20; i++)); do
+		submit crash slowly
+	done
+	wait_until 60 is 20 eval 'ym jobs --state failed | grep -c crash'
+	for ((i = 1; i <= 20; i++)); do
+		expect 0 ym show "$i"
+		assert_equal 2 "$(grep -c "^ .*exited with code 9 at 3/7" <<<"${OUT#*attempt 1}")" "causes of job $i"
+	done
+	wait_until 5 is 40 cell crash CRASHES
+}
+
 test_crash_stays_in_its_worker() {
 	local how other
 	write_ini <<-EOF

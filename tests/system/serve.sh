@@ -307,6 +307,9 @@ test_refused_starts() {
 	printf 'with blanks and\nlines' >"$DIR/token"
 	expect 2 ym serve --token-file "$DIR/token"
 	expect 2 ym serve --token-file "$DIR/not-there"
+	mkfifo -m 600 "$DIR/fifo"
+	expect 2 timeout 10 "$YARDMASTER" serve --token-file "$DIR/fifo"
+	assert_contains "is no file" "$ERR" "a token in a FIFO"
 	start_serve
 	local port=${URL##*:}
 	expect 1 ym serve --listen "127.0.0.1:${port%/}"
@@ -377,6 +380,29 @@ test_events_follow() {
 	kill "$CLIENT"
 	wait "$CLIENT" 2>/dev/null
 	stop_serve
+}
+
+# As many jobs failed in the one before: they are not taken for those of this one.
+test_failures_of_the_next_instance() {
+	write_jobs_ini
+	start_master
+	start_serve
+	submit bad x --tag first
+	wait_until 10 is failed job_state "$JOB"
+	wait_until 10 frames_name first
+	stop_master
+	wait_until 5 asked 503 /api/status
+	start_master
+	submit bad x --tag second
+	wait_until 10 is failed job_state "$JOB"
+	wait_until 10 frames_name second
+	stop_serve
+}
+
+# The jobs that failed, as the first frames tell, are the one with this tag.
+frames_name() { # TAG
+	python3 "$SOURCE/tests/system/serve.py" "$URL" events 3 >"$DIR/frames" &&
+		[[ $(grep -o '"failures": \[{[^]]*' "$DIR/frames" | grep -o '"tag": "[a-z]*"' | sort -u) == "\"tag\": \"$1\"" ]]
 }
 
 frames_end_with() { # PART

@@ -123,6 +123,7 @@ test_a_worker_dies_between_two_masters() { # sanitized
 	worker_pids plain | grep -qx "$other" || fail "the other worker ($other) is not there any more"
 	expect 0 ym show "$JOB"
 	assert_contains "worker $pid ended at " "$OUT" "the story of the job"
+	assert_equal 1 "$(cell plain CRASHES)" "workers that died"
 }
 
 # What somebody has started by hand is stopped as well, although this master has not started it.

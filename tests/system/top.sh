@@ -328,16 +328,25 @@ test_plain_terminals() { # sanitized
 	press q
 	assert_ends 0
 
+	ym_background top --delay 100ms >"$DIR/plain" 2>"$DIR/err"
+	wait_until 10 has_tables 3
+	kill -TERM "$CLIENT"
+	wait "$CLIENT"
+	assert_equal 143 $? "exit code of top without a terminal"
+	assert_contains "top needs a terminal: a table every 0.1 s" "$(<"$DIR/err")" "no terminal"
+	assert_lacks $'\033' "$(<"$DIR/plain")" "no terminal"
 	start_top 120 24 "2>'$DIR/err'" TERM=dumb
-	wait_until 10 test -s "$DIR/after"
+	await_screen "^POOL  *WORKERS"
 	assert_contains "cannot move its cursor" "$(<"$DIR/err")" "a dumb terminal"
-	assert_contains "yardmaster status" "$(<"$DIR/err")" "a dumb terminal"
-	assert_ends 2
-	expect 2 ym top
-	assert_contains "top needs a terminal" "$ERR" "no terminal"
+	kill -TERM "$(top_pid)"
+	assert_ends 143
 	expect 0 ym cancel --all
 	stop_master
 	expect 3 ym top
+}
+
+has_tables() { # NUMBER
+	(($(grep -c '^POOL  *WORKERS' "$DIR/plain") >= $1))
 }
 
 # The process of `top` in its terminal.

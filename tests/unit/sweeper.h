@@ -12,6 +12,7 @@ static struct {
 	unsigned asked_of, killed, buried; /* slots */
 	bool not_ours;                     /* the next worker to be killed is no child of ours */
 	bool no_answer;                    /* answers cannot be sent now */
+	bool ending;                       /* whoever is found dead has not ended so far */
 } calls;
 
 static inline const struct sweep_death *tell_death(void *arg, unsigned slot)
@@ -19,6 +20,13 @@ static inline const struct sweep_death *tell_death(void *arg, unsigned slot)
 	ck_assert_ptr_eq(arg, &swept);
 	calls.asked_of = slot;
 	return death.cause[0] ? &death : NULL;
+}
+
+static inline bool tell_ending(void *arg, unsigned slot)
+{
+	ck_assert_ptr_eq(arg, &swept);
+	ck_assert_uint_lt(slot, yard.group.capacity);
+	return calls.ending;
 }
 
 static inline bool count_signal(void *arg, unsigned slot, int signo)
@@ -50,6 +58,7 @@ static inline void begin_sweep(void)
 {
 	begin_yard();
 	swept.death = tell_death;
+	swept.ending = tell_ending;
 	swept.signal = count_signal;
 	swept.buried = count_burial;
 	swept.answer = count_answer;

@@ -79,6 +79,11 @@ START_TEST(asked_then_told_then_killed)
 		ck_assert(!dispatch_finish(&yard, ref.slot, word, &late, &became));
 	}
 	kill_and_reap(worker);
+	calls.ending = true;
+	run_sweep();
+	ck_assert_int_eq(state_of(ref), JOB_FIXING);
+	ck_assert_int_eq(calls.burials, 0);
+	calls.ending = false;
 	run_sweep();
 	ck_assert_uint_eq(word_of(ref), word_make(ref.gen, JOB_DELAYED, 0, 1, 0));
 	ck_assert_uint_eq(job_of(ref)->crashes, 0);

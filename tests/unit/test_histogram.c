@@ -51,6 +51,18 @@ START_TEST(percentiles)
 }
 END_TEST
 
+START_TEST(percentiles_of_a_few)
+{
+	histogram_add(&times, 3);
+	histogram_add(&times, 7);
+	histogram_sum(&sum, &times);
+	ck_assert_uint_eq(histogram_at(&sum, 0), 3);
+	ck_assert_uint_eq(histogram_at(&sum, 0.5), 3);
+	ck_assert_uint_eq(histogram_at(&sum, 0.51), 7);
+	ck_assert_uint_eq(histogram_at(&sum, 1), 7);
+}
+END_TEST
+
 START_TEST(nothing_has_no_percentiles)
 {
 	histogram_sum(&sum, &times);
@@ -106,6 +118,7 @@ int main(void)
 	suite_add_tcase(suite, tcase);
 	tcase_add_test(tcase, every_value_is_in_its_bucket);
 	tcase_add_test(tcase, percentiles);
+	tcase_add_test(tcase, percentiles_of_a_few);
 	tcase_add_test(tcase, nothing_has_no_percentiles);
 	tcase_add_test(tcase, what_came_since);
 	tcase_add_test(tcase, all_of_it_moves);

@@ -62,6 +62,31 @@ START_TEST(what_is_known_of_a_death_is_told)
 }
 END_TEST
 
+/* Its semaphores were let go of, but the kernel does not say so far how it has ended. */
+START_TEST(last_words_are_waited_for)
+{
+	struct job_ref ref = submit("x");
+	uint64_t word;
+
+	lose_worker(JOB_CLAIMED);
+	word = word_of(ref);
+	calls.ending = true;
+	for (int i = 0; i < 3; i++) {
+		run_sweep();
+		ck_assert_uint_eq(word_of(ref), word);
+		ck_assert_uint_eq(swept.recovered, 0);
+		ck_assert_int_eq(calls.burials, 0);
+		ck_assert_uint_lt(swept.next, ym_now_ns() + UINT64_C(100000000));
+	}
+	calls.ending = false;
+	run_sweep();
+	ck_assert_int_eq(state_of(ref), JOB_READY);
+	ck_assert_uint_eq(swept.recovered, 1);
+	ck_assert_int_eq(calls.burials, 1);
+	ck_assert_str_eq(job_of(ref)->error, death.cause);
+}
+END_TEST
+
 START_TEST(a_job_that_kills_its_workers_is_buried)
 {
 	struct job_request request = request_of("x");
@@ -377,6 +402,7 @@ int main(void)
 	tcase = yard_case(suite, "sweep", begin_sweep);
 	tcase_add_test(tcase, a_dead_workers_job_runs_again);
 	tcase_add_test(tcase, what_is_known_of_a_death_is_told);
+	tcase_add_test(tcase, last_words_are_waited_for);
 	tcase_add_test(tcase, a_job_that_kills_its_workers_is_buried);
 	tcase_add_test(tcase, a_blameless_death_is_no_attempt);
 	tcase_add_test(tcase, a_cancelled_job_of_a_dead_worker);

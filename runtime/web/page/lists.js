@@ -30,7 +30,7 @@ export function limitRow() {
 		used.root.setAttribute("aria-label", `Units of ${limit.name} in use`);
 		used.set(most > 0 ? taken / most : 0, limit.free > 0 ? "good" : "warn", true);
 		text(amount, most > 0 ? `${taken} of ${most}${pace ? `, ${pace}` : ""}` : pace);
-		text(held, limit.held ? `${words.count(limit.held)} jobs wait` : "");
+		text(held, limit.held ? words.counted(limit.held, "job waits", "jobs wait") : "");
 	}};
 }
 
@@ -45,7 +45,7 @@ export function programRow() {
 		name(root, `program ${PROGRAM[program.state] || "idle"}`);
 		text(title, program.program === program.process ? program.program : `${program.program}:${program.process}`);
 		text(state, program.state.toLowerCase());
-		text(facts, `${program.pid ? `pid ${program.pid} · ` : ""}${words.count(program.starts)} starts`);
+		text(facts, `${program.pid ? `pid ${program.pid} · ` : ""}${words.counted(program.starts, "start", "starts")}`);
 		text(since, words.duration(program.since + age));
 		text(reason, program.reason);
 		show(reason, program.reason !== "");
@@ -65,7 +65,7 @@ export function failureRow() {
 		text(pool, failure.pool);
 		text(tag, failure.tag);
 		text(state, failure.state);
-		text(attempts, `attempt ${failure.attempt}/${failure.attempts}`);
+		text(attempts, words.attempt(failure));
 		text(cause, failure.error || "no reason was given");
 		text(when, words.ago(Math.max(0, now - ended)));
 		when.title = new Date(ended * 1000).toLocaleString();
@@ -87,7 +87,7 @@ export function crashRow() {
 		text(pid, `pid ${crash.pid}`);
 		job.set(crash.job || 0);
 		text(tag, crash.tag || "");
-		text(attempt, crash.job ? `attempt ${crash.attempt}/${crash.attempts}` : "no job");
+		text(attempt, crash.job ? words.attempt(crash) : "no job");
 		text(cause, crash.cause);
 		text(when, words.ago(crash.since + age));
 		show(last, Boolean(told));

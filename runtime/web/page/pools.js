@@ -117,7 +117,7 @@ export function poolCard() {
 		task.title = pool.task;
 		text(word, pool.paused ? "paused" : pool.draining ? "draining" : pool.state);
 		name(pill, `pill ${poolState(pool)}`);
-		text(workers, `${pool.workers} of ${pool.workers_wanted} workers`);
+		text(workers, `${pool.workers} of ${words.counted(pool.workers_wanted, "worker", "workers")}`);
 		figures.set(pool);
 		if (pool.course) {
 			const samples = pool.course[span];

@@ -6,6 +6,11 @@ export function count(number) {
 	return Math.round(number).toLocaleString("en");
 }
 
+// "1 start", "2 starts"
+export function counted(number, one, more) {
+	return `${count(number)} ${number === 1 ? one : more}`;
+}
+
 // For a small place: 1234, 56.8k, 3.1M.
 export function short(number) {
 	if (number < 10000)
@@ -55,6 +60,9 @@ export function speed(perSecond, unit) {
 	}
 	return `${rate(perSecond)}/s`;
 }
+
+// Where there is but one, nobody has to be told.
+export const attempt = (job) => job.attempts > 1 ? `attempt ${job.attempt}/${job.attempts}` : "";
 
 const two = (number) => String(Math.floor(number)).padStart(2, "0");
 

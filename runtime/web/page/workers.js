@@ -8,6 +8,9 @@ import * as words from "./words.js";
 const SPAN_MS = 400;
 const SMOOTH = 0.6;
 
+// So long a row keeps its size after a job: the next one may come soon, and what is below would jump up and down.
+const SETTLE_S = 3;
+
 const KIND = {busy: "good", idle: "idle", held: "warn", starting: "wait", stopping: "wait", killed: "bad", failed: "bad"};
 
 // Units a second of the job that a worker has, learned from frame to frame.
@@ -59,7 +62,7 @@ export function workerRow() {
 
 		speed.measure(worker, now);
 		text(tag, worker.tag);
-		text(attempt, worker.attempts > 1 ? `attempt ${worker.attempt}/${worker.attempts}` : "");
+		text(attempt, words.attempt(worker));
 		text(state, worker.state === "busy" ? "" : worker.state);
 		text(percent, share === null ? "" : `${Math.floor(Math.min(1, share) * 100)}%`);
 		text(amount, told && (told.done || told.total) ? words.amount(told.done, told.total, told.unit) : "");
@@ -71,9 +74,9 @@ export function workerRow() {
 	}
 
 	return {root, update({worker, now, age}) {
-		const kind = KIND[worker.state] || "wait";
+		const kind = KIND[worker.state] || "wait", free = !worker.job && worker.since + age > SETTLE_S;
 
-		name(root, `worker ${kind}${worker.job ? "" : " free"}`);
+		name(root, `worker ${kind}${free ? " free" : ""}`);
 		text(pool, worker.pool);
 		text(place, `${worker.row} · ${worker.pid}`);
 		place.title = `row ${worker.row}, pid ${worker.pid}`;
