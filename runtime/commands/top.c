@@ -319,9 +319,9 @@ const struct command command_top = {
     .text =
 	"Disturbs nobody: only shared memory is read. ? shows the keys. Without colours (NO_COLOR, or a terminal that\n"
 	"has none) it is bold and reverse, and without UTF-8 in the locale the bars are ASCII. On a terminal that "
-        "cannot\n"
+	"cannot\n"
 	"move its cursor, and into a pipe, it prints the table of `status` over and over, every two seconds or "
-        "--delay.",
+	"--delay.",
     .options = options,
     .run = top,
     .group = COMMAND_GROUP_LOOK,
