@@ -101,8 +101,12 @@ bool errand_hear(struct errand *errand)
 			                   ? realloc(errand->text, errand->room + (size_t)4 * READ_BYTES)
 			                   : NULL;
 
-			if (!larger)
-				return false;
+			/* No room for more, and nobody would read it: unread, it would be heard again and again. */
+			if (!larger) {
+				kill(errand->pid, SIGKILL);
+				n = 0;
+				break;
+			}
 			errand->text = larger;
 			errand->room += (size_t)4 * READ_BYTES;
 		}
