@@ -183,7 +183,7 @@ test_progress_while_it_runs() { # sanitized
 	wait_until 5 is resizing job_field 1 note
 	assert_equal "100 files" "$(job_field 1 total) $(job_field 1 unit)" "total and unit"
 	expect 0 ym status
-	assert_contains "42 of 100  resizing" "$OUT" "status"
+	assert_contains "42 of 100 files  resizing" "$OUT" "status"
 	assert_contains '"progress": {"done": 42, "total": 100, "unit": "files", "note": "resizing", "since": ' "$(ym status --json)" \
 		"status --json"
 	touch "$go.1"
