@@ -172,7 +172,7 @@ void board_forget(struct board_sh *board, unsigned pool)
 	memset(&board->courses[pool], 0, sizeof(board->courses[pool]));
 }
 
-void board_count_all(const struct board_sh *board, uint64_t counters[TABLE_POOLS][BOARD_COUNTERS])
+void board_count(const struct board_sh *board, uint64_t counters[TABLE_POOLS][BOARD_COUNTERS])
 {
 	for (unsigned pool = 0; pool < TABLE_POOLS; pool++)
 		for (int i = 0; i < BOARD_COUNTERS; i++)
@@ -186,14 +186,6 @@ void board_count_all(const struct board_sh *board, uint64_t counters[TABLE_POOLS
 		for (int i = 0; i < BOARD_COUNTERS; i++)
 			counters[work.pool % TABLE_POOLS][i] += atomic_load(&worker->counters[i]);
 	}
-}
-
-void board_count(const struct board_sh *board, unsigned pool, uint64_t counters[BOARD_COUNTERS])
-{
-	uint64_t all[TABLE_POOLS][BOARD_COUNTERS];
-
-	board_count_all(board, all);
-	memcpy(counters, all[pool], sizeof(all[pool]));
 }
 
 /* ---- the flight recorder ----------------------------------------------------------------------- */

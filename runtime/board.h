@@ -333,11 +333,8 @@ void board_fold(struct board_sh *board, uint32_t row, unsigned pool);
 /* Another pool gets this place: nothing of what was counted is its own. Only the master. */
 void board_forget(struct board_sh *board, unsigned pool);
 
-/* What the workers of a pool have counted, past and present. */
-void board_count(const struct board_sh *board, unsigned pool, uint64_t counters[BOARD_COUNTERS]);
-
-/* The same for all pools at once. */
-void board_count_all(const struct board_sh *board, uint64_t counters[TABLE_POOLS][BOARD_COUNTERS]);
+/* What the workers of each pool have counted, past and present. */
+void board_count(const struct board_sh *board, uint64_t counters[TABLE_POOLS][BOARD_COUNTERS]);
 
 /* Note in the flight recorder that a worker has died. Only the master. */
 void board_note_crash(struct board_sh *board, const struct board_crash *crash);
@@ -391,7 +388,7 @@ static inline void board_publish(struct board_record_sh *record, _Atomic uint64_
 _Static_assert(offsetof(struct board_progress, unit) == BOARD_PROGRESS_HEAD * sizeof(uint64_t),
                "the rest is behind it");
 
-/* The same when both copies have the same `unit`, `note` and `attempt` already: a fifth of the stores. */
+/* As board_publish(), when both copies have the same `unit`, `note` and `attempt` already: a third of the stores. */
 static inline void board_publish_head(struct board_record_sh *record, _Atomic uint64_t *version,
                                       const struct board_progress *progress)
 {

@@ -21,8 +21,8 @@
 #define COURSE_SAMPLES 60
 
 /*
- * What a sample tells: name, word. ENDED and FAILED: attempts that ended in that time (FAILED, those that did not end well, is
- * a part of ENDED); WAITING and RUNNING: jobs at its end.
+ * What a sample tells: name, word. ENDED and FAILED: attempts that ended in that time (FAILED, those that did not end well and workers
+ * that died, is a part of ENDED); WAITING and RUNNING: jobs at its end.
  */
 #define COURSE_MAP(X)                                                                                                  \
 	X(ENDED, "ended")                                                                                              \

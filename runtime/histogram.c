@@ -27,16 +27,6 @@ void histogram_sum(struct histogram *to, const struct histogram_sh *from)
 	to->sum_ns += atomic_load_explicit(&from->sum_ns, memory_order_relaxed);
 }
 
-void histogram_less(struct histogram *of, const struct histogram *earlier)
-{
-	of->n = 0;
-	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
-		of->counts[i] -= earlier->counts[i] < of->counts[i] ? earlier->counts[i] : of->counts[i];
-		of->n += of->counts[i];
-	}
-	of->sum_ns -= earlier->sum_ns < of->sum_ns ? earlier->sum_ns : of->sum_ns;
-}
-
 uint64_t histogram_floor(unsigned bucket)
 {
 	unsigned octave = bucket >> HISTOGRAM_BITS, step = bucket & ((1u << HISTOGRAM_BITS) - 1);

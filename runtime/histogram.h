@@ -6,7 +6,7 @@
  *
  *   struct histogram_sh   one process, and in it one thread, adds; anybody reads. Counts only go up, so a reader that sees
  *                         some of an addition is wrong by one, for a moment
- *   struct histogram      a reader's own: the sum of some, or what came since another moment
+ *   struct histogram      a reader's own: the sum of some
  */
 #ifndef YM_RUNTIME_HISTOGRAM_H
 #define YM_RUNTIME_HISTOGRAM_H
@@ -62,9 +62,6 @@ void histogram_move(struct histogram_sh *to, struct histogram_sh *from);
 
 /* Add what is there to a sum. */
 void histogram_sum(struct histogram *to, const struct histogram_sh *from);
-
-/* What came since `earlier`. Where it went down (rows that were given away meanwhile), nothing came. */
-void histogram_less(struct histogram *of, const struct histogram *earlier);
 
 /* Smallest value of a bucket; of the one behind the last: the end. */
 uint64_t histogram_floor(unsigned bucket);

@@ -87,7 +87,7 @@ static void note_course(struct master *master)
 	struct board_sh *board = master->instance.board;
 	uint64_t counters[TABLE_POOLS][BOARD_COUNTERS], now = ym_now_ns();
 
-	board_count_all(board, counters);
+	board_count(board, counters);
 	for (size_t i = 0; i < master->npools; i++) {
 		struct pool *pool = master->pools[i];
 		const struct board_pool_sh *row = &board->pools[pool->index];

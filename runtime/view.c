@@ -79,7 +79,8 @@ const char *view_limit(const struct board_sh *board, int limit)
 	return limit < TABLE_LIMITS ? board->limits[limit].name : "rate";
 }
 
-const char *view_held(const struct instance *instance, unsigned pool)
+/* What holds the ready jobs of a pool up: the name of a limit, "rate" for the pool's own rate, NULL: nothing. */
+static const char *held_by(const struct instance *instance, unsigned pool)
 {
 	int held = board_held(instance->board, pool);
 
@@ -93,7 +94,7 @@ static void add_hindrances(const struct instance *instance, struct view_job *job
 
 	for (unsigned pool = 0; pool < TABLE_POOLS; pool++) {
 		const struct table_pool_sh *row = &table->pools[pool];
-		const char *held = atomic_load(&row->used) ? view_held(instance, pool) : NULL;
+		const char *held = atomic_load(&row->used) ? held_by(instance, pool) : NULL;
 		bool paused = atomic_load(&row->mode) & POOL_PAUSED;
 
 		for (size_t i = 0; (held || paused) && i < count; i++) {

@@ -58,8 +58,6 @@ unsigned view_story(const struct instance *instance, const struct view_job *job,
 
 /* The name of a limit as board_held() gives it: "rate" is the pool's own rate. */
 const char *view_limit(const struct board_sh *board, int limit);
-/* What holds the ready jobs of a pool up: the name of a limit, "rate" for the pool's own rate, NULL: nothing. */
-const char *view_held(const struct instance *instance, unsigned pool);
 
 /* Does the instance's master live? Its pid, or 0. */
 pid_t view_master(const struct instance *instance);

@@ -177,6 +177,19 @@ static void print_progress(const struct board_sh *board, const struct snapshot_w
 	printf("  %s\n", text_progress(progress->done, progress->total, unit, progress->note, text));
 }
 
+#define CELL_MAX 32
+
+/* Which job, and which attempt of how many. */
+static void job_cells(const struct board_work *work, char job[CELL_MAX], char attempt[CELL_MAX])
+{
+	snprintf(job, CELL_MAX, "-");
+	snprintf(attempt, CELL_MAX, "-");
+	if (!work->job)
+		return;
+	snprintf(job, CELL_MAX, "%llu", (unsigned long long)work->job);
+	snprintf(attempt, CELL_MAX, "%u/%u", work->attempt, work->attempts);
+}
+
 static void print_workers(const struct snapshot *snapshot, int columns)
 {
 	const struct board_sh *board = snapshot->instance->board;
@@ -186,13 +199,10 @@ static void print_workers(const struct snapshot *snapshot, int columns)
 	for (size_t i = 0; i < snapshot->nworkers; i++) {
 		const struct snapshot_worker *worker = &snapshot->workers[i];
 		const struct board_work *work = &worker->work;
-		char since[TEXT_MAX], tag[JOB_TAG_MAX], job[32] = "-", attempt[32] = "-";
+		char since[TEXT_MAX], tag[JOB_TAG_MAX], job[CELL_MAX], attempt[CELL_MAX];
 
 		text_cell(tag, sizeof(tag), work->tag, 20, true);
-		if (work->job) {
-			snprintf(job, sizeof(job), "%llu", (unsigned long long)work->job);
-			snprintf(attempt, sizeof(attempt), "%u/%u", work->attempt, work->attempts);
-		}
+		job_cells(work, job, attempt);
 		printf("%-4u %8ld %-*s %-8s %8s %7s %s %8s", worker->row, (long)work->pid, columns,
 		       board->pools[work->pool].name, snapshot_state(snapshot, work), job, attempt, tag,
 		       text_duration(snapshot_since(snapshot, work->since), since));
@@ -215,15 +225,12 @@ static void print_crashes(const struct snapshot *snapshot, int columns)
 		       "CAUSE");
 	for (unsigned i = 0; i < n; i++) {
 		const struct board_work *work = &crashes[i].work;
-		char ago[TEXT_MAX], tag[JOB_TAG_MAX], job[32] = "-", attempt[32] = "-", cause[BOARD_REASON_MAX];
+		char ago[TEXT_MAX], tag[JOB_TAG_MAX], job[CELL_MAX], attempt[CELL_MAX], cause[BOARD_REASON_MAX];
 
 		text_cell(tag, sizeof(tag), work->tag, 20, true);
 		/* In it are the last words of the task. */
 		text_cell(cause, sizeof(cause), crashes[i].cause, sizeof(cause), false);
-		if (work->job) {
-			snprintf(job, sizeof(job), "%llu", (unsigned long long)work->job);
-			snprintf(attempt, sizeof(attempt), "%u/%u", work->attempt, work->attempts);
-		}
+		job_cells(work, job, attempt);
 		printf("%-8s %8ld %-*s %8s %7s %s  %s\n", text_duration(snapshot_since(snapshot, crashes[i].at), ago),
 		       (long)work->pid, columns, crashes[i].pool, job, attempt, tag, cause);
 	}

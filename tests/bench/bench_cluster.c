@@ -126,10 +126,10 @@ static void submit_share(struct instance *instance)
 
 static uint64_t jobs_done(const struct instance *instance)
 {
-	uint64_t counters[BOARD_COUNTERS];
+	uint64_t counters[TABLE_POOLS][BOARD_COUNTERS];
 
-	board_count(instance->board, 0, counters);
-	return counters[BOARD_DONE];
+	board_count(instance->board, counters);
+	return counters[0][BOARD_DONE];
 }
 
 /* A user's own transaction, until the job has run on this node, which has nothing else to do. */

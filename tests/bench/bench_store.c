@@ -140,10 +140,10 @@ static pid_t submitter(size_t n)
 
 static uint64_t jobs_done(const struct instance *instance)
 {
-	uint64_t counters[BOARD_COUNTERS];
+	uint64_t counters[TABLE_POOLS][BOARD_COUNTERS];
 
-	board_count(instance->board, 0, counters);
-	return counters[BOARD_DONE];
+	board_count(instance->board, counters);
+	return counters[0][BOARD_DONE];
 }
 
 static uint64_t recorded(const struct instance *instance)

@@ -71,29 +71,6 @@ START_TEST(nothing_has_no_percentiles)
 }
 END_TEST
 
-START_TEST(what_came_since)
-{
-	struct histogram earlier = {.n = 0};
-
-	histogram_add(&times, 100);
-	histogram_add(&times, 100000);
-	histogram_sum(&earlier, &times);
-	histogram_add(&times, 100000);
-	histogram_add(&times, 3);
-	histogram_sum(&sum, &times);
-	histogram_less(&sum, &earlier);
-	ck_assert_uint_eq(sum.n, 2);
-	ck_assert_uint_eq(sum.sum_ns, 100003);
-	ck_assert_uint_eq(sum.counts[histogram_bucket(100)], 0);
-	ck_assert_uint_eq(sum.counts[histogram_bucket(100000)], 1);
-	/* It was moved meanwhile: less than before is nothing, not a lot. */
-	memset(&sum, 0, sizeof(sum));
-	histogram_less(&sum, &earlier);
-	ck_assert_uint_eq(sum.n, 0);
-	ck_assert_uint_eq(sum.sum_ns, 0);
-}
-END_TEST
-
 START_TEST(all_of_it_moves)
 {
 	histogram_add(&times, 100);
@@ -120,7 +97,6 @@ int main(void)
 	tcase_add_test(tcase, percentiles);
 	tcase_add_test(tcase, percentiles_of_a_few);
 	tcase_add_test(tcase, nothing_has_no_percentiles);
-	tcase_add_test(tcase, what_came_since);
 	tcase_add_test(tcase, all_of_it_moves);
 	return run_suite(suite);
 }
