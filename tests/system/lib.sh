@@ -25,6 +25,11 @@ assert_equal() { # EXPECTED ACTUAL WHAT
 	[[ $1 == "$2" ]] || fail "$3: expected \"$1\", got \"$2\""
 }
 
+# Of two long lists only what differs is worth reading: "<" is missing, ">" too much.
+assert_same_lines() { # EXPECTED ACTUAL WHAT
+	[[ $1 == "$2" ]] || fail "$3: $(diff <(echo "$1") <(echo "$2") | grep '^[<>]' | head -20 | paste -sd ' ')"
+}
+
 assert_contains() { # PART TEXT WHAT
 	[[ $2 == *"$1"* ]] || fail "$3: expected \"...$1...\", got \"$2\""
 }
