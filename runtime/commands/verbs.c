@@ -205,6 +205,12 @@ static const char *s(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
+/* What would start next comes last: else it takes the place of one that was stopped, only to be stopped itself. */
+static bool newest_first(const struct verb *verb)
+{
+	return verb->ask != STORE_KICK;
+}
+
 /*
  * A page of ids at a time: the list must not be open while the store changes. Those that come in meanwhile are not meant: it
  * would never end.
@@ -223,16 +229,19 @@ static int do_pages(struct doing *doing, const struct filter *given, struct ym_e
 	if (stock_each(doing->stock, &query, highest, &filter.last, err) < 0)
 		return -1;
 	query.filter = &filter;
-	query.newest = false;
+	query.newest = newest_first(doing->verb);
 	query.limit = TOGETHER;
 	while (more && !doing->broken && filter.first <= filter.last) {
 		if (stock_each(doing->stock, &query, collect, doing, err) < 0)
 			return -1;
 		more = doing->n == TOGETHER;
-		if (doing->n > 0) {
+		if (doing->n == 0)
+			break;
+		if (query.newest)
+			filter.last = doing->ids[doing->n - 1] - 1;
+		else
 			filter.first = doing->ids[doing->n - 1] + 1;
-			do_batch(doing);
-		}
+		do_batch(doing);
 	}
 	return 0;
 }

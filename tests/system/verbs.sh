@@ -98,6 +98,23 @@ test_by_filter() { # sanitized
 }
 
 # The key is free while its job is buried; then it is somebody else's.
+# Nothing starts only to be stopped: what would come next goes last.
+test_cancel_of_a_backlog() {
+	write_ini <<-EOF
+		[pool:ledger]
+		plugin = $PLUGINS/ledger.so
+		workers = 1
+		option.file = $DIR/ledger
+	EOF
+	start_master
+	seq 3000 | sed 's/$/ gate/' | "$YARDMASTER" submit ledger --lines --quiet -c "$INI" >/dev/null || fail "submit"
+	wait_until 5 grep -q '^1 1 ' "$DIR/ledger"
+	expect 0 ym cancel --all
+	assert_equal "2999 jobs cancelled, 1 running job asked to stop" "$OUT" "cancel of all"
+	wait_until 5 grep -q '^back 1 1 ' "$DIR/ledger"
+	assert_equal "" "$(grep -v '^1 1 \|^back 1 1 ' "$DIR/ledger")" "other jobs that began"
+}
+
 test_kick_against_a_unique_key() {
 	instance
 	expect 0 ym pause echo
