@@ -47,12 +47,14 @@ ready_workers() {
 	ym status | awk '$1 == "ROW" {on = 1; next} on && $4 ~ /^(idle|busy)$/ {n++} END {print n + 0}'
 }
 
-# Prints the smallest number of workers that were ready, seen until the file is there.
+# Prints the smallest number of workers that were ready, seen until the file is there. Two looks in a row have to see it:
+# a look that is held up between two rows shows them as they were at different times.
 watch_ready() { # FILE
-	local least=1000 now
+	local least=1000 now last=1000
 	until [[ -e $1 ]]; do
 		now=$(ready_workers)
-		((now >= least)) || least=$now
+		((now >= least || last >= least)) || least=$((now > last ? now : last))
+		last=$now
 	done
 	echo "$least"
 }
