@@ -158,7 +158,7 @@ check: need-test
 	@$(MAKE) --no-print-directory -j2 program examples tests
 	@tests/run.sh $(BUILD)
 
-tests: $(UNIT_TESTS) $(TEST_PLUGINS) $(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer inbox-peer interop-peer lock_holder)
+tests: $(UNIT_TESTS) $(TEST_PLUGINS) $(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer inbox-peer interop-peer later.so lock_holder)
 
 # Longer than in `make check`: FUZZ_SECONDS for each target.
 FUZZ_SECONDS ?= 600
@@ -211,6 +211,11 @@ $(BUILD)/tests/sleeper: tests/bench/sleeper.c tests/bench/sleeper.h
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -o $@ $<
+
+$(BUILD)/tests/later.so: tests/system/later.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -shared -o $@ $<
 
 # Like a program of a user: against the installed headers and the shared library.
 $(BUILD)/tests/interop-peer: tests/interop/peer.c $(LIBRARY) $(INCLUDES)

@@ -127,13 +127,42 @@ static void fill_entry(struct ym_entry_sh *entry, enum ym_object_kind kind, cons
 	memcpy(entry->name, name, strlen(name));
 }
 
+static bool entered(const struct ym_registry_sh *reg, key_t key)
+{
+	for (unsigned i = 0; i < YM_REGISTRY_ENTRIES; i++)
+		if (atomic_load(&reg->entries[i].state) != YM_ENTRY_EMPTY &&
+		    reg->entries[i].kind == YM_OBJECT_SEMAPHORE && reg->entries[i].key == key)
+			return true;
+	return false;
+}
+
+/*
+ * Behind the key file of a semaphore there may be one that is in no list: who uses it made it again after somebody had
+ * removed it by hand, and then all were killed, and the list was removed, too. It goes now, or, if it is still in use (by
+ * one who is just dying, or by a script), with this group.
+ */
+static void clear_key(struct ym_registry_sh *reg, const char *name)
+{
+	struct ym_sem_stat stat;
+	key_t key;
+	int id;
+
+	if (ym_keyfile(reg->directory, name, NULL, NULL, &key, NULL) == 0 && !entered(reg, key) &&
+	    ym_sem_find(key, &id, NULL) == 0 && ym_sem_stat(id, &stat, NULL) == 0 && stat.cuid == geteuid() &&
+	    stat.members == YM_SEM_MEMBERS && ym_sem_remove_unused(id, 0, NULL) == 1)
+		ym_registry_note(reg, YM_OBJECT_SEMAPHORE, YM_REGISTRY_FORMER, key, id, 0, NULL);
+}
+
 int ym_registry_add(struct ym_registry_sh *reg, enum ym_object_kind kind, const char *name, size_t size,
                     uint32_t version, mode_t mode, void **addr, struct ym_err *err)
 {
-	struct ym_entry_sh *entry = empty_entry(reg, name, err);
+	struct ym_entry_sh *entry;
 	enum ym_object_kind wanted = kind;
 	key_t key;
 
+	if (kind == YM_OBJECT_SEMAPHORE)
+		clear_key(reg, name);
+	entry = empty_entry(reg, name, err);
 	if (!entry)
 		return -1;
 	if (kind == YM_OBJECT_SEGMENT && strlen(name) >= YM_SEG_NAME_MAX)
@@ -156,6 +185,10 @@ int ym_registry_note(struct ym_registry_sh *reg, enum ym_object_kind kind, const
 {
 	struct ym_entry_sh *entry = ym_registry_find(reg, name);
 
+	if (entry && entry->key != key) {
+		ym_registry_retire(entry);
+		entry = NULL;
+	}
 	if (!entry)
 		entry = empty_entry(reg, name, err);
 	if (!entry)
@@ -192,9 +225,19 @@ static bool still_there(const struct ym_entry_sh *entry, int id, uid_t maker)
 	       key == entry->key;
 }
 
+/* Who uses a semaphore makes it again when somebody has removed it by hand: the key is the same, the id is not. */
+static int present_id(const struct ym_entry_sh *entry)
+{
+	int id = entry->id;
+
+	if (entry->kind == YM_OBJECT_SEMAPHORE && !still_there(entry, id, geteuid()))
+		ym_object_behind(YM_OBJECT_SEMAPHORE, entry->key, &id);
+	return id;
+}
+
 bool ym_registry_exists(const struct ym_entry_sh *entry)
 {
-	return still_there(entry, entry->id, geteuid());
+	return still_there(entry, present_id(entry), geteuid());
 }
 
 bool ym_registry_has(const struct ym_registry_sh *reg, const struct ym_entry_sh *entry)
@@ -212,6 +255,12 @@ void ym_registry_drop(struct ym_entry_sh *entry)
 	atomic_store(&entry->state, YM_ENTRY_EMPTY);
 }
 
+void ym_registry_retire(struct ym_entry_sh *entry)
+{
+	memset(entry->name, 0, sizeof(entry->name));
+	memcpy(entry->name, YM_REGISTRY_FORMER, sizeof(YM_REGISTRY_FORMER));
+}
+
 static bool stays(const struct ym_entry_sh *entry, int id)
 {
 	struct ym_queue_stat stat;
@@ -222,13 +271,10 @@ static bool stays(const struct ym_entry_sh *entry, int id)
 static void remove_entry(const struct ym_entry_sh *entry)
 {
 	enum ym_object_kind kind = (enum ym_object_kind)entry->kind;
-	int id = entry->id;
+	int id = present_id(entry);
 
 	if (atomic_load(&entry->state) == YM_ENTRY_CREATING && !ym_object_behind(kind, entry->key, &id))
 		return;
-	/* Who uses a semaphore makes it again when somebody has removed it by hand: the key is the same, the id is not. */
-	if (kind == YM_OBJECT_SEMAPHORE && !still_there(entry, id, geteuid()))
-		ym_object_behind(kind, entry->key, &id);
 	if (still_there(entry, id, geteuid()) && !(kind == YM_OBJECT_QUEUE && stays(entry, id)))
 		remove_object(kind, id);
 }

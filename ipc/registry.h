@@ -28,6 +28,9 @@
 #define YM_OBJECT_NAME_MAX  40
 #define YM_DIRECTORY_MAX    256
 
+/* Stands instead of the name in entries of objects that go with the group, but are not what their name means any more. */
+#define YM_REGISTRY_FORMER "(former)"
+
 /* EMPTY -> CREATING (key, kind, name are valid) -> LIVE (id too) -> EMPTY; never another way. */
 enum ym_entry_state { YM_ENTRY_EMPTY, YM_ENTRY_CREATING, YM_ENTRY_LIVE };
 
@@ -92,7 +95,10 @@ static inline bool ym_registry_fits(uint64_t size)
 int ym_registry_add(struct ym_registry_sh *reg, enum ym_object_kind kind, const char *name, size_t size,
                     uint32_t version, mode_t mode, void **addr, struct ym_err *err);
 
-/* Enter an object that exists already, under LOCK: it goes with the group, a semaphore only when nobody uses it. */
+/*
+ * Enter an object that exists already, or is to be made (`id` -1: it is found by its key), under LOCK: it goes with the
+ * group, a semaphore only when nobody uses it. If another key was entered under this name, that object goes, too.
+ */
 int ym_registry_note(struct ym_registry_sh *reg, enum ym_object_kind kind, const char *name, key_t key, int id,
                      size_t size, struct ym_err *err);
 
@@ -101,13 +107,16 @@ struct ym_entry_sh *ym_registry_find(struct ym_registry_sh *reg, const char *nam
 
 /*
  * Does the object of an entry still exist? Somebody may have removed it by hand. exists: is it ours? For who may make it
- * again. has: for anybody who is in the group, guests, too.
+ * again; a semaphore that its users have made again counts. has: for anybody who is in the group, guests, too.
  */
 bool ym_registry_exists(const struct ym_entry_sh *entry);
 bool ym_registry_has(const struct ym_registry_sh *reg, const struct ym_entry_sh *entry);
 
 /* Take an entry whose object is gone off the list, under LOCK, so that it can be made again. */
 void ym_registry_drop(struct ym_entry_sh *entry);
+
+/* Free the name for another object, under LOCK; what is entered goes with the group all the same. */
+void ym_registry_retire(struct ym_entry_sh *entry);
 
 /*
  * Remove everything that is entered, under LOCK. Semaphores that foreign scripts still use are left to them, and queues

@@ -180,6 +180,15 @@ static bool group_shape(const struct ym_survey_object *set)
 	       set->row.size <= YM_GROUP_NSEMS(YM_GROUP_CAPACITY_MAX) && (set->row.size - YM_GROUP_SLOTS) % 2 == 0;
 }
 
+/* That it has gone is nobody's concern. */
+static bool former_and_gone(const struct ym_entry_sh *entry)
+{
+	int id;
+
+	return strncmp(entry->name, YM_REGISTRY_FORMER, sizeof(entry->name)) == 0 &&
+	       !ym_object_behind((enum ym_object_kind)entry->kind, entry->key, &id);
+}
+
 static int fill_entries(struct ym_survey_group *group, const struct ym_registry_sh *reg, struct ym_err *err)
 {
 	group->entries = calloc(YM_REGISTRY_ENTRIES, sizeof(*group->entries));
@@ -190,7 +199,7 @@ static int fill_entries(struct ym_survey_group *group, const struct ym_registry_
 		struct ym_survey_entry *entry = &group->entries[group->nentries];
 		uint32_t state = atomic_load(&from->state);
 
-		if (state == YM_ENTRY_EMPTY || from->kind > YM_OBJECT_VARIABLES)
+		if (state == YM_ENTRY_EMPTY || from->kind > YM_OBJECT_VARIABLES || former_and_gone(from))
 			continue;
 		entry->kind = (enum ym_object_kind)from->kind;
 		entry->creating = state == YM_ENTRY_CREATING;

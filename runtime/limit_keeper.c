@@ -27,6 +27,14 @@ static void object_name(const char *kind, const char *limit, char out[YM_OBJECT_
 	snprintf(out, YM_OBJECT_NAME_MAX, "%s.%s", kind, limit);
 }
 
+/* Is it the one behind the key file, or one that had a configured key? */
+static bool is_own(const struct ym_registry_sh *reg, const struct ym_entry_sh *entry)
+{
+	key_t key;
+
+	return ym_keyfile(reg->directory, entry->name, NULL, NULL, &key, NULL) == 0 && key == entry->key;
+}
+
 /* The key of a semaphore of our own, behind a key file. */
 static int own_key(struct limit_keeper *keeper, const char *name, size_t units, key_t *key, struct ym_err *err)
 {
@@ -35,6 +43,10 @@ static int own_key(struct limit_keeper *keeper, const char *name, size_t units, 
 
 	if (entry && !ym_registry_exists(entry)) {
 		ym_registry_drop(entry);
+		entry = NULL;
+	}
+	if (entry && !is_own(reg, entry)) {
+		ym_registry_retire(entry);
 		entry = NULL;
 	}
 	if (!entry && ym_registry_add(reg, YM_OBJECT_SEMAPHORE, name, units, 0, 0, NULL, err) < 0)
@@ -54,12 +66,16 @@ static int key_for(struct limit_keeper *keeper, const struct cfg_limit *config, 
 	return own_key(keeper, name, (size_t)config->max, key, err);
 }
 
-/* Units that other programs gave back which had them before we came: all that belong to all nodes are to be counted. */
-static void find_more(struct table_limit_sh *limit)
+/*
+ * Free units that are not counted: other programs gave them back which had them before we came, or a master was killed
+ * while it changed their number.
+ */
+static void find_more(const struct limit_keeper *keeper, unsigned index)
 {
+	struct table_limit_sh *limit = &keeper->instance->table->limits[index];
 	int units = limit_free(limit);
 
-	if (atomic_load(&limit->whole) && units > atomic_load(&limit->max))
+	if ((atomic_load(&limit->whole) || !keeper->foreign[index]) && units > atomic_load(&limit->max))
 		atomic_store(&limit->max, units);
 }
 
@@ -69,17 +85,21 @@ static void resize(struct limit_keeper *keeper, unsigned index)
 	struct table_limit_sh *limit = &keeper->instance->table->limits[index];
 	int max, wanted = keeper->wanted[index];
 
-	find_more(limit);
+	find_more(keeper, index);
 	max = atomic_load(&limit->max);
 	while (max != wanted) {
 		int step = wanted > max ? wanted - max : -1;
 
+		/* Who is killed in here leaves more units than are counted, never fewer: those are found when they are free. */
+		if (step < 0)
+			atomic_store(&limit->max, max + step);
 		/* One by one downwards: each unit goes when it comes back. */
 		if (ym_sem_resize(&keeper->sems[index], step, ym_deadline(0), NULL) < 0)
 			break;
 		max += step;
 		atomic_store(&limit->max, max);
 	}
+	atomic_store(&limit->max, max);
 }
 
 /* Let units be taken that belong to all nodes, or not. */
@@ -107,16 +127,16 @@ static void resize_shared(struct limit_keeper *keeper, unsigned index)
 static int attach_one(struct limit_keeper *keeper, struct ym_sem *sem, const char *kind, const char *limit, key_t key,
                       int max, int64_t patience_ms, struct ym_err *err)
 {
+	struct ym_registry_sh *reg = keeper->instance->group.reg;
 	char name[YM_OBJECT_NAME_MAX];
 
-	if (ym_sem_get(sem, key, max, 0600, ym_deadline(patience_ms), err) < 0)
-		return -1;
 	object_name(kind, limit, name);
-	if (ym_registry_note(keeper->instance->group.reg, YM_OBJECT_SEMAPHORE, name, key, sem->id, (size_t)max, err) ==
-	    0)
-		return 0;
-	ym_sem_close(sem);
-	return -1;
+	/* Before there is one: who clears up after us if we are killed must know of it. */
+	if (ym_registry_note(reg, YM_OBJECT_SEMAPHORE, name, key, -1, (size_t)max, err) < 0 ||
+	    ym_sem_get(sem, key, max, 0600, ym_deadline(patience_ms), err) < 0)
+		return -1;
+	ym_registry_find(reg, name)->id = sem->id;
+	return 0;
 }
 
 static int attach(struct limit_keeper *keeper, unsigned index, int64_t patience_ms, struct ym_err *err)
@@ -171,6 +191,7 @@ static int enter_units(struct limit_keeper *keeper, unsigned index, const struct
 
 	if (key_for(keeper, config, &key, err) < 0)
 		return -1;
+	keeper->foreign[index] = config->key != NULL;
 	known = atomic_load(&limit->used) && limit->key == key;
 	limit->key = key;
 	if (!known)

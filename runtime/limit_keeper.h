@@ -15,6 +15,7 @@ struct limit_keeper {
 	struct ym_sem sems[TABLE_LIMITS], turns[TABLE_LIMITS];
 	bool open[TABLE_LIMITS];
 	bool has_units[TABLE_LIMITS]; /* not only a rate */
+	bool foreign[TABLE_LIMITS];   /* its key is given: another program may have said how many units there are */
 	int wanted[TABLE_LIMITS];     /* units as configured, or as granted; the table's `max` is what really applies */
 	uint64_t until[TABLE_LIMITS]; /* ... of limits that nodes share: how long that holds */
 };

@@ -60,15 +60,15 @@ static void buried(void *arg, unsigned slot)
 	master->yard.deaths[slot] = (struct sweep_death){0};
 }
 
-static bool signal_owner(void *arg, unsigned slot, int signo)
+static bool signal_owner(void *arg, unsigned slot, int signo, const char *why)
 {
 	struct place *place = place_of(arg, slot);
 
 	if (!place)
 		return false;
 	child_signal(&place->child, signo);
-	log_line(LOG_WARN, "pool %s: the job of worker %u has had its time: sent it %s", place->pool->config->name,
-	         place->row, signo == SIGKILL ? "SIGKILL" : "SIGTERM");
+	log_line(LOG_WARN, "pool %s: the job of worker %u %s: sent it %s", place->pool->config->name, place->row, why,
+	         signo == SIGKILL ? "SIGKILL" : "SIGTERM");
 	return true;
 }
 
@@ -153,6 +153,10 @@ static bool sweep(struct master *master)
 	if (master->sweep.recovered)
 		log_line(LOG_INFO, "%u job%s of dead workers taken back", master->sweep.recovered,
 		         master->sweep.recovered == 1 ? "" : "s");
+	/* First of all: what is made again when the list of objects has gone would be in no list. */
+	check_objects(master);
+	if (master->yard.lost)
+		return false;
 	for (size_t i = 0; i < master->npools; i++) {
 		pool_check_queue(master->pools[i]);
 		if (!master->pools[i]->unit.up || master->yard.stopping)
@@ -160,13 +164,11 @@ static bool sweep(struct master *master)
 		inbox_keeper_read(&master->pools[i]->inbox);
 		inbox_keeper_retry(&master->pools[i]->inbox);
 	}
-	check_objects(master);
 	show_counts(master);
 	note_course(master);
 	ground_backlog_again(master);
-	if (!master->yard.lost)
-		publish_look(master->publish);
-	return !master->yard.lost;
+	publish_look(master->publish);
+	return true;
 }
 
 /* ---- former configurations ------------------------------------------------------------------ */

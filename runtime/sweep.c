@@ -26,6 +26,15 @@
 /* How soon to look again for a worker that was killed, or is about to end. */
 #define VICTIM_NS UINT64_C(5000000)
 
+/*
+ * So long may a worker need to write down how its job ended; and as long again as a slow disk needs for the longest
+ * result.
+ */
+#define FINISHING_NS     UINT64_C(30000000000)
+#define FINISHING_NS_MIB UINT64_C(1000000000)
+
+#define HAD_ITS_TIME "has had its time"
+
 struct pass {
 	struct instance *instance;
 	struct sweep *out;
@@ -117,7 +126,7 @@ static bool make_victim(struct pass *pass, unsigned owner, struct sweep_asked *a
 	const struct ym_group *group = &pass->instance->group;
 	int32_t pid = owner < group->capacity ? atomic_load(&group->reg->members[owner].pid) : 0;
 
-	if (!pass->out->signal || !pass->out->signal(pass->out->arg, owner, SIGKILL))
+	if (!pass->out->signal || !pass->out->signal(pass->out->arg, owner, SIGKILL, HAD_ITS_TIME))
 		return false;
 	asked->victim = (uint16_t)(owner + 1);
 	asked->victim_pid = pid;
@@ -149,6 +158,18 @@ static void clear_up_again(struct pass *pass, uint32_t slot, uint64_t word)
 	dispatch_settle(pass->instance, slot, &word, state, word_attempt(word), false, ym_now_ns());
 }
 
+/* What a job is told of the end of its worker. */
+static const char *cause_of(struct pass *pass, uint32_t slot, uint64_t word, const struct sweep_death *death,
+                            char text[JOB_ERROR_MAX])
+{
+	const char *cause = death && death->cause[0] ? death->cause : "the worker died";
+
+	if (word_state(word) != JOB_FINISHING || !asked_of(pass, slot, word)->stuck)
+		return cause;
+	snprintf(text, JOB_ERROR_MAX, "its end was not written down in time: %.150s", cause);
+	return text;
+}
+
 static void recover(struct pass *pass, uint32_t slot, uint64_t word)
 {
 	struct instance *instance = pass->instance;
@@ -156,6 +177,7 @@ static void recover(struct pass *pass, uint32_t slot, uint64_t word)
 	enum job_state state = word_state(word);
 	enum story_end end = STORY_CRASHED;
 	uint64_t mine = word;
+	char text[JOB_ERROR_MAX];
 
 	if (state == JOB_FILLING) {
 		/* Never accepted: its submitter has no job to ask about. */
@@ -174,7 +196,7 @@ static void recover(struct pass *pass, uint32_t slot, uint64_t word)
 		end = STORY_STOPPED;
 	else if (word_flags(mine) & JOB_TIMED_OUT)
 		end = STORY_TIMED_OUT;
-	settle(pass, slot, mine, end, death && death->cause[0] ? death->cause : "the worker died", death);
+	settle(pass, slot, mine, end, cause_of(pass, slot, word, death, text), death);
 }
 
 /* ---- deadlines ------------------------------------------------------------------------------- */
@@ -277,9 +299,31 @@ static void check_deadline(struct pass *pass, uint32_t slot, uint64_t word)
 	if (pass->now >= asked->at + grace && !asked->termed) {
 		asked->termed = true;
 		if (pass->out->signal)
-			pass->out->signal(pass->out->arg, word_owner(word), SIGTERM);
+			pass->out->signal(pass->out->arg, word_owner(word), SIGTERM, HAD_ITS_TIME);
 	}
 	soon(pass, asked->at + (asked->termed ? 2 : 1) * grace);
+}
+
+/*
+ * No code of a task runs in FINISHING, so whoever stays there is stopped, or hangs, and no time limit of the job is meant
+ * for that. Not revoked: it may just now write to the job, and would then do so in the next attempt. When it is dead, its
+ * job is one of a dead owner.
+ */
+static void check_finishing(struct pass *pass, uint32_t slot, uint64_t word)
+{
+	struct sweep_asked *asked = asked_of(pass, slot, word);
+	uint64_t end;
+
+	if (asked->stuck)
+		return;
+	if (asked->finishing == 0)
+		asked->finishing = pass->now;
+	end = asked->finishing + FINISHING_NS + (pass->instance->table->payload_max >> 20) * FINISHING_NS_MIB;
+	if (pass->now < end)
+		soon(pass, end);
+	else if (pass->out->signal)
+		asked->stuck = pass->out->signal(pass->out->arg, word_owner(word), SIGKILL,
+		                                 "has ended, but it cannot write that down (is it stopped?)");
 }
 
 /* ---- waiting jobs ---------------------------------------------------------------------------- */
@@ -452,7 +496,9 @@ static void look_at(struct pass *pass, uint32_t slot)
 		else if (state == JOB_CLAIMED) {
 			check_started(pass, slot, word);
 			check_deadline(pass, slot, word);
-		} else if (state == JOB_FIXING && word_owner(word) == pass->instance->group.slot)
+		} else if (state == JOB_FINISHING)
+			check_finishing(pass, slot, word);
+		else if (state == JOB_FIXING && word_owner(word) == pass->instance->group.slot)
 			check_victim(pass, slot, word);
 		break;
 	case JOB_STORING:

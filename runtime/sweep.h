@@ -8,6 +8,8 @@
  *   running job past its deadline                asked to stop; a grace later its worker gets SIGTERM; another grace
  *                                                later the claim is revoked and the worker killed; when it is dead the
  *                                                attempt counts as one that failed
+ *   job that is FINISHING for 30 s, and one more   its worker is killed (it is stopped, or hangs); the job is then that of
+ *   for each MiB of payload_max                  a dead participant
  *   delayed job that is due                      ready
  *   ready job that is in no list                 put there (its pusher or taker was killed)
  *   ready jobs and a pool that does not move     a token, in case one was lost with its receiver
@@ -43,7 +45,9 @@ struct sweep_asked {
 	uint32_t gen, attempt;
 	uint16_t victim; /* FIXING: participant slot + 1 of the worker that was killed and is waited for; its pid */
 	int32_t victim_pid;
-	bool termed; /* its worker got SIGTERM */
+	bool termed;        /* its worker got SIGTERM */
+	bool stuck;         /* ... SIGKILL: it was FINISHING for too long */
+	uint64_t finishing; /* when it was seen FINISHING first; 0: never */
 };
 
 struct sweep {
@@ -51,8 +55,8 @@ struct sweep {
 	const struct sweep_death *(*death)(void *arg, unsigned slot);
 	/* in: its end is a moment away, and tells what it died of: its jobs, and its number, wait for that. NULL: nobody's is */
 	bool (*ending)(void *arg, unsigned slot);
-	/* in: send a signal to the worker of this participant. False: it is not ours to kill */
-	bool (*signal)(void *arg, unsigned slot, int signo);
+	/* in: send a signal to the worker of this participant; its job `why`. False: it is not ours to kill */
+	bool (*signal)(void *arg, unsigned slot, int signo, const char *why);
 	/* in: this participant is cleared up, its slot will be another's */
 	void (*buried)(void *arg, unsigned slot);
 	/* in: send the answer of a job that is over. False: not now, try again at the next pass. NULL: drop it */

@@ -38,6 +38,58 @@ test_worker_killed_in_mid_job() { # sanitized
 	assert_logged "was killed by signal 9 (Killed)"
 }
 
+is_stopped() { # PID
+	grep -qs '^State:.T' "/proc/$1/status"
+}
+
+# A job whose worker is stopped while it writes the result down: STALLED is the job, STALLER the worker.
+stall() {
+	write_ini "payload_max = 1kb" <<-EOF
+		[pool:stalls]
+		plugin = $PLUGINS/stalls.so
+		restart_delay = 10ms
+		[pool:echo]
+		plugin = $PLUGINS/echo.so
+	EOF
+	export LATER=$DIR/later
+	LD_PRELOAD=$BUILD/tests/later.so start_master
+	submit stalls "$DIR/ends"
+	STALLED=$JOB
+	wait_until 5 has_lines "$DIR/ends" 1
+	STALLER=$(<"$DIR/ends")
+	wait_until 5 is_stopped "$STALLER"
+	assert_equal finishing "$(job_state "$STALLED")" "state when its worker is stopped"
+}
+
+# It is left alone, and a minute later it is killed.
+assert_stall_ends() {
+	# A sweep makes it ready, and sees the other one.
+	submit echo x --delay 10ms
+	wait_until 5 is "done" job_state "$JOB"
+	assert_lacks SIGKILL "$(<"$LOG")" "log in time"
+	: >"$LATER"
+	wait_until 10 is "done" job_state "$STALLED"
+	wait_until 5 ended "$STALLER"
+	assert_logged "the job of worker 0 has ended, but it cannot write that down (is it stopped?): sent it SIGKILL"
+	assert_equal 2 "$(job_field "$STALLED" attempt)" "attempts"
+	assert_equal 1 "$(job_field "$STALLED" crashes)" "crashes of the job"
+	expect 0 ym show "$STALLED"
+	assert_contains "its end was not written down in time: worker $STALLER " "$OUT" "story"
+}
+
+# No time limit covers what comes behind run(): who is stopped there would keep its job for ever.
+test_stopped_behind_the_end_of_a_job() {
+	stall
+	assert_stall_ends
+}
+
+test_stopped_behind_the_end_of_a_job_of_a_dead_master() {
+	stall
+	slay "$MASTER"
+	LD_PRELOAD=$BUILD/tests/later.so start_master
+	assert_stall_ends
+}
+
 # A dead worker is no member any more before the kernel says how it ended: a sweep may come between.
 test_the_cause_is_waited_for() {
 	local i

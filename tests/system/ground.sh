@@ -152,6 +152,21 @@ test_limit() {
 	works_again
 }
 
+# The list of objects goes with them: what was made again now would be in no list, and be left behind by who is killed.
+test_nothing_is_made_again_without_the_list() { # sanitized
+	local part
+	instance
+	kill -STOP "$MASTER"
+	for part in "segment members" "queue queue.ledger" "semaphore limit.two"; do
+		# shellcheck disable=SC2086 # two words on purpose
+		remove $part
+	done
+	kill -CONT "$MASTER"
+	wait_until 20 logged "the IPC objects were made anew, the pools start again"
+	works_again
+	assert_lacks "had been removed" "$(<"$LOG")" "log"
+}
+
 # What somebody has said by hand holds on new ground, too.
 test_orders_last() {
 	instance

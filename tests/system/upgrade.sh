@@ -234,12 +234,13 @@ test_another_configuration() { # sanitized
 	upgrade
 	wait_until 5 is 3 eval 'worker_pids ledger | wc -l'
 	# A pool that is on its way out.
-	submit ledger "1 500"
+	submit ledger "1 gate"
 	wait_until 5 has_lines "$DIR/ledger" 1
 	sed -i 's/^\[pool:ledger\]/[pool:later]/' "$INI"
 	expect 0 ym reload
 	expect 1 ym upgrade
 	assert_contains "the last jobs of pool ledger, which was removed, are not over" "$ERR" "a pool that goes"
+	touch "$DIR/ledger.gate"
 	wait_until 10 logged "pool ledger has gone"
 	upgrade
 	assert_equal 1 "$(grep -c '^done 1 1' "$DIR/ledger")" "ends of its last job"

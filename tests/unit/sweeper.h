@@ -29,9 +29,10 @@ static inline bool tell_ending(void *arg, unsigned slot)
 	return calls.ending;
 }
 
-static inline bool count_signal(void *arg, unsigned slot, int signo)
+static inline bool count_signal(void *arg, unsigned slot, int signo, const char *why)
 {
 	ck_assert_ptr_eq(arg, &swept);
+	ck_assert_uint_gt(strlen(why), 0);
 	ck_assert(signo == SIGTERM || signo == SIGKILL);
 	calls.terms += signo == SIGTERM;
 	calls.kills += signo == SIGKILL;

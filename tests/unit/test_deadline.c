@@ -298,6 +298,90 @@ START_TEST(progress_extends_where_it_may)
 }
 END_TEST
 
+/* ---- behind the end of the run --------------------------------------------------------------- */
+
+#define MIB 1048576u
+
+/* In seconds. */
+static uint64_t patience(void)
+{
+	return 30 + yard.table->payload_max / MIB;
+}
+
+static void finishing_for(struct job_ref ref, uint64_t seconds)
+{
+	ck_assert_uint_ne(swept.asked[ref.slot].finishing, 0);
+	swept.asked[ref.slot].finishing -= seconds * UINT64_C(1000000000);
+}
+
+START_TEST(who_cannot_write_down_the_end_is_killed)
+{
+	struct job_ref ref = submit("x");
+	pid_t worker = spawn_worker(JOB_FINISHING);
+	uint64_t word = word_of(ref), before = ym_now_ns();
+
+	job_of(ref)->deadline = 0;
+	run_sweep();
+	ck_assert_uint_ge(swept.next, before + patience() * UINT64_C(1000000000));
+	ck_assert_uint_le(swept.next, ym_now_ns() + patience() * UINT64_C(1000000000));
+	finishing_for(ref, patience() - 10);
+	run_sweep();
+	ck_assert_int_eq(calls.kills, 0);
+	finishing_for(ref, 10);
+	for (int i = 0; i < 3; i++) {
+		run_sweep();
+		ck_assert_int_eq(calls.kills, 1);
+		ck_assert_uint_eq(calls.killed, word_owner(word));
+		/* Until it is dead, all of the job is its own. */
+		ck_assert_uint_eq(word_of(ref), word);
+	}
+	ck_assert_int_eq(calls.terms, 0);
+	kill_and_reap(worker);
+	run_sweep();
+	ck_assert_uint_eq(word_of(ref), word_make(ref.gen, JOB_READY, 0, 1, 0));
+	ck_assert_uint_eq(job_of(ref)->crashes, 1);
+	ck_assert_str_eq(job_of(ref)->error, "its end was not written down in time: killed by a test");
+}
+END_TEST
+
+/* Nobody else may write to it: it stays, and another pass tries again. */
+START_TEST(who_cannot_be_killed_keeps_its_job)
+{
+	struct job_ref ref = submit("x");
+	pid_t worker = spawn_worker(JOB_FINISHING);
+	uint64_t word = word_of(ref);
+
+	calls.not_ours = true;
+	run_sweep();
+	finishing_for(ref, patience());
+	for (int i = 1; i < 4; i++) {
+		run_sweep();
+		ck_assert_int_eq(calls.kills, i);
+		ck_assert_uint_eq(word_of(ref), word);
+	}
+	kill_and_reap(worker);
+	run_sweep();
+	ck_assert_str_eq(job_of(ref)->error, death.cause);
+}
+END_TEST
+
+START_TEST(each_end_has_a_time_of_its_own)
+{
+	struct job_ref ref = submit("x");
+
+	for (int i = 0; i < 2; i++) {
+		uint64_t word = claim_this(ref);
+
+		MUST(table_change(yard.table, ref.slot, &word, JOB_FINISHING, yard.group.slot, 1));
+		run_sweep();
+		finishing_for(ref, patience() - 10);
+		run_sweep();
+		ck_assert_int_eq(calls.kills, 0);
+		ck_assert(dispatch_settle(&yard, ref.slot, &word, JOB_READY, 0, true, ym_now_ns()));
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("deadline");
@@ -315,5 +399,8 @@ int main(void)
 	tcase_add_test(tcase, cancelled_and_out_of_time);
 	tcase_add_test(tcase, a_slot_that_is_used_again);
 	tcase_add_test(tcase, progress_extends_where_it_may);
+	tcase_add_test(tcase, who_cannot_write_down_the_end_is_killed);
+	tcase_add_test(tcase, who_cannot_be_killed_keeps_its_job);
+	tcase_add_test(tcase, each_end_has_a_time_of_its_own);
 	return run_suite(suite);
 }
