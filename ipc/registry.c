@@ -250,6 +250,13 @@ bool ym_registry_has(const struct ym_registry_sh *reg, const struct ym_entry_sh 
 	       still_there(entry, entry->id, cuid);
 }
 
+bool ym_registry_is_own(const struct ym_registry_sh *reg, const struct ym_entry_sh *entry)
+{
+	key_t key;
+
+	return ym_keyfile(reg->directory, entry->name, NULL, NULL, &key, NULL) == 0 && key == entry->key;
+}
+
 void ym_registry_drop(struct ym_entry_sh *entry)
 {
 	atomic_store(&entry->state, YM_ENTRY_EMPTY);

@@ -112,6 +112,9 @@ struct ym_entry_sh *ym_registry_find(struct ym_registry_sh *reg, const char *nam
 bool ym_registry_exists(const struct ym_entry_sh *entry);
 bool ym_registry_has(const struct ym_registry_sh *reg, const struct ym_entry_sh *entry);
 
+/* Is it behind its key file, or was it entered under a key that somebody chose? */
+bool ym_registry_is_own(const struct ym_registry_sh *reg, const struct ym_entry_sh *entry);
+
 /* Take an entry whose object is gone off the list, under LOCK, so that it can be made again. */
 void ym_registry_drop(struct ym_entry_sh *entry);
 

@@ -52,6 +52,11 @@ static int enter_own(struct inbox_keeper *keeper, const char *name, key_t *key, 
 		ym_registry_drop(entry);
 		entry = NULL;
 	}
+	/* That of a key which is configured no more: what is in it stays for who reads it. */
+	if (entry && !ym_registry_is_own(reg, entry)) {
+		ym_registry_retire(entry);
+		entry = NULL;
+	}
 	if (!entry && find_left(keeper, name, key))
 		return 0;
 	if (!entry &&

@@ -27,14 +27,6 @@ static void object_name(const char *kind, const char *limit, char out[YM_OBJECT_
 	snprintf(out, YM_OBJECT_NAME_MAX, "%s.%s", kind, limit);
 }
 
-/* Is it the one behind the key file, or one that had a configured key? */
-static bool is_own(const struct ym_registry_sh *reg, const struct ym_entry_sh *entry)
-{
-	key_t key;
-
-	return ym_keyfile(reg->directory, entry->name, NULL, NULL, &key, NULL) == 0 && key == entry->key;
-}
-
 /* The key of a semaphore of our own, behind a key file. */
 static int own_key(struct limit_keeper *keeper, const char *name, size_t units, key_t *key, struct ym_err *err)
 {
@@ -45,7 +37,7 @@ static int own_key(struct limit_keeper *keeper, const char *name, size_t units, 
 		ym_registry_drop(entry);
 		entry = NULL;
 	}
-	if (entry && !is_own(reg, entry)) {
+	if (entry && !ym_registry_is_own(reg, entry)) {
 		ym_registry_retire(entry);
 		entry = NULL;
 	}

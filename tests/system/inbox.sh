@@ -32,6 +32,23 @@ test_sent_while_there_is_no_master() { # sanitized
 	stop_master --now
 }
 
+# Once with a key that was chosen, then with its own.
+test_key_is_configured_no_more() { # sanitized
+	touch "$DIR/chosen"
+	with_inbox "inbox_key = $DIR/chosen:k"
+	start_master
+	expect 0 "$YARDMASTER" msg send "$DIR/chosen:k" 5 "1 0"
+	wait_until 5 has_lines "$DIR/ledger" 2
+	slay "$MASTER"
+	sed -i '/^inbox_key/d' "$INI"
+	# Its worker has kept the list of objects.
+	start_master
+	message "2 0"
+	wait_until 5 has_lines "$DIR/ledger" 4
+	stop_master
+	assert_equal 0 "$(ipc_objects)" "IPC objects"
+}
+
 send_numbers() { # FROM TO
 	local i
 	for ((i = $1; i <= $2; i++)); do
