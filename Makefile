@@ -158,7 +158,8 @@ check: need-test
 	@$(MAKE) --no-print-directory -j2 program examples tests
 	@tests/run.sh $(BUILD)
 
-tests: $(UNIT_TESTS) $(TEST_PLUGINS) $(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer inbox-peer interop-peer later.so lock_holder)
+tests: $(UNIT_TESTS) $(TEST_PLUGINS) \
+       $(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer inbox-peer interop-peer later.so lock_holder past_minute)
 
 # Longer than in `make check`: FUZZ_SECONDS for each target.
 FUZZ_SECONDS ?= 600
@@ -199,8 +200,9 @@ $(BUILD)/tests/chaos_group: tests/chaos/chaos_group.c
 $(BUILD)/tests/codec-peer: tests/interop/codec.c
 $(BUILD)/tests/inbox-peer: tests/interop/inbox.c
 $(BUILD)/tests/lock_holder: tests/system/lock_holder.c
+$(BUILD)/tests/past_minute: tests/system/past_minute.c
 $(BENCHES:%=$(BUILD)/tests/%): $(BUILD)/tests/%: tests/bench/%.c
-$(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer inbox-peer lock_holder $(BENCHES)): \
+$(addprefix $(BUILD)/tests/,chaos chaos_group codec-peer inbox-peer lock_holder past_minute $(BENCHES)): \
     $(PARTS) | $(if $(SQLITE),$(SQLITE_COPY))
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

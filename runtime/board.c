@@ -153,11 +153,24 @@ void board_fold(struct board_sh *board, uint32_t row, unsigned pool)
 {
 	struct board_worker_sh *worker = &board->workers[row];
 	struct board_times_sh *past = &board->past_times[pool % TABLE_POOLS];
+	uint64_t folds = atomic_load(&board->instance.folds) | 1;
 
-	for (int i = 0; i < BOARD_COUNTERS; i++)
-		atomic_fetch_add(&board->pools[pool % TABLE_POOLS].past[i], atomic_exchange(&worker->counters[i], 0));
+	atomic_store(&board->instance.folds, folds);
+	atomic_thread_fence(memory_order_release);
+	/* Killed in between: counted twice, and not lost. */
+	for (int i = 0; i < BOARD_COUNTERS; i++) {
+		atomic_fetch_add(&board->pools[pool % TABLE_POOLS].past[i], atomic_load(&worker->counters[i]));
+		atomic_store(&worker->counters[i], 0);
+	}
 	histogram_move(&past->wait, &board_times(board, row)->wait);
 	histogram_move(&past->run, &board_times(board, row)->run);
+	atomic_store_explicit(&board->instance.folds, folds + 1, memory_order_release);
+}
+
+bool board_folded(const struct board_sh *board, uint64_t folds)
+{
+	atomic_thread_fence(memory_order_acquire);
+	return folds & 1 || atomic_load_explicit(&board->instance.folds, memory_order_relaxed) != folds;
 }
 
 void board_forget(struct board_sh *board, unsigned pool)
@@ -170,6 +183,7 @@ void board_forget(struct board_sh *board, unsigned pool)
 	atomic_store(&row->recycled, 0);
 	memset(&board->past_times[pool], 0, sizeof(board->past_times[pool]));
 	memset(&board->courses[pool], 0, sizeof(board->courses[pool]));
+	memset(&board->recents[pool], 0, sizeof(board->recents[pool]));
 }
 
 void board_count(const struct board_sh *board, uint64_t counters[TABLE_POOLS][BOARD_COUNTERS])
@@ -186,6 +200,38 @@ void board_count(const struct board_sh *board, uint64_t counters[TABLE_POOLS][BO
 		for (int i = 0; i < BOARD_COUNTERS; i++)
 			counters[work.pool % TABLE_POOLS][i] += atomic_load(&worker->counters[i]);
 	}
+}
+
+void board_owners(const struct board_sh *board, uint8_t owners[YM_GROUP_CAPACITY_MAX])
+{
+	for (uint32_t row = 0; row < board->instance.rows; row++) {
+		struct board_work work;
+		bool taken =
+		    atomic_load(&board->workers[row].used) && board_read_work(&board->workers[row], &work) && work.pid;
+
+		owners[row] = taken ? work.pool % TABLE_POOLS : TABLE_POOLS;
+	}
+}
+
+void board_sum_times(const struct board_sh *board, unsigned pool, const uint8_t *owners, struct histogram *wait,
+                     struct histogram *run)
+{
+	*wait = *run = (struct histogram){0};
+	histogram_sum(wait, &board->past_times[pool].wait);
+	histogram_sum(run, &board->past_times[pool].run);
+	for (uint32_t row = 0; row < board->instance.rows; row++) {
+		if (owners[row] != pool)
+			continue;
+		histogram_sum(wait, &board_times_const(board, row)->wait);
+		histogram_sum(run, &board_times_const(board, row)->run);
+	}
+}
+
+void board_show_pool(struct board_pool_sh *row, enum board_pool_state state)
+{
+	if (atomic_load(&row->state) == BOARD_POOL_RUNNING && state != BOARD_POOL_RUNNING)
+		atomic_store(&row->ran_until, ym_now_ns());
+	atomic_store(&row->state, state);
 }
 
 /* ---- the flight recorder ----------------------------------------------------------------------- */

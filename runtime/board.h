@@ -11,8 +11,11 @@
  *   430912                       64 courses       x 2112, one a pool, written by the master (course.h)
  *   566080                       64 crash rows    x 512, the flight recorder, written by the master
  *   598848                       64 past times    x 5888, one a pool, written by the master
- *   975680                       worker rows      x 640, each written by its worker alone (but `order`: the master)
- *   975680 + 640 * rows          worker times     x 5888, likewise
+ *   975680                       64 recent copies x 47168, one a pool, written by the master (recent.h)
+ *   3994432                      worker rows      x 640, each written by its worker alone (but `order`: the master)
+ *   3994432 + 640 * rows         worker times     x 5888, likewise
+ *
+ * Memory is what was ever written to: of 64 pools, those that there are.
  *
  * Viewers attach read-only and can disturb nobody. A number stands in an atomic of its own. What must be seen together
  * (a worker's job, its progress) stands in a record that is kept twice: the writer fills the copy that is not current
@@ -34,10 +37,11 @@
 #include "../config/config.h"
 #include "course.h"
 #include "histogram.h"
+#include "recent.h"
 #include "table.h"
 
 #define BOARD_NAME    "board"
-#define BOARD_VERSION 5
+#define BOARD_VERSION 6
 
 #define BOARD_NOTE_MAX    80
 #define BOARD_PROGRAMS    1024
@@ -109,7 +113,8 @@ struct board_instance_sh {
 	char version[16];          /* of the program that is the master */
 	char zeroes[4];
 	_Atomic uint64_t crashes; /* rows written in `crashes`: number N, from 0, stands at N % BOARD_CRASHES */
-	char zeroes2[144];
+	_Atomic uint64_t folds;   /* odd while counts go from a worker row to its pool: board_fold() */
+	char zeroes2[136];
 };
 _Static_assert(sizeof(struct board_instance_sh) == 256, "layout above");
 
@@ -177,7 +182,7 @@ struct board_pool_sh {
 	_Atomic uint64_t reason_version;       /* odd while `reason` is written */
 	char reason[BOARD_REASON_MAX];         /* why workers do not start; "": they do */
 	_Atomic uint64_t past[BOARD_COUNTERS]; /* jobs of workers whose rows are given away */
-	char zeroes[8];
+	_Atomic uint64_t ran_until;            /* when it ceased to run as wanted, 0: never; void while it runs */
 };
 _Static_assert(sizeof(struct board_pool_sh) == 448, "layout above");
 
@@ -197,7 +202,8 @@ struct board_program_sh {
 	_Atomic uint32_t zero;
 	_Atomic uint64_t reason_version;
 	char reason[BOARD_REASON_MAX];
-	char zeroes[16];
+	_Atomic uint64_t ran_until; /* as that of a pool */
+	char zeroes[8];
 };
 _Static_assert(sizeof(struct board_program_sh) == 384, "layout above");
 
@@ -301,6 +307,7 @@ struct board_sh {
 	struct course_sh courses[TABLE_POOLS]; /* same index as in the table */
 	struct board_crash_sh crashes[BOARD_CRASHES];
 	struct board_times_sh past_times[TABLE_POOLS]; /* of workers whose rows are given away */
+	struct recent_sh recents[TABLE_POOLS];         /* same index as in the table */
 	struct board_worker_sh workers[];
 };
 _Static_assert(offsetof(struct board_sh, pools) == 832, "layout above");
@@ -309,7 +316,8 @@ _Static_assert(offsetof(struct board_sh, programs) == 37696, "layout above");
 _Static_assert(offsetof(struct board_sh, courses) == 430912, "layout above");
 _Static_assert(offsetof(struct board_sh, crashes) == 566080, "layout above");
 _Static_assert(offsetof(struct board_sh, past_times) == 598848, "layout above");
-_Static_assert(offsetof(struct board_sh, workers) == 975680, "layout above");
+_Static_assert(offsetof(struct board_sh, recents) == 975680, "layout above");
+_Static_assert(offsetof(struct board_sh, workers) == 3994432, "layout above");
 
 /* The times of a worker row: behind all rows. */
 static inline struct board_times_sh *board_times(struct board_sh *board, uint32_t row)
@@ -327,7 +335,10 @@ static inline const struct board_times_sh *board_times_const(const struct board_
  */
 bool board_retire(struct board_worker_sh *row);
 
-/* The row is given away: what it has counted goes to its pool. Only the master, and only when no worker has the row. */
+/*
+ * The row is given away: what it has counted goes to its pool. Only the master, and only when no worker has the row. Counts
+ * never go down over it: who reads all of them looks at `folds` before and after, for some may be seen twice meanwhile.
+ */
 void board_fold(struct board_sh *board, uint32_t row, unsigned pool);
 
 /* Another pool gets this place: nothing of what was counted is its own. Only the master. */
@@ -335,6 +346,23 @@ void board_forget(struct board_sh *board, unsigned pool);
 
 /* What the workers of each pool have counted, past and present. */
 void board_count(const struct board_sh *board, uint64_t counters[TABLE_POOLS][BOARD_COUNTERS]);
+
+/* How long jobs of a pool waited and ran, of past workers and of those in whose rows it stands: owners[] of board_owners(). */
+void board_sum_times(const struct board_sh *board, unsigned pool, const uint8_t *owners, struct histogram *wait,
+                     struct histogram *run);
+
+/* The pool of each worker row; TABLE_POOLS: none. */
+void board_owners(const struct board_sh *board, uint8_t owners[YM_GROUP_CAPACITY_MAX]);
+
+/*
+ * Has a sum over rows to be made again, for one was folded since `folds` was read? At most BOARD_FOLD_TRIES are worth it: a
+ * master that was killed over it leaves it odd.
+ */
+#define BOARD_FOLD_TRIES 4
+bool board_folded(const struct board_sh *board, uint64_t folds);
+
+/* The state of a pool. Only the master. */
+void board_show_pool(struct board_pool_sh *row, enum board_pool_state state);
 
 /* Note in the flight recorder that a worker has died. Only the master. */
 void board_note_crash(struct board_sh *board, const struct board_crash *crash);

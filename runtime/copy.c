@@ -45,6 +45,9 @@ static void take_row(struct copy *copy)
 			continue;
 		text_copy(board->programs[row].name, CFG_PROCESS_NAME_MAX, copy->recipe.name);
 		text_copy(board->programs[row].program, CFG_LONG_NAME_MAX, copy->program->config->name);
+		/* It was another one's. */
+		atomic_store(&board->programs[row].state, LIFE_STOPPED);
+		atomic_store(&board->programs[row].ran_until, 0);
 		atomic_store(&board->programs[row].used, 1);
 		copy->row = row;
 		return;
@@ -77,6 +80,8 @@ void copy_show(struct copy *copy)
 	atomic_store(&row->status, life->status);
 	atomic_store(&row->starts, life->starts);
 	atomic_store(&row->since, life->since);
+	if (atomic_load(&row->state) == LIFE_RUNNING && life->state != LIFE_RUNNING)
+		atomic_store(&row->ran_until, life->since);
 	atomic_store(&row->state, life->state);
 	atomic_store(&row->old, copy->old);
 	atomic_store(&row->waits, copy->program->unit.wanted && !copy->program->unit.up);

@@ -434,7 +434,7 @@ static void show(struct pool *pool)
 	atomic_store(&row->failing, failing);
 	atomic_store(&row->actual, crew_alive(pool));
 	atomic_store(&row->rolling, pool->crew.up ? crew_old(pool) : 0);
-	atomic_store(&row->state, state_of(pool, places));
+	board_show_pool(row, state_of(pool, places));
 	board_reason_write(row->reason, &row->reason_version, reason);
 }
 

@@ -9,6 +9,7 @@
 struct findings {
 	char *first;
 	unsigned n;
+	uint64_t patience, at;
 };
 
 static void find(struct findings *findings, const char *what, const char *name, const char *between, const char *part,
@@ -19,6 +20,20 @@ static void find(struct findings *findings, const char *what, const char *name, 
 		         reason[0] ? ": " : "", reason);
 }
 
+/* Did it run a moment ago? */
+static bool just_ran(const struct findings *findings, const _Atomic uint64_t *ran_until)
+{
+	uint64_t until = atomic_load(ran_until);
+
+	return findings->patience && until && findings->at < until + findings->patience;
+}
+
+/* It has what it must have, but wants more. */
+static bool grows(const struct findings *findings, const struct board_pool_sh *row)
+{
+	return findings->patience && atomic_load(&row->places[LIFE_RUNNING]) >= atomic_load(&row->least);
+}
+
 static void look_at_pool(struct findings *findings, const struct board_pool_sh *row)
 {
 	uint32_t state = atomic_load(&row->state);
@@ -26,6 +41,9 @@ static void look_at_pool(struct findings *findings, const struct board_pool_sh *
 
 	if (!atomic_load(&row->used) || state == BOARD_POOL_RUNNING || state == BOARD_POOL_STOPPED ||
 	    state == BOARD_POOL_REMOVED)
+		return;
+	if ((state == BOARD_POOL_STARTING && grows(findings, row)) ||
+	    (state != BOARD_POOL_FATAL && just_ran(findings, &row->ran_until)))
 		return;
 	board_reason_read(row->reason, &row->reason_version, reason);
 	find(findings, "pool", row->name, "", "", board_pool_word(state), reason);
@@ -40,15 +58,17 @@ static void look_at_program(struct findings *findings, const struct board_progra
 	if (!atomic_load(&row->used) || state == LIFE_RUNNING || state == LIFE_EXITED ||
 	    (state == LIFE_STOPPED && !atomic_load(&row->waits)))
 		return;
+	if (state != LIFE_FATAL && just_ran(findings, &row->ran_until))
+		return;
 	board_reason_read(row->reason, &row->reason_version, reason);
 	find(findings, "program", row->program, same ? "" : ":", same ? "" : row->name,
 	     state == LIFE_STOPPED ? "waiting for others" : life_state_word(state), reason);
 }
 
-bool health_look(const struct snapshot *snapshot, char problem[HEALTH_MAX])
+bool health_look(const struct snapshot *snapshot, uint64_t patience, char problem[HEALTH_MAX])
 {
 	const struct board_sh *board = snapshot->instance->board;
-	struct findings findings = {.first = problem};
+	struct findings findings = {.first = problem, .patience = patience, .at = snapshot->at};
 	uint32_t store = atomic_load(&board->store.state), master = atomic_load(&board->instance.master_state);
 	char trouble[BOARD_REASON_MAX];
 

@@ -11,7 +11,10 @@
 /*
  * True: a master lives, its store takes jobs, and all pools and programs that are wanted run. Else `problem` says what does
  * not, the worst first, in one line. What is stopped, paused or has ended as it should is no problem.
+ *
+ * `patience` (ns): what has run and heals by itself is none for so long, a worker that is being replaced, say; and a pool that
+ * has its least number of workers is none while it grows.
  */
-bool health_look(const struct snapshot *snapshot, char problem[HEALTH_MAX]);
+bool health_look(const struct snapshot *snapshot, uint64_t patience, char problem[HEALTH_MAX]);
 
 #endif

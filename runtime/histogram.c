@@ -3,17 +3,21 @@
 
 void histogram_move(struct histogram_sh *to, struct histogram_sh *from)
 {
+	uint64_t sum = atomic_load_explicit(&from->sum_ns, memory_order_relaxed);
+
 	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
 		uint64_t count = atomic_load_explicit(&from->counts[i], memory_order_relaxed);
 
 		/* Most are empty: pages that nobody needs are not touched. */
 		if (count == 0)
 			continue;
-		atomic_store_explicit(&from->counts[i], 0, memory_order_relaxed);
 		histogram_bump(&to->counts[i], count);
+		atomic_store_explicit(&from->counts[i], 0, memory_order_release);
 	}
-	if (atomic_load_explicit(&from->sum_ns, memory_order_relaxed))
-		histogram_bump(&to->sum_ns, atomic_exchange(&from->sum_ns, 0));
+	if (sum) {
+		histogram_bump(&to->sum_ns, sum);
+		atomic_store_explicit(&from->sum_ns, 0, memory_order_release);
+	}
 }
 
 void histogram_sum(struct histogram *to, const struct histogram_sh *from)

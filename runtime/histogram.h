@@ -57,7 +57,10 @@ static inline void histogram_add(struct histogram_sh *histogram, uint64_t ns)
 	histogram_bump(&histogram->sum_ns, ns);
 }
 
-/* Everything goes over to another one. Nobody adds to `from` meanwhile; one writer of `to`. */
+/*
+ * Everything goes over to another one. Nobody adds to `from` meanwhile; one writer of `to`. Who is killed in the middle, or
+ * reads in the middle, may find a count in both, but none gone.
+ */
 void histogram_move(struct histogram_sh *to, struct histogram_sh *from);
 
 /* Add what is there to a sum. */

@@ -227,7 +227,7 @@ static void wait_for(struct unit *unit, const char *other)
 	char text[BOARD_REASON_MAX];
 
 	snprintf(text, sizeof(text), "it depends on %s", other);
-	atomic_store(&row->state, BOARD_POOL_WAITING);
+	board_show_pool(row, BOARD_POOL_WAITING);
 	board_reason_write(row->reason, &row->reason_version, text);
 }
 

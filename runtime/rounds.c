@@ -104,6 +104,28 @@ static void note_course(struct master *master)
 	}
 }
 
+/* For how long things took lately: now and then a copy of how long they took in all. */
+static void note_recent(struct master *master)
+{
+	struct board_sh *board = master->instance.board;
+	uint8_t owners[YM_GROUP_CAPACITY_MAX];
+	uint64_t now = ym_now_ns();
+	bool looked = false;
+
+	for (size_t i = 0; i < master->npools; i++) {
+		unsigned pool = master->pools[i]->index;
+		struct histogram wait, run;
+
+		if (!recent_due(&board->recents[pool], now))
+			continue;
+		if (!looked)
+			board_owners(board, owners);
+		looked = true;
+		board_sum_times(board, pool, owners, &wait, &run);
+		recent_note(&board->recents[pool], now, &wait, &run);
+	}
+}
+
 static void show_counts(struct master *master)
 {
 	struct board_instance_sh *board = master_board(master);
@@ -166,6 +188,7 @@ static bool sweep(struct master *master)
 	}
 	show_counts(master);
 	note_course(master);
+	note_recent(master);
 	ground_backlog_again(master);
 	publish_look(master->publish);
 	return true;

@@ -79,6 +79,20 @@ static bool take_worker(struct snapshot *snapshot, uint32_t row)
 	return to->work.pid != 0;
 }
 
+static void take_rows(struct snapshot *snapshot)
+{
+	const struct board_sh *board = snapshot->instance->board;
+
+	snapshot->nworkers = 0;
+	for (unsigned i = 0; i < TABLE_POOLS; i++) {
+		snapshot->pools[i].held = -1;
+		for (int counter = 0; counter < BOARD_COUNTERS; counter++)
+			snapshot->pools[i].counters[counter] = atomic_load(&board->pools[i].past[counter]);
+	}
+	for (uint32_t row = 0; row < board->instance.rows; row++)
+		snapshot->nworkers += take_worker(snapshot, row);
+}
+
 int snapshot_take(struct snapshot *snapshot, const struct instance *instance, pid_t master, unsigned how,
                   struct ym_err *err)
 {
@@ -97,15 +111,15 @@ int snapshot_take(struct snapshot *snapshot, const struct instance *instance, pi
 	snapshot->how = how;
 	snapshot->at = ym_now_ns();
 	snapshot->master = master;
-	snapshot->nworkers = 0;
-	for (unsigned i = 0; i < TABLE_POOLS; i++) {
-		snapshot->pools[i] = (struct snapshot_pool){.held = -1};
-		for (int counter = 0; counter < BOARD_COUNTERS; counter++)
-			snapshot->pools[i].counters[counter] = atomic_load(&board->pools[i].past[counter]);
-	}
+	memset(snapshot->pools, 0, sizeof(snapshot->pools));
 	count_jobs(snapshot);
-	for (uint32_t row = 0; row < rows; row++)
-		snapshot->nworkers += take_worker(snapshot, row);
+	for (int try = 0; try < BOARD_FOLD_TRIES; try++) {
+		uint64_t folds = atomic_load(&board->instance.folds);
+
+		take_rows(snapshot);
+		if (!board_folded(board, folds))
+			break;
+	}
 	return 0;
 }
 
@@ -120,7 +134,7 @@ uint64_t snapshot_since(const struct snapshot *snapshot, uint64_t then)
 	return then && then < snapshot->at ? snapshot->at - then : 0;
 }
 
-void snapshot_times(const struct snapshot *snapshot, unsigned pool, struct histogram *wait, struct histogram *run)
+static void sum_times(const struct snapshot *snapshot, unsigned pool, struct histogram *wait, struct histogram *run)
 {
 	const struct board_sh *board = snapshot->instance->board;
 
@@ -135,6 +149,25 @@ void snapshot_times(const struct snapshot *snapshot, unsigned pool, struct histo
 		histogram_sum(wait, &times->wait);
 		histogram_sum(run, &times->run);
 	}
+}
+
+void snapshot_times(const struct snapshot *snapshot, unsigned pool, struct histogram *wait, struct histogram *run)
+{
+	const struct board_sh *board = snapshot->instance->board;
+
+	for (int try = 0; try < BOARD_FOLD_TRIES; try++) {
+		uint64_t folds = atomic_load(&board->instance.folds);
+
+		sum_times(snapshot, pool, wait, run);
+		if (!board_folded(board, folds))
+			break;
+	}
+}
+
+void snapshot_recent(const struct snapshot *snapshot, unsigned pool, enum recent_span span,
+                     const struct histogram *wait, const struct histogram *run, struct recent *recent)
+{
+	recent_read(&snapshot->instance->board->recents[pool], span, snapshot->at, wait, run, recent);
 }
 
 uint32_t snapshot_mode(const struct instance *instance, unsigned pool)

@@ -31,7 +31,7 @@ enum snapshot_how {
 	SNAPSHOT_QUICK = 1, /* a worker is what the board says of it: the kernel is not asked whether it lives */
 	SNAPSHOT_SWEPT =
 	    2, /* jobs are those of the master's last sweep: the table, perhaps of millions, is not looked through */
-	SNAPSHOT_BRIEF = 4 /* as JSON: without times, course and crashes */
+	SNAPSHOT_BRIEF = 4 /* as JSON: without times, course and crashes, of the last minute and hour, too */
 };
 
 /* All zeroes at first; may be taken again and again. snapshot_free() */
@@ -64,6 +64,9 @@ const char *snapshot_state(const struct snapshot *snapshot, const struct board_w
 uint64_t snapshot_since(const struct snapshot *snapshot, uint64_t then);
 /* How long jobs of a pool waited and ran. */
 void snapshot_times(const struct snapshot *snapshot, unsigned pool, struct histogram *wait, struct histogram *run);
+/* Of those, what came lately. */
+void snapshot_recent(const struct snapshot *snapshot, unsigned pool, enum recent_span span,
+                     const struct histogram *wait, const struct histogram *run, struct recent *recent);
 
 /* As one object: docs/json.md. */
 void snapshot_put(struct json *json, const struct snapshot *snapshot);

@@ -54,18 +54,38 @@ static void put_stored(struct json *json, const struct table_pool_sh *row)
 	json_close(json, '}');
 }
 
-static void put_histogram(struct json *json, const char *key, const struct histogram *histogram)
+static void put_span(struct json *json, const char *key, uint64_t ns, bool null)
+{
+	if (null)
+		json_put_null(json, key);
+	else
+		json_put_float(json, key, (double)ns / 1e9);
+}
+
+/* `null_if_none`: of none at all there are no percentiles. */
+static void put_histogram(struct json *json, const char *key, const struct histogram *histogram, bool null_if_none)
 {
 	static const struct {
 		const char *key;
 		double share;
 	} shares[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"max", 1}};
+	bool null = null_if_none && histogram->n == 0;
 
 	json_open(json, key, '{');
 	json_put_uint(json, "count", histogram->n);
-	json_put_float(json, "mean", (double)histogram_mean(histogram) / 1e9);
+	put_span(json, "mean", histogram_mean(histogram), null);
 	for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++)
-		json_put_float(json, shares[i].key, (double)histogram_at(histogram, shares[i].share) / 1e9);
+		put_span(json, shares[i].key, histogram_at(histogram, shares[i].share), null);
+	json_close(json, '}');
+}
+
+static void put_recent(struct json *json, enum recent_span span, const struct recent *recent)
+{
+	json_open(json, recent_key(span), '{');
+	json_put_real(json, "seconds", (double)recent->ns / 1e9);
+	json_put_uint(json, "ended", recent->run.n);
+	put_histogram(json, "wait", &recent->wait, true);
+	put_histogram(json, "run", &recent->run, true);
 	json_close(json, '}');
 }
 
@@ -74,9 +94,15 @@ static void put_times(struct json *json, const struct snapshot *snapshot, unsign
 	struct histogram wait, run;
 
 	snapshot_times(snapshot, pool, &wait, &run);
+	for (enum recent_span span = 0; span < RECENT_SPANS; span++) {
+		struct recent recent;
+
+		snapshot_recent(snapshot, pool, span, &wait, &run, &recent);
+		put_recent(json, span, &recent);
+	}
 	json_open(json, "times", '{');
-	put_histogram(json, "wait", &wait);
-	put_histogram(json, "run", &run);
+	put_histogram(json, "wait", &wait, false);
+	put_histogram(json, "run", &run, false);
 	json_close(json, '}');
 }
 
@@ -316,7 +342,7 @@ void snapshot_put(struct json *json, const struct snapshot *snapshot)
 	json_put_string(json, "instance", row->name);
 	json_put_string(json, "directory", instance->directory);
 	json_put_string(json, "state", master ? board_master_word(atomic_load(&row->master_state)) : "no master");
-	json_put_bool(json, "ok", health_look(snapshot, problem));
+	json_put_bool(json, "ok", health_look(snapshot, 0, problem));
 	json_put_string(json, "problem", problem);
 	json_put_int(json, "master_pid", master);
 	json_put_string(json, "version", row->version);

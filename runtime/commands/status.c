@@ -16,6 +16,7 @@
 #include "remarks.h"
 #include "status_publish.h"
 #include "status_store.h"
+#include "top_text.h"
 
 /* How wide the names of pools and limits are. */
 #define NAME_COLUMNS 12
@@ -80,6 +81,42 @@ static void print_pools(const struct snapshot *snapshot, int columns)
 		       (unsigned long long)atomic_load(&row->crashes));
 		remarks_pool(snapshot->instance, i, pool->held, remarks);
 		printf("%s%s\n", remarks[0] ? "  " : "", remarks);
+	}
+}
+
+/* The columns of one kind of times. */
+static void print_times(const struct histogram *times)
+{
+	char p50[TEXT_MAX], p90[TEXT_MAX], p99[TEXT_MAX];
+
+	printf(" %8s %6s %6s", top_span(histogram_at(times, 0.5), p50), top_span(histogram_at(times, 0.9), p90),
+	       top_span(histogram_at(times, 0.99), p99));
+}
+
+/* How long jobs that ended in the last minute waited and ran; of the pools in which any ended. */
+static void print_recent(const struct snapshot *snapshot, int columns)
+{
+	const struct board_sh *board = snapshot->instance->board;
+	bool head = false;
+
+	for (unsigned i = 0; i < TABLE_POOLS; i++) {
+		struct histogram wait, run;
+		struct recent recent;
+
+		if (!atomic_load(&board->pools[i].used))
+			continue;
+		snapshot_times(snapshot, i, &wait, &run);
+		snapshot_recent(snapshot, i, RECENT_MINUTE, &wait, &run, &recent);
+		if (recent.run.n == 0)
+			continue;
+		if (!head)
+			printf("\n%-*s %7s %8s %6s %6s %8s %6s %6s\n", columns, "LAST MINUTE", "ENDED", "WAIT 50%",
+			       "90%", "99%", "RUN 50%", "90%", "99%");
+		head = true;
+		printf("%-*s %7llu", columns, board->pools[i].name, (unsigned long long)recent.run.n);
+		print_times(&recent.wait);
+		print_times(&recent.run);
+		printf("\n");
 	}
 }
 
@@ -246,6 +283,7 @@ void status_print(const struct snapshot *snapshot)
 	status_publish_print(instance);
 	if (has_pools(instance->board))
 		print_pools(snapshot, columns);
+	print_recent(snapshot, columns);
 	print_programs(instance->board);
 	print_limits(snapshot, columns);
 	print_crashes(snapshot, columns);
@@ -278,7 +316,7 @@ static int status(const struct args *args)
 	} else {
 		status_print(&snapshot);
 	}
-	good = health_look(&snapshot, problem);
+	good = health_look(&snapshot, 0, problem);
 	snapshot_free(&snapshot);
 	instance_unview(&instance);
 	if (!master)

@@ -180,14 +180,16 @@ static void read_times(struct model *model)
 
 	for (unsigned pool = 0; pool < TABLE_POOLS; pool++) {
 		struct histogram wait, run;
+		struct recent recent;
 
 		if (!atomic_load(&board->pools[pool].used))
 			continue;
 		snapshot_times(&model->snapshot, pool, &wait, &run);
-		model->times[pool] = (struct model_times){.wait50 = histogram_at(&wait, 0.5),
-		                                          .wait99 = histogram_at(&wait, 0.99),
-		                                          .run50 = histogram_at(&run, 0.5),
-		                                          .run99 = histogram_at(&run, 0.99)};
+		snapshot_recent(&model->snapshot, pool, RECENT_MINUTE, &wait, &run, &recent);
+		model->times[pool] = (struct model_times){.wait50 = histogram_at(&recent.wait, 0.5),
+		                                          .wait99 = histogram_at(&recent.wait, 0.99),
+		                                          .run50 = histogram_at(&recent.run, 0.5),
+		                                          .run99 = histogram_at(&recent.run, 0.99)};
 	}
 	took = ym_now_ns() - model->now;
 	model->times_due = model->now + (took * TIMES_PART > SLOW_NS ? took * TIMES_PART : SLOW_NS);

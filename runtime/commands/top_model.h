@@ -8,7 +8,7 @@
 #include "../pace.h"
 #include "../snapshot.h"
 
-/* Half and 99 % of the jobs of a pool waited, and ran, no longer than this; ns, 0: there were none. */
+/* Half and 99 % of the jobs of a pool that ended in the last minute waited, and ran, no longer than this; ns, 0: none ended. */
 struct model_times {
 	uint64_t wait50, wait99, run50, run99;
 };

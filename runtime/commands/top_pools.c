@@ -59,7 +59,7 @@ COUNT(done, pool_of(top, item)->counters[BOARD_DONE], LOOK_PLAIN)
 COUNT(crashes, atomic_load(&row_of(top, item)->crashes), LOOK_BAD)
 COUNT(failed, pool_of(top, item)->counters[BOARD_FAILED], LOOK_BAD)
 
-/* How long jobs waited and ran: half of them, and 99 %, not longer. */
+/* How long jobs of the last minute waited and ran: half of them, and 99 %, not longer. */
 #define SPANS(name)                                                                                                    \
 	static double name##_number(const struct top *top, size_t item)                                                \
 	{                                                                                                              \
@@ -161,23 +161,31 @@ static void remark_cell(const struct top *top, size_t item, struct cell *cell)
 		cell->look = LOOK_WARN;
 }
 
+static void describe_histogram(const char *what, const char *when, const struct histogram *times, FILE *to)
+{
+	char count[TEXT_MAX], mean[TEXT_MAX], p50[TEXT_MAX], p90[TEXT_MAX], p99[TEXT_MAX], max[TEXT_MAX];
+
+	fprintf(to, "  %-6s %-12s %9s %9s %9s %9s %9s %9s\n", what, when, top_count((double)times->n, count),
+	        top_span(histogram_mean(times), mean), top_span(histogram_at(times, 0.5), p50),
+	        top_span(histogram_at(times, 0.9), p90), top_span(histogram_at(times, 0.99), p99),
+	        top_span(histogram_at(times, 1), max));
+}
+
 static void describe_times(const struct top *top, unsigned pool, FILE *to)
 {
 	struct histogram wait, run;
-	const struct histogram *both[] = {&wait, &run};
-	static const char *const names[] = {"waited", "ran"};
 
 	snapshot_times(&top->model.snapshot, pool, &wait, &run);
-	fprintf(to, "\nTimes of all attempts\n  %-10s %9s %9s %9s %9s %9s %9s\n", "", "attempts", "mean", "p50", "p90",
-	        "p99", "max");
-	for (int i = 0; i < 2; i++) {
-		char count[TEXT_MAX], mean[TEXT_MAX], p50[TEXT_MAX], p90[TEXT_MAX], p99[TEXT_MAX], max[TEXT_MAX];
+	fprintf(to, "\nTimes\n  %-19s %9s %9s %9s %9s %9s %9s\n", "", "attempts", "mean", "p50", "p90", "p99", "max");
+	for (enum recent_span span = 0; span < RECENT_SPANS; span++) {
+		struct recent recent;
 
-		fprintf(to, "  %-10s %9s %9s %9s %9s %9s %9s\n", names[i], top_count((double)both[i]->n, count),
-		        top_span(histogram_mean(both[i]), mean), top_span(histogram_at(both[i], 0.5), p50),
-		        top_span(histogram_at(both[i], 0.9), p90), top_span(histogram_at(both[i], 0.99), p99),
-		        top_span(histogram_at(both[i], 1), max));
+		snapshot_recent(&top->model.snapshot, pool, span, &wait, &run, &recent);
+		describe_histogram("waited", recent_word(span), &recent.wait, to);
+		describe_histogram("ran", recent_word(span), &recent.run, to);
 	}
+	describe_histogram("waited", "in all", &wait, to);
+	describe_histogram("ran", "in all", &run, to);
 }
 
 static void describe_course(const struct top *top, unsigned pool, FILE *to)

@@ -6,8 +6,8 @@
  *   {"assets": NUMBER, "trouble": "", "failures": [...], "status": {...}}
  *
  * "status" is what `status --json` has; null: the instance is not there, "trouble" says why. Most frames lack "failures", and
- * of the status "times", "course" and "crashes", which are most of the words and change slowly: who reads keeps what the last
- * whole frame had.
+ * of the status "times", "last_minute", "last_hour", "course" and "crashes", which are most of the words and change slowly:
+ * who reads keeps what the last whole frame had.
  */
 #ifndef YM_RUNTIME_WEB_FEED_H
 #define YM_RUNTIME_WEB_FEED_H
@@ -22,6 +22,9 @@
 	X(refused, "requests and connections that were refused")                                                       \
 	X(frames, "frames that were sent to viewers")                                                                  \
 	X(skipped, "frames that viewers were too slow for")
+
+/* /healthz speaks of a worker or program that ran before when it has been missing for longer than this. */
+#define FEED_PATIENCE_NS UINT64_C(5000000000)
 
 struct feed_counters {
 #define X(name, help) uint64_t name;

@@ -6,7 +6,7 @@
  *   /api/status    what `yardmaster status --json` prints
  *   /api/jobs/ID   what `yardmaster jobs show ID --json` prints
  *   /metrics       OpenMetrics
- *   /healthz       200 if everything runs that is wanted, else 503 and why
+ *   /healthz       200 if everything runs that is wanted, or did a moment ago, else 503 and why
  *
  * A process of its own that looks at the board and can disturb nobody: read-only attached, no participant. An instance that
  * is not there yet, or is stopped and started again, is waited for.

@@ -77,6 +77,19 @@ def failure_appears(browser):
     browser.wait("return !document.getElementById('job').open")
 
 
+def times_are_of_lately(browser):
+    """Of a pool in which something has ended just now; some time later; and of the last hour."""
+    times = """const times = [...document.querySelectorAll('#pools .card')].find((one) =>
+	one.querySelector('h3').innerText === 'bad').querySelector('.times').innerText.replace(/\\s+/g, ' '); """
+    browser.wait(times + "return /last minute .* run [0-9]/.test(times)")
+    ask("pass-time")
+    browser.wait(times + "return /last minute .* wait – – – run – – –/.test(times)")
+    browser.run("document.querySelector('[data-span=minutes]').click()")
+    browser.wait(times + "return /last hour .* run [0-9]/.test(times)")
+    browser.run("document.querySelector('[data-span=seconds]').click()")
+    browser.wait(times + "return /last minute /.test(times)")
+
+
 def flight_recorder(browser):
     ask("kill-worker")
     browser.wait("return document.querySelector('#crashes .crash')")
@@ -151,6 +164,7 @@ def main():
         bars_move(browser)
         layout_stands_still(browser)
         failure_appears(browser)
+        times_are_of_lately(browser)
         flight_recorder(browser)
         bars_move(browser)
         looks(browser, directory)

@@ -79,7 +79,7 @@ test_findings() {
 # Every member that is written has its place in the page.
 test_json_members() {
 	local member members
-	members=$(sed -n 's/.*\(json_put_[a-z0-9]*\|json_open\|put_seconds\|put_histogram\)(json, "\([a-z_]*\)".*/\2/p' \
+	members=$(sed -n 's/.*\(json_put_[a-z0-9]*\|json_open\|put_seconds\|put_span\|put_histogram\)(json, "\([a-z_]*\)".*/\2/p' \
 		"$SOURCE/runtime/snapshot_json.c" "$SOURCE/runtime/commands/describe.c" | sort -u)
 	(($(wc -w <<<"$members") > 60)) || fail "only these members found: $members"
 	for member in $members; do

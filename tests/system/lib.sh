@@ -198,7 +198,7 @@ guardian_pid() {
 cell() { # ROW COLUMN
 	ym status | awk -v row="$1" -v column="$2" '
 		$1 == "POOL" || $1 == "LIMIT" {at = 0; for (i = 1; i <= NF; i++) if ($i == column) at = i}
-		$1 == "ROW" {exit}
+		!NF {at = 0}
 		at && $1 == row {print $at}'
 }
 

@@ -198,6 +198,48 @@ test_health_of_pools_and_programs() {
 	stop_serve
 }
 
+all_runs() {
+	ym status >/dev/null 2>&1
+}
+
+not_all_runs() {
+	! all_runs
+}
+
+# While a worker is being replaced `status` tells, and who takes machines out for it is not told; unless nothing comes back.
+test_health_has_patience() {
+	local killed polls=0
+	write_ini <<-INI
+		[pool:work]
+		command = true
+		restart_delay = 2s
+		[program:web]
+		command = sleep 1000
+		restart_delay = 1h
+	INI
+	start_master
+	wait_until 10 all_runs
+	start_serve
+	slay "$(worker_pids work)"
+	wait_until 2 not_all_runs
+	until all_runs; do
+		ask /healthz
+		assert_equal "200 ok" "$CODE $OUT" "while a worker is replaced"
+		((++polls < 1000)) || fail "it is not replaced"
+	done
+	assert_less "$polls" 0 "looks meanwhile"
+	killed=$(now_ms)
+	slay "$(ym status | awk '$1 == "web" {print $3}')"
+	wait_until 4 not_all_runs
+	ask /healthz
+	assert_equal "200 ok" "$CODE $OUT" "a program that has just ended"
+	wait_until 15 asked 503 /healthz
+	assert_contains "program web is BACKOFF" "$OUT" "why"
+	assert_less $(($(now_ms) - killed)) 4000 "ms that it was missing at least"
+	stop_serve
+	stop_master
+}
+
 test_heads() {
 	write_jobs_ini
 	start_serve

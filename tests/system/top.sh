@@ -127,6 +127,27 @@ test_views() {
 	stop_master
 }
 
+# The columns are of the last minute; all about a pool has the rest, too.
+test_times_of_the_last_minute() {
+	some_pools
+	expect 0 ym submit sleep 200 --wait
+	start_top 200 40
+	await_screen '^sleep .* [0-9.]+[mu]?s/[0-9.]+[mu]?s +2[0-9][0-9]ms/2[0-9][0-9]ms'
+	"$BUILD/tests/past_minute" "$DIR/run" || fail "the board cannot be written to"
+	await_screen '^sleep .* -  +-( |$)'
+	press End Enter
+	await_screen 'ran +last minute +0 +- +- +- +- +-$'
+	await_screen 'waited +last hour +1 +[0-9]'
+	await_screen 'ran +in all +1 +2[0-9][0-9]ms'
+	expect 0 ym submit sleep 1 --wait
+	await_screen 'ran +last minute +1 +[0-9.]+[mu]s'
+	await_screen 'ran +in all +2 +1[0-9][0-9]ms'
+	press Escape
+	press q
+	assert_ends 0
+	stop_master
+}
+
 # The job under the cursor of a sorted, filtered list, and all about it.
 test_sort_filter_details() { # sanitized
 	some_pools

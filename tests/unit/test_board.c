@@ -21,7 +21,7 @@ START_TEST(sizes_are_checked)
 {
 	size_t size = board_size(2);
 
-	ck_assert_uint_eq(size, 975680 + 2 * (640 + 5888));
+	ck_assert_uint_eq(size, 3994432 + 2 * (640 + 5888));
 	ASSERT_OK(board_check(board, size, &err));
 	ASSERT_ERR(board_check(board, size - 1, &err), YM_ERR_CORRUPT);
 	board->instance.rows = 3;
@@ -267,6 +267,69 @@ START_TEST(a_row_that_is_given_away_leaves_its_counts_to_the_pool)
 }
 END_TEST
 
+/* From a worker's row to its pool and back, for ever. */
+static void fold_and_unfold(void)
+{
+	struct board_worker_sh *row = &board->workers[1];
+	_Atomic uint64_t *past = &board->pools[5].past[BOARD_DONE];
+
+	for (;;) {
+		board_fold(board, 1, 5);
+		histogram_move(&board_times(board, 1)->run, &board->past_times[5].run);
+		atomic_fetch_add(&row->counters[BOARD_DONE], atomic_load(past));
+		atomic_store(past, 0);
+	}
+}
+
+START_TEST(nothing_is_lost_by_a_kill_over_it)
+{
+	for (int kill_number = 0; kill_number < KILLS; kill_number++) {
+		struct histogram sum = {0};
+		pid_t child;
+
+		memset(&board->past_times[5], 0, sizeof(board->past_times[5]));
+		memset(board_times(board, 1), 0, sizeof(struct board_times_sh));
+		atomic_store(&board->pools[5].past[BOARD_DONE], 0);
+		atomic_store(&board->workers[1].counters[BOARD_DONE], 1000);
+		for (int i = 0; i < 1000; i++)
+			histogram_add(&board_times(board, 1)->run, 5000);
+		child = fork();
+		ck_assert_int_ge(child, 0);
+		if (child == 0)
+			fold_and_unfold();
+		ym_nap(500000 + 7000 * kill_number);
+		kill(child, SIGKILL);
+		ck_assert_int_eq(waitpid(child, NULL, 0), child);
+		histogram_sum(&sum, &board_times(board, 1)->run);
+		histogram_sum(&sum, &board->past_times[5].run);
+		ck_assert_uint_ge(sum.n, 1000);
+		ck_assert_uint_ge(sum.sum_ns, 5000000);
+		ck_assert_uint_ge(atomic_load(&board->pools[5].past[BOARD_DONE]) +
+		                      atomic_load(&board->workers[1].counters[BOARD_DONE]),
+		                  1000);
+	}
+}
+END_TEST
+
+/* Who adds up sees that he has to do it again; not for ever, if the writer is dead. */
+START_TEST(folds_are_seen)
+{
+	uint64_t folds = atomic_load(&board->instance.folds);
+
+	ck_assert(!board_folded(board, folds));
+	board_fold(board, 1, 5);
+	ck_assert(board_folded(board, folds));
+	folds = atomic_load(&board->instance.folds);
+	ck_assert(!board_folded(board, folds));
+	/* Killed in the middle; the next one puts it right. */
+	atomic_store(&board->instance.folds, folds + 1);
+	ck_assert(board_folded(board, folds));
+	ck_assert(board_folded(board, folds + 1));
+	board_fold(board, 1, 5);
+	ck_assert(!board_folded(board, folds + 2));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("board");
@@ -286,5 +349,7 @@ int main(void)
 	tcase_add_test(tcase, the_last_deaths_are_kept);
 	tcase_add_test(tcase, half_a_death_is_not_shown);
 	tcase_add_test(tcase, a_row_that_is_given_away_leaves_its_counts_to_the_pool);
+	tcase_add_test(tcase, nothing_is_lost_by_a_kill_over_it);
+	tcase_add_test(tcase, folds_are_seen);
 	return run_suite(suite);
 }

@@ -54,6 +54,9 @@ const draw = {
 const known = {status: null, trouble: "", failures: [], crashes: [], pools: new Map(), heard: 0, crashesHeard: 0};
 let link = "wait", only = "all";
 
+// Members of a pool that most frames lack.
+const SLOW = ["course", "last_minute", "last_hour"];
+
 function learn(frame) {
 	const status = frame.status;
 
@@ -72,7 +75,8 @@ function learn(frame) {
 		const kept = known.pools.get(pool.name);
 
 		if (!pool.course && kept)
-			Object.assign(pool, {course: kept.course, times: kept.times});
+			for (const key of SLOW)
+				pool[key] = kept[key];
 		known.pools.set(pool.name, pool);
 	}
 }

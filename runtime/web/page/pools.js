@@ -6,9 +6,12 @@ import * as words from "./words.js";
 const NUMBERS = ["waiting", "running", "delayed", "buried", "done", "failed"];
 const SHARES = ["p50", "p90", "p99"];
 
+// What the times are of, by what the curves are of.
+const LATELY = {seconds: "last_minute", minutes: "last_hour"};
+
 let span = "seconds";
 
-// "seconds" or "minutes": which curves are shown.
+// "seconds" or "minutes": of which the curves and times are.
 export function setSpan(value) {
 	span = value;
 }
@@ -67,7 +70,8 @@ function numbers() {
 
 function times() {
 	const cells = {};
-	const head = make("tr", "", make("td"), ...SHARES.map((share) => {
+	const corner = make("td");
+	const head = make("tr", "", corner, ...SHARES.map((share) => {
 		const cell = make("th", "", share);
 
 		cell.scope = "col";
@@ -87,6 +91,7 @@ function times() {
 	return {root, set(told) {
 		for (const row of ["wait", "run"])
 			SHARES.forEach((share, i) => text(cells[row][i], told[row].count ? words.span(told[row][share]) : "–"));
+		text(corner, span === "seconds" ? "last minute" : "last hour");
 	}};
 }
 
@@ -125,8 +130,8 @@ export function poolCard() {
 			ended.set(samples.ended, samples.failed);
 			waiting.set(samples.waiting);
 		}
-		if (pool.times)
-			table.set(pool.times);
+		if (pool[LATELY[span]])
+			table.set(pool[LATELY[span]]);
 		text(remark, remarks(pool) || " ");
 		show(remark, true);
 	}};
