@@ -84,14 +84,18 @@ void board_reason_write(char *to, _Atomic uint64_t *version, const char *text)
 
 void board_reason_read(const char *from, const _Atomic uint64_t *version, char *text)
 {
+	char copy[BOARD_REASON_MAX];
+
 	for (int try = 0; try < READ_TRIES; try++) {
 		uint64_t before = atomic_load(version);
 
-		memcpy(text, from, BOARD_REASON_MAX);
-		text[BOARD_REASON_MAX - 1] = '\0';
+		memcpy(copy, from, BOARD_REASON_MAX);
+		copy[BOARD_REASON_MAX - 1] = '\0';
 		atomic_thread_fence(memory_order_seq_cst);
-		if (!(before & 1) && atomic_load(version) == before)
+		if (!(before & 1) && atomic_load(version) == before) {
+			text_cell(text, BOARD_REASON_MAX, copy, BOARD_REASON_MAX, false);
 			return;
+		}
 	}
 	text[0] = '\0';
 }

@@ -381,7 +381,7 @@ int board_check(const struct board_sh *board, size_t size, struct ym_err *err);
 
 /*
  * A text that only the master writes. Readers copy it into BOARD_REASON_MAX bytes; one that is written over and over
- * reads as "".
+ * reads as "", and what a terminal would obey as '?': it may have the last words of a task.
  */
 void board_reason_write(char *to, _Atomic uint64_t *version, const char *text);
 void board_reason_read(const char *from, const _Atomic uint64_t *version, char *text);

@@ -10,7 +10,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "json.h"
 #include "text.h"
 
 /* ---- a child --------------------------------------------------------------------------------- */
@@ -162,7 +161,7 @@ static json_t *text_json(const char *text)
 	text_copy(clean, sizeof(clean), text);
 	length = strlen(clean);
 	for (size_t at = 0; at < length; at += n) {
-		n = json_utf8((const unsigned char *)clean + at, length - at);
+		n = text_utf8((const unsigned char *)clean + at, length - at);
 		if (n == 0) {
 			clean[at] = '?';
 			n = 1;

@@ -8,6 +8,9 @@
 
 #define HEALTH_MAX 320
 
+/* For who must not be alarmed by each worker that is replaced: /healthz, top. */
+#define HEALTH_PATIENCE_NS UINT64_C(5000000000)
+
 /*
  * True: a master lives, its store takes jobs, and all pools and programs that are wanted run. Else `problem` says what does
  * not, the worst first, in one line. What is stopped, paused or has ended as it should is no problem.

@@ -8,32 +8,13 @@
 #include "../ipc/buffer.h"
 #include "../ipc/number.h"
 #include "../ipc/serialize.h"
-
-size_t json_utf8(const unsigned char *at, size_t left)
-{
-	size_t n = at[0] < 0x80                    ? 1
-	           : at[0] >= 0xc2 && at[0] < 0xe0 ? 2
-	           : (at[0] & 0xf0) == 0xe0        ? 3
-	           : at[0] >= 0xf0 && at[0] < 0xf5 ? 4
-	                                           : 0;
-
-	if (n == 0 || n > left)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	/* Overlong forms, surrogates and what lies beyond U+10FFFF. */
-	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
-	    (at[0] == 0xf4 && at[1] > 0x8f))
-		return 0;
-	return n;
-}
+#include "text.h"
 
 static void quoted(FILE *to, const unsigned char *at, size_t size)
 {
 	fputc('"', to);
 	while (size > 0) {
-		size_t n = json_utf8(at, size);
+		size_t n = text_utf8(at, size);
 
 		if (n == 0) {
 			fputs("\\ufffd", to);
@@ -154,7 +135,7 @@ bool json_is_utf8(const void *bytes, size_t size)
 	const unsigned char *at = bytes;
 
 	while (size > 0) {
-		size_t n = json_utf8(at, size);
+		size_t n = text_utf8(at, size);
 
 		if (n == 0)
 			return false;

@@ -53,9 +53,6 @@ void json_put_base64(struct json *json, const char *key, const void *value, size
 /* 0, or -1 (out of memory) with half a value written. */
 int json_put_value(struct json *json, const char *key, const struct ym_value *value, struct ym_err *err);
 
-/* Length of the valid UTF-8 character at `at`, 0 if there is none in the `left` bytes. */
-size_t json_utf8(const unsigned char *at, size_t left);
-
 /* Is all of it UTF-8? */
 bool json_is_utf8(const void *bytes, size_t size);
 

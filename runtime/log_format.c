@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "json.h"
+#include "text.h"
 
 #define STAMP_MAX 40
 
@@ -88,7 +88,7 @@ static size_t quote(char *to, size_t max, const char *text, size_t length)
 	size_t used = 0;
 
 	for (size_t i = 0; i < length && used + 4 < max;) {
-		size_t control = control_at(at + i, length - i), n = control ? control : json_utf8(at + i, length - i);
+		size_t control = control_at(at + i, length - i), n = control ? control : text_utf8(at + i, length - i);
 
 		if (control) {
 			to[used++] = '?';

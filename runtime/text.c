@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <wchar.h>
 
 #include "../ipc/sys.h"
 
@@ -77,6 +78,26 @@ const char *text_fraction(uint64_t done, uint64_t total, bool bytes, char out[TE
 	return out;
 }
 
+size_t text_utf8(const unsigned char *at, size_t left)
+{
+	size_t n = at[0] < 0x80                    ? 1
+	           : at[0] >= 0xc2 && at[0] < 0xe0 ? 2
+	           : (at[0] & 0xf0) == 0xe0        ? 3
+	           : at[0] >= 0xf0 && at[0] < 0xf5 ? 4
+	                                           : 0;
+
+	if (n == 0 || n > left)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	/* Overlong forms, surrogates and what lies beyond U+10FFFF. */
+	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
+	    (at[0] == 0xf4 && at[1] > 0x8f))
+		return 0;
+	return n;
+}
+
 static bool starts_character(char c)
 {
 	return ((unsigned char)c & 0xc0) != 0x80;
@@ -92,17 +113,56 @@ void text_copy(char *to, size_t max, const char *from)
 	memset(to + n, 0, max - n);
 }
 
+bool text_disturbs(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+	       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
+}
+
+/* Bytes of the character at `text`, and its columns. A character that must not be shown is none: 0. *skip: bytes to go on. */
+static size_t character(const char *text, size_t *columns, size_t *skip)
+{
+	static const unsigned char lead[] = {0, 0x7f, 0x1f, 0x0f, 0x07}; /* bits of the first byte, by length */
+	const unsigned char *at = (const unsigned char *)text;
+	size_t n = text_utf8(at, strnlen(text, 4));
+	uint32_t c = n ? at[0] & lead[n] : 0;
+	int width;
+
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | (at[i] & 0x3f);
+	*skip = n ? n : 1;
+	*columns = 1;
+	if (n == 0 || text_disturbs(c))
+		return 0;
+	/* -1: the locale does not know it. */
+	width = n > 1 ? wcwidth((wchar_t)c) : 1;
+	*columns = width < 0 ? 1 : (size_t)width;
+	return n;
+}
+
+size_t text_columns(const char *text)
+{
+	size_t sum = 0, columns, skip;
+
+	for (; *text; text += skip, sum += columns)
+		character(text, &columns, &skip);
+	return sum;
+}
+
 void text_cell(char *out, size_t max, const char *text, size_t columns, bool pad)
 {
 	size_t used = 0, shown = 0;
 
-	for (; *text && used + 1 < max; text++) {
-		if (starts_character(*text) && shown++ == columns) {
-			shown--;
+	while (*text) {
+		size_t wide, skip, bytes = character(text, &wide, &skip), room = bytes ? bytes : 1;
+
+		if (shown + wide > columns || used + room >= max)
 			break;
-		}
 		/* What a task writes must not move the cursor. */
-		out[used++] = (unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text;
+		memcpy(out + used, bytes ? text : "?", room);
+		used += room;
+		shown += wide;
+		text += skip;
 	}
 	while (pad && shown < columns && used + 1 < max) {
 		out[used++] = ' ';

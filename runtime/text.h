@@ -23,10 +23,22 @@ const char *text_fraction(uint64_t done, uint64_t total, bool bytes, char out[TE
 const char *text_progress(uint64_t done, uint64_t total, const char *unit, const char *note,
                           char out[TEXT_PROGRESS_MAX]);
 
+/* Length of the valid UTF-8 character at `at`, 0 if there is none in the `left` bytes. */
+size_t text_utf8(const unsigned char *at, size_t left);
+
 /* Copy a text (NULL: "") into a field of `max` bytes, cut at a character boundary, and fill the rest with NUL bytes. */
 void text_copy(char *to, size_t max, const char *from);
 
-/* Print at most `columns` characters of it, padded with blanks to exactly that many if `pad`. */
+/* Characters that a terminal would obey, that turn the direction of what follows, or hide it. */
+bool text_disturbs(uint32_t c);
+
+/* How many columns of a terminal it takes: what the locale calls wide takes two. */
+size_t text_columns(const char *text);
+
+/*
+ * As much of it as fits into so many columns, padded with blanks to exactly that many if `pad`; a '?' for each byte that is no
+ * UTF-8, and each character that disturbs.
+ */
 void text_cell(char *out, size_t max, const char *text, size_t columns, bool pad);
 
 #endif

@@ -4,6 +4,7 @@
 #include "../ipc/number.h"
 #include "../ipc/serialize.h"
 #include "json.h"
+#include "text.h"
 #include "typed.h"
 
 #define LINE_WIDTH 72 /* arrays that fit stay on one line */
@@ -38,7 +39,7 @@ static void put_text(struct pen *pen, const char *text)
 /* Length of the character at `at` if it can be shown as it is: no control character of ASCII or Latin-1. */
 static size_t printable(const unsigned char *at, size_t left)
 {
-	size_t length = json_utf8(at, left);
+	size_t length = text_utf8(at, left);
 	bool control = at[0] < 0x20 || at[0] == 0x7f || (length == 2 && at[0] == 0xc2 && at[1] < 0xa0);
 
 	return control ? 0 : length;

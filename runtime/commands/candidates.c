@@ -9,9 +9,9 @@
 
 #include "../../config/values.h"
 #include "../view.h"
-#include "command.h"
+#include "top.h"
 
-/* Jobs that are looked at, at most: who presses a key does not wait. */
+/* Jobs that are offered, at most: who presses a key does not wait. */
 #define JOBS_MAX    1000
 #define SIGNALS_MAX 32
 
@@ -51,6 +51,13 @@ static void put_levels(const struct candidates *candidates)
 {
 #define X(name, level) candidates_put(candidates, #name, "priority " #level);
 	CFG_LEVEL_MAP(X)
+#undef X
+}
+
+static void put_views(const struct candidates *candidates)
+{
+#define X(name) candidates_put(candidates, #name, "list");
+	VIEW_MAP(X)
 #undef X
 }
 
@@ -168,14 +175,58 @@ static void put_tag(const struct candidates *candidates, const struct view_job *
 		candidates_put(candidates, job->tag, job->pool);
 }
 
+/* A job in the table. */
+struct entry {
+	uint64_t id;
+	uint32_t slot;
+	bool over;
+};
+
+/* Those that go on first, then the newest: whoever means a job will hardly mean the oldest one. */
+static int by_interest(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	return x->over != y->over ? x->over - y->over : x->id > y->id ? -1 : x->id < y->id;
+}
+
+static size_t collect(const struct table_sh *table, struct entry *entries)
+{
+	size_t n = 0;
+
+	for (uint32_t slot = 0; slot < table->slots; slot++) {
+		enum job_state state = word_state(atomic_load_explicit(&table->words[slot], memory_order_relaxed));
+
+		if (state != JOB_FREE)
+			entries[n++] = (struct entry){
+			    .id = table_job_const(table, slot)->id, .slot = slot, .over = job_state_over(state)};
+	}
+	qsort(entries, n, sizeof(*entries), by_interest);
+	return n;
+}
+
+typedef void put_function(const struct candidates *candidates, const struct view_job *job);
+
+static void each_of_table(const struct candidates *candidates, const struct table_sh *table, put_function *put)
+{
+	struct entry *entries = calloc(table->slots, sizeof(*entries));
+	size_t n = entries ? collect(table, entries) : 0;
+
+	for (size_t i = 0; i < n && i < JOBS_MAX; i++) {
+		struct view_job job;
+
+		if (view_read(table, entries[i].slot, &job))
+			put(candidates, &job);
+	}
+	free(entries);
+}
+
 /* A store may be far away, so it is not asked. */
-static void each_job(const struct candidates *candidates,
-                     void (*put)(const struct candidates *candidates, const struct view_job *job))
+static void each_job(const struct candidates *candidates, put_function *put)
 {
 	struct instance instance;
 	struct config config;
 	bool configured;
-	size_t seen = 0;
 
 	if (find_instance(candidates, &instance, &config, &configured) < 0)
 		return;
@@ -183,14 +234,8 @@ static void each_job(const struct candidates *candidates,
 		config_free(&config);
 	if (instance_view(&instance, NULL) < 0)
 		return;
-	for (uint32_t slot = 0; instance.table && slot < instance.table->slots && seen < JOBS_MAX; slot++) {
-		struct view_job job;
-
-		if (view_read(instance.table, slot, &job)) {
-			put(candidates, &job);
-			seen++;
-		}
-	}
+	if (instance.table)
+		each_of_table(candidates, instance.table, put);
 	instance_unview(&instance);
 }
 
@@ -237,7 +282,7 @@ static const struct {
     {"SIGNAL", put_signals},     {"URI", put_stores},
     {"POOL", put_pools},         {"NAME", put_pools_and_programs},
     {"INSTANCE", put_instances}, {"JOB", put_jobs},
-    {"TAG", put_tags},
+    {"TAG", put_tags},           {"VIEW", put_views},
 };
 
 bool candidates_for(const struct candidates *candidates, const char *word, size_t length)

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -375,6 +376,9 @@ static int run_command(const struct command *command, const char *name, int argc
 		         command->subcommands ? " (" COMMAND_FIRST ")" : "");
 		return usage_error(command, name, text);
 	}
+	/* Those that print tables: wide characters take two columns. */
+	if (command->group == COMMAND_GROUP_LOOK || command->group == COMMAND_GROUP_JOBS)
+		setlocale(LC_CTYPE, "");
 	return command->run(&args);
 }
 

@@ -111,7 +111,7 @@ static void read_words(struct line *line)
 /* What some options mean is not what their word says everywhere else. */
 static const struct {
 	const char *option, *word;
-} meanings[] = {{"pool", "POOL"}, {"instance", "INSTANCE"}, {"tag", "TAG"}};
+} meanings[] = {{"pool", "POOL"}, {"instance", "INSTANCE"}, {"tag", "TAG"}, {"view", "VIEW"}};
 
 static void complete_value(const struct line *line, const struct option_row *row)
 {

@@ -31,7 +31,7 @@ struct layout {
 
 static void widen(size_t *columns, const char *text, size_t most)
 {
-	size_t length = strlen(text);
+	size_t length = text_columns(text);
 
 	if (length > *columns)
 		*columns = length < most ? length : most;

@@ -7,6 +7,7 @@
 
 #include "../../ipc/sys.h"
 #include "../payload.h"
+#include "../text.h"
 #include "../transfer.h"
 
 /* While waiting: how often to see whether there still is a master. */
@@ -93,6 +94,7 @@ static int print_bytes(const struct outcome *outcome, struct payload *result, st
 
 int outcome_print(struct outcome *outcome, struct job_ref ref, struct awaited *found)
 {
+	char error[JOB_ERROR_MAX];
 	struct ym_err err;
 	int code = 0;
 
@@ -100,8 +102,10 @@ int outcome_print(struct outcome *outcome, struct job_ref ref, struct awaited *f
 		outcome->unprinted = !outcome->quiet && print_bytes(outcome, &found->result, &err) < 0;
 		code = outcome->unprinted ? command_fail(&err) : 0;
 	} else {
-		fprintf(stderr, "yardmaster: job %llu %s%s%.*s\n", (unsigned long long)ref.id,
-		        job_state_word(found->state), found->error[0] ? ": " : "", JOB_ERROR_MAX, found->error);
+		/* The words of the task. */
+		text_cell(error, sizeof(error), found->error, sizeof(error), false);
+		fprintf(stderr, "yardmaster: job %llu %s%s%s\n", (unsigned long long)ref.id,
+		        job_state_word(found->state), error[0] ? ": " : "", error);
 		code = ym_err_exit_code(YM_ERR_NO);
 	}
 	payload_close(&found->result);

@@ -144,6 +144,19 @@ static unsigned draw_store(struct top *top, unsigned row)
 	return 1;
 }
 
+/* As /healthz says it. That there is no master, or why the store is in trouble, stands above. Returns how many lines it took. */
+static unsigned draw_problem(struct top *top, unsigned row)
+{
+	struct line line;
+
+	if (!top->model.problem[0] || !top->model.master)
+		return 0;
+	line_begin(&line, top->screen.columns, top->screen.utf8);
+	line_put(&line, LOOK_WARN, " %s", top->model.problem);
+	screen_put(&top->screen, row, &line);
+	return 1;
+}
+
 static void put_tab(const struct top *top, struct line *line, enum view_number i)
 {
 	bool current = i == top->view, titled = current || top->screen.columns >= TABS_COLUMNS;
@@ -186,6 +199,7 @@ unsigned head_draw(struct top *top)
 	draw_instance(top, row++);
 	draw_totals(top, row++);
 	row += draw_store(top, row);
+	row += draw_problem(top, row);
 	draw_tabs(top, row++);
 	return row;
 }

@@ -37,6 +37,9 @@ struct jobs {
 	X(CANCELLED, 5)                                                                                                \
 	X(DONE, 6)
 
+/* More than ids come to; a double still knows all numbers of this size. */
+#define RANK_STEP (UINT64_C(1) << 48)
+
 static const uint8_t ranks[JOB_STATES] = {
 #define X(state, rank) [JOB_##state] = rank,
     RANK_MAP(X)
@@ -169,9 +172,13 @@ static double job_number(const struct top *top, size_t item)
 	return (double)id(top, item);
 }
 
+/* Of those that are over, the newest comes first. */
 static double state_number(const struct top *top, size_t item)
 {
-	return ranks[top->jobs->entries[item].state % JOB_STATES];
+	enum job_state state = top->jobs->entries[item].state % JOB_STATES;
+	uint64_t newness = job_state_over(state) ? id(top, item) & (RANK_STEP - 1) : 0;
+
+	return (double)(ranks[state] * RANK_STEP - newness);
 }
 
 static void state_cell(const struct top *top, size_t item, struct cell *cell)

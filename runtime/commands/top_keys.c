@@ -448,12 +448,23 @@ void keys_press(struct top *top, int key)
 
 /* ---- the last line ------------------------------------------------------------------------------- */
 
+static unsigned hint_columns(const struct key *key)
+{
+	return key->hint ? (unsigned)(strlen(key->name) + strlen(key->hint) + 3) : 0;
+}
+
+/* How to get help, and out of here, is said before anything else. */
 static void put_hints(struct top *top, struct line *line)
 {
+	unsigned kept = 0;
+
+	for (size_t i = 0; i < KEYS; i++)
+		kept += keys[i].need == NEED_NOTHING ? hint_columns(&keys[i]) : 0;
 	for (size_t i = 0; i < KEYS; i++) {
 		if (!keys[i].hint || !is_possible(top, &keys[i]))
 			continue;
-		if (line->used + strlen(keys[i].name) + strlen(keys[i].hint) + 3 > line->columns)
+		kept -= keys[i].need == NEED_NOTHING ? hint_columns(&keys[i]) : 0;
+		if (line->used + hint_columns(&keys[i]) + kept > line->columns)
 			continue;
 		line_put(line, LOOK_STRONG, " %s", keys[i].name);
 		line_put(line, LOOK_FAINT, " %s ", keys[i].act == details && top->panel.open ? "back" : keys[i].hint);

@@ -7,6 +7,8 @@
 #include <wchar.h>
 #include <wctype.h>
 
+#include "../text.h"
+
 /* The longest text of line_put(). */
 #define PUT_MAX 512
 
@@ -18,13 +20,6 @@ void line_begin(struct line *line, unsigned columns, bool utf8)
 	line->utf8 = utf8;
 	line->chosen = false;
 	line->text[0] = '\0';
-}
-
-/* Characters that turn the direction of what follows, or hide it. */
-static bool is_control(wchar_t c)
-{
-	return !iswprint((wint_t)c) || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-	       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
 }
 
 /* Bytes of the character at `text` that can be shown, and its columns; 0: it cannot. *skip: bytes to go on. */
@@ -45,7 +40,7 @@ static size_t shown(const char *text, bool utf8, unsigned *columns, size_t *skip
 	}
 	*skip = n;
 	width = wcwidth(c);
-	if (width < 0 || is_control(c))
+	if (width < 0 || !iswprint((wint_t)c) || text_disturbs((uint32_t)c))
 		return 0;
 	*columns = (unsigned)width;
 	return n;

@@ -212,6 +212,7 @@ int model_refresh(struct model *model, struct ym_err *err)
 	read_crashes(model);
 	if (model->now >= model->slow_due) {
 		read_courses(model);
+		health_look(&model->snapshot, HEALTH_PATIENCE_NS, model->problem);
 		model->slow_due = model->now + SLOW_NS;
 	}
 	if (model->times_wanted && model->now >= model->times_due)

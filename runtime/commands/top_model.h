@@ -5,6 +5,7 @@
 #ifndef YM_RUNTIME_COMMANDS_TOP_MODEL_H
 #define YM_RUNTIME_COMMANDS_TOP_MODEL_H
 
+#include "../health.h"
 #include "../pace.h"
 #include "../snapshot.h"
 
@@ -36,6 +37,7 @@ struct model {
 	uint64_t times_due;  /* likewise: the more there is to add up, the later */
 	bool times_wanted;   /* somebody shows them */
 	double load[3];
+	char problem[HEALTH_MAX]; /* what does not run and should, as seen a second ago at most; "": nothing */
 	struct snapshot snapshot;
 	struct pace pool_paces[TABLE_POOLS];
 	struct model_times times[TABLE_POOLS];

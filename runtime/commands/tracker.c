@@ -54,10 +54,9 @@ int tracker_add(struct tracker *tracker, uint64_t id, struct ym_err *err)
 	return 0;
 }
 
-static bool wanted(const struct tracker *tracker, const struct listed *listed)
+static bool may_want(const struct tracker *tracker, const struct view_job *job)
 {
-	return tracker->all && (tracker->ended || !job_state_over(listed->job.state)) &&
-	       filter_wants(&tracker->filter, listed);
+	return tracker->all && (tracker->ended || !job_state_over(job->state));
 }
 
 static void update(struct tracked *tracked, const struct listed *now)
@@ -74,7 +73,7 @@ static int meet(struct tracker *tracker, const struct listed *now, struct ym_err
 {
 	struct tracked *tracked = find(tracker, now->job.id);
 
-	if (!tracked && wanted(tracker, now)) {
+	if (!tracked && may_want(tracker, &now->job) && filter_wants(&tracker->filter, now)) {
 		if (tracker_add(tracker, now->job.id, err) < 0)
 			return -1;
 		tracked = find(tracker, now->job.id);
@@ -148,6 +147,37 @@ static bool has_left(const struct tracker *tracker)
 	return false;
 }
 
+/* It waits, or is over, as it did when it was seen last. */
+static bool stands_still(const struct tracked *tracked, const struct view_job *now)
+{
+	const struct view_job *before = &tracked->listed.job;
+
+	return !view_running(now) && !tracked->listed.in_store && before->slot == now->slot &&
+	       before->gen == now->gen && before->state == now->state && before->attempt == now->attempt &&
+	       before->due == now->due && before->paused == now->paused && strcmp(before->held_by, now->held_by) == 0;
+}
+
+/* Most jobs of a full table stand still: they cost no more than a glance. */
+static int look_at_table(struct tracker *tracker, const struct stock *stock, struct ym_err *err)
+{
+	for (size_t i = 0; i < stock->count; i++) {
+		const struct view_job *now = &stock->table[i];
+		struct tracked *tracked = find(tracker, now->id);
+		struct listed listed;
+
+		if (tracked && stands_still(tracked, now)) {
+			tracked->seen = true;
+			continue;
+		}
+		if (!tracked && !may_want(tracker, now))
+			continue;
+		listed_view(&listed, now, stock->node);
+		if (meet(tracker, &listed, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int tracker_look(struct tracker *tracker, struct stock *stock, struct ym_err *err)
 {
 	bool ask = stock->stored.store && ym_now_ns() >= tracker->store_look;
@@ -161,13 +191,8 @@ int tracker_look(struct tracker *tracker, struct stock *stock, struct ym_err *er
 		/* What the store said last holds until it is asked again. */
 		tracked->seen = tracked->listed.in_store && !ask;
 	}
-	for (size_t i = 0; i < stock->count; i++) {
-		struct listed listed;
-
-		listed_view(&listed, &stock->table[i], stock->node);
-		if (meet(tracker, &listed, err) < 0)
-			return -1;
-	}
+	if (look_at_table(tracker, stock, err) < 0)
+		return -1;
 	if (stock->stored.store && (ask || has_left(tracker)) && look_into_store(tracker, stock, err) < 0)
 		return -1;
 	tracker->ended = false;
@@ -184,11 +209,18 @@ uint64_t tracked_eta(const struct tracked *tracked)
 	return pace_eta(&tracked->pace, tracked->listed.job.done, tracked->listed.job.total, ym_now_ns());
 }
 
+/* A job that is no longer in the table is over, and its slot was used again. */
+bool tracked_lost(const struct tracked *tracked)
+{
+	enum job_state state = tracked->listed.job.state;
+
+	return !tracked->seen && !job_state_over(state) && state != JOB_FREE;
+}
+
 size_t tracker_open(const struct tracker *tracker)
 {
 	size_t n = 0;
 
-	/* A job that is no longer in the table is over, and its slot was used again. */
 	for (size_t i = 0; i < tracker->count; i++)
 		n += tracker->list[i].seen && !job_state_over(tracker->list[i].listed.job.state);
 	return n;
@@ -201,7 +233,8 @@ size_t tracker_bad(const struct tracker *tracker)
 	for (size_t i = 0; i < tracker->count; i++) {
 		enum job_state state = tracker->list[i].listed.job.state;
 
-		n += state == JOB_FAILED || state == JOB_CANCELLED || state == JOB_BURIED || state == JOB_FREE;
+		n += state == JOB_FAILED || state == JOB_CANCELLED || state == JOB_BURIED || state == JOB_FREE ||
+		     (!tracker->all && tracked_lost(&tracker->list[i]));
 	}
 	return n;
 }

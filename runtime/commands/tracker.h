@@ -36,7 +36,10 @@ double tracked_rate(const struct tracked *tracked);
 /* Nanoseconds until it will be done at its present speed, YM_NEVER if that cannot be said. */
 uint64_t tracked_eta(const struct tracked *tracked);
 
-/* Jobs that are not over; jobs that ended otherwise than done. */
+/* It is over, but nobody knows any more how it ended. */
+bool tracked_lost(const struct tracked *tracked);
+
+/* Jobs that are not over; jobs that ended otherwise than done, or, of those that were named, nobody knows how. */
 size_t tracker_open(const struct tracker *tracker);
 size_t tracker_bad(const struct tracker *tracker);
 

@@ -14,8 +14,12 @@
 #include "describe.h"
 #include "tracker.h"
 
-#define LOOK_NS      100000000
+#define LOOK_NS      UINT64_C(100000000)
+#define LOOK_MAX_NS  UINT64_C(1000000000)
 #define PLAIN_GAP_NS UINT64_C(1000000000)
+
+/* A look takes this part of the time at most: it is long where the table is full. */
+#define LOOK_PART 50
 
 #define ROWS_MIN      4
 #define COLUMNS_MIN   2
@@ -96,7 +100,7 @@ static void state_text(const struct listed *listed, char *out, size_t max)
 		snprintf(out, max, "waiting%s%s", why[0] ? ": " : "", why);
 		break;
 	case JOB_FREE:
-		snprintf(out, max, "not in the table (any more)");
+		snprintf(out, max, "there is no such job (any more)");
 		break;
 	default:
 		snprintf(out, max, "%s", job_state_word(job->state));
@@ -245,15 +249,36 @@ static void print_plain(struct tracker *tracker)
 	fflush(stdout);
 }
 
-static void tell_missing(const struct tracker *tracker)
+static void tell_missing(const struct stock *stock, const struct tracker *tracker)
 {
-	for (size_t i = 0; i < tracker->count; i++)
-		if (tracker->list[i].listed.job.state == JOB_FREE)
-			fprintf(stderr, "yardmaster: job %" PRIu64 " is not in the table (any more)\n",
-			        tracker->list[i].listed.job.id);
+	struct ym_err err;
+
+	for (size_t i = 0; i < tracker->count; i++) {
+		const struct tracked *tracked = &tracker->list[i];
+
+		if (!tracker->all && tracked_lost(tracked))
+			ym_fail(&err, YM_ERR_NO,
+			        "job %" PRIu64 " is over, and how it ended is not known any more: `result_ttl` says "
+			        "for how long it is",
+			        tracked->listed.job.id);
+		else if (tracked->listed.job.state == JOB_FREE)
+			stock_no_job(stock, tracked->listed.job.id, &err);
+		else
+			continue;
+		fprintf(stderr, "yardmaster: %s\n", err.text);
+	}
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
+
+/* The board is shared memory: there is nothing to wait for but time. */
+static void rest(uint64_t since)
+{
+	uint64_t ns = (ym_now_ns() - since) * (LOOK_PART - 1);
+
+	ns = ns > LOOK_NS ? ns : LOOK_NS;
+	ym_nap((long)(ns < LOOK_MAX_NS ? ns : LOOK_MAX_NS));
+}
 
 static int follow(const struct args *args, struct stock *stock, struct tracker *tracker)
 {
@@ -268,6 +293,7 @@ static int follow(const struct args *args, struct stock *stock, struct tracker *
 	screen.utf8 = screen.live && bar_utf8();
 	for (;;) {
 		struct ym_group_look look;
+		uint64_t start = ym_now_ns();
 
 		if (tracker_look(tracker, stock, &err) < 0)
 			return command_fail(&err);
@@ -287,10 +313,9 @@ static int follow(const struct args *args, struct stock *stock, struct tracker *
 			fprintf(stderr, "yardmaster: instance %s has no master right now; its workers go on\n",
 			        instance->name);
 		warned = !look.leader;
-		/* The board is shared memory: there is nothing to wait for but time. */
-		ym_nap(LOOK_NS);
+		rest(start);
 	}
-	tell_missing(tracker);
+	tell_missing(stock, tracker);
 	return tracker_bad(tracker) ? ym_err_exit_code(YM_ERR_NO) : 0;
 }
 

@@ -189,7 +189,7 @@ bool feed_health(struct feed *feed, char why[HEALTH_MAX])
 		snprintf(why, HEALTH_MAX, "out of memory");
 		return false;
 	}
-	return health_look(&feed->snapshot, FEED_PATIENCE_NS, why);
+	return health_look(&feed->snapshot, HEALTH_PATIENCE_NS, why);
 }
 
 /* ---- frames ---------------------------------------------------------------------------------- */

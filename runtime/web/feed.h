@@ -23,9 +23,6 @@
 	X(frames, "frames that were sent to viewers")                                                                  \
 	X(skipped, "frames that viewers were too slow for")
 
-/* /healthz speaks of a worker or program that ran before when it has been missing for longer than this. */
-#define FEED_PATIENCE_NS UINT64_C(5000000000)
-
 struct feed_counters {
 #define X(name, help) uint64_t name;
 	FEED_COUNTER_MAP(X)

@@ -82,10 +82,28 @@ static bool is_target(struct slice slice)
 	for (size_t i = 0; i < slice.length; i++)
 		if (slice.at[i] <= ' ' || slice.at[i] == 0x7f || slice.at[i] == '#')
 			return false;
-	return slice.length > 0 && slice.at[0] == '/';
+	return slice.length > 0;
 }
 
 /* ---- lines ----------------------------------------------------------------------------------- */
+
+/* As a proxy is asked, "http://HOST/PATH": what is left is as of every other request. False: it is none of both. */
+static bool take_authority(struct slice *target, struct request *request)
+{
+	struct slice rest = *target, scheme = slice_until(&rest, ':');
+	size_t length = 0;
+
+	if (target->at[0] == '/')
+		return true;
+	if (!slice_is_word(scheme, "http") || rest.length < 2 || memcmp(rest.at, "//", 2) != 0)
+		return false;
+	rest = (struct slice){rest.at + 2, rest.length - 2};
+	while (length < rest.length && rest.at[length] != '/' && rest.at[length] != '?')
+		length++;
+	request->authority = (struct slice){rest.at, length};
+	*target = (struct slice){rest.at + length, rest.length - length};
+	return length > 0;
+}
 
 static int first_line(struct slice line, struct request *request)
 {
@@ -98,12 +116,14 @@ static int first_line(struct slice line, struct request *request)
 	request->keep = slice_is(line, "HTTP/1.1");
 	if (!request->keep && !slice_is(line, "HTTP/1.0"))
 		return 505;
-	if (!is_target(target))
+	if (!is_target(target) || !take_authority(&target, request))
 		return 400;
 	request->method = slice_is(method, "GET")    ? REQUEST_GET
 	                  : slice_is(method, "HEAD") ? REQUEST_HEAD
 	                                             : REQUEST_OTHER;
 	request->path = slice_until(&target, '?');
+	if (request->path.length == 0)
+		request->path = (struct slice){"/", 1};
 	request->query = target;
 	return 0;
 }
@@ -134,6 +154,9 @@ static int judge(struct request *request)
 
 	if (request->keep && !request->host.at)
 		return 400;
+	/* Which host is meant, the first line says better. */
+	if (request->authority.at)
+		request->host = request->authority;
 	if (slice_lists(request->connection, "close"))
 		request->keep = false;
 	/* A method that is not known is refused as such; where its body ends is not our concern then. */

@@ -34,8 +34,9 @@ enum request_method { REQUEST_GET, REQUEST_HEAD, REQUEST_OTHER };
 
 struct request {
 	enum request_method method;
-	struct slice path;  /* from its '/' on, as it was sent: escapes are not undone */
-	struct slice query; /* behind the '?' */
+	struct slice authority; /* of "GET http://HOST/PATH", which then is `host`, too */
+	struct slice path;      /* from its '/' on, as it was sent: escapes are not undone */
+	struct slice query;     /* behind the '?' */
 #define X(name, member) struct slice member;
 	REQUEST_HEADER_MAP(X)
 #undef X

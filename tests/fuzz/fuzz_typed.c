@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "../../ipc/serialize.h"
-#include "../../runtime/json.h"
+#include "../../runtime/text.h"
 #include "../../runtime/typed.h"
 
 /* The JSON reader's own limit is a little higher. */
@@ -21,7 +21,7 @@
 static bool is_utf8(const char *bytes, size_t length)
 {
 	while (length > 0) {
-		size_t n = json_utf8((const unsigned char *)bytes, length);
+		size_t n = text_utf8((const unsigned char *)bytes, length);
 
 		if (n == 0)
 			return false;

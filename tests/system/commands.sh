@@ -132,6 +132,30 @@ test_jobs_and_their_filters() { # sanitized
 	ym cancel 1 >/dev/null
 }
 
+# The words of a task are shown, but a terminal gets nothing to obey: no escape, and no other form of it.
+test_words_of_tasks() { # sanitized
+	local command said=$'bad\033[31m luck\007\xc2\x9b32m' shown='bad?[31m luck??32m'
+	write_ini <<-EOF
+		[pool:outcome]
+		plugin = $PLUGINS/outcome.so
+	EOF
+	start_master
+	expect 1 ym submit outcome "2 $said" --wait
+	assert_equal "yardmaster: job 1 failed: $shown" "$ERR" "submit --wait"
+	for command in "wait 1" "watch 1" "show 1" jobs; do
+		# shellcheck disable=SC2086 # words
+		ym $command >"$DIR/said" 2>&1
+		assert_contains "$shown" "$(<"$DIR/said")" "$command"
+	done
+	# Where the locale has wide characters, they have two columns.
+	submit outcome "2 again" --tag 日本
+	wait_until 10 is failed job_state "$JOB"
+	LC_ALL=C.UTF-8 ym jobs --tag 日本 >"$DIR/said"
+	assert_contains "  日本  again" "$(<"$DIR/said")" "a tag of four columns"
+	LC_ALL=C ym jobs --tag 日本 >"$DIR/said"
+	assert_contains "  日本   again" "$(<"$DIR/said")" "a tag that the locale does not know"
+}
+
 test_watch() { # sanitized
 	write_ini <<-EOF
 		[pool:sleep]
@@ -148,6 +172,8 @@ test_watch() { # sanitized
 	submit outcome "2 bad luck"
 	expect 1 ym watch "$JOB"
 	assert_contains "failed: bad luck" "$OUT" "watch of a job that fails"
+	expect 1 ym watch 7000
+	assert_equal "yardmaster: there is no job 7000" "$ERR" "watch of a job that never was"
 	expect 0 ym watch
 	expect 1 ym watch one
 	assert_contains '"one" is no job id, no pool and no tag' "$ERR" "watch of nothing"
@@ -164,6 +190,16 @@ test_watch() { # sanitized
 	expect 0 ym watch sleep
 	assert_contains "#$JOB: done in " "$OUT" "watch of a pool"
 	assert_lacks "nap" "$OUT" "watch of a pool"
+	# One that stands still is waited for: it is looked at more than once meanwhile.
+	expect 0 ym pause outcome
+	submit outcome 0
+	ym_background watch "$JOB" >"$DIR/watched" 2>&1
+	wait_until 10 grep -q "#$JOB: waiting" "$DIR/watched"
+	expect 0 ym submit sleep 500 --wait
+	expect 0 ym resume outcome
+	wait "$CLIENT"
+	assert_equal 0 $? "exit code of watch of a job that waits"
+	assert_contains "#$JOB: done in " "$(<"$DIR/watched")" "watch of a job that waits"
 	submit sleep 60000
 	ym_background watch "$JOB" >"$DIR/watched" 2>&1
 	wait_until 5 has_lines "$DIR/watched" 1
@@ -171,6 +207,24 @@ test_watch() { # sanitized
 	wait "$CLIENT"
 	assert_equal 3 $? "exit code of watch when the instance is stopped"
 	assert_contains "was stopped; unfinished jobs are kept" "$(<"$DIR/watched")" "watch of a stopped instance"
+}
+
+# Forgotten before it is looked at again.
+test_watch_of_what_is_forgotten() {
+	write_ini "result_ttl = 0s" <<-EOF
+		[pool:sleep]
+		plugin = $PLUGINS/sleep.so
+	EOF
+	start_master
+	submit sleep 300
+	ym_background watch "$JOB" >"$DIR/watched" 2>&1
+	wait_until 5 grep -q "^#$JOB: " "$DIR/watched"
+	kill -STOP "$CLIENT"
+	wait_until 10 is "" job_state "$JOB"
+	kill -CONT "$CLIENT"
+	wait "$CLIENT"
+	assert_equal 1 $? "exit code of watch of a job that is forgotten"
+	assert_contains "job $JOB is over, and how it ended is not known any more" "$(<"$DIR/watched")" "watch"
 }
 
 test_watch_over_a_dead_master() {

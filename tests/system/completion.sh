@@ -12,6 +12,7 @@ cases() {
 		yardmaster sem re| =release resize
 		yardmaster jobs --state | buried delayed failed running waiting
 		yardmaster jobs -s del| =delayed
+		yardmaster top --view w| =workers
 		yardmaster submit -c $DIR/test.ini | =mail maps
 		yardmaster submit -c $DIR/test.ini --tag x ma| =mail maps
 		yardmaster restart --all -c$DIR/test.ini w| =web
@@ -265,4 +266,12 @@ test_answers() { # sanitized
 	expect 0 "$YARDMASTER" complete -- cancel -c "$INI" ""
 	kill -CONT "$MASTER"
 	assert_contains $'1\tmail, ' "$OUT" "while the master does not answer"
+	# Of more jobs than anybody would read, those that are not over, and the newest.
+	seq -f '%.0f' 1200 >"$DIR/numbers"
+	expect 0 ym submit maps --lines --quiet --delay 1d <"$DIR/numbers"
+	expect 0 ym cancel --pool maps --id 2-1190
+	expect 0 "$YARDMASTER" complete -- cancel -c "$INI" ""
+	assert_equal 1000 "$(wc -l <<<"$OUT")" "jobs"
+	assert_equal "1201 1200 1199" "$(cut -f 1 <<<"$OUT" | head -n 3 | paste -sd' ')" "the first jobs"
+	assert_equal "1190 1189" "$(awk -F'[\t,]' '$3 == " cancelled" {print $1}' <<<"$OUT" | head -n 2 | paste -sd' ')" "those that are over"
 }

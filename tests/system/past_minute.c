@@ -3,6 +3,7 @@
  * 50 s ago. The copies on the board, from then on, are of what is there now, as the master would have made them.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "../../ipc/clock.h"
 #include "../../runtime/instance.h"
@@ -12,11 +13,15 @@
 static void write_copies(struct recent_sh *recent, const struct histogram *wait, const struct histogram *run)
 {
 	uint64_t period = ym_now_ns() / PERIOD_NS;
+	struct recent_copy_sh hour[RECENT_RING];
 
+	/* A period of the hour may have begun a moment ago: the one before it is to stay without a copy. */
+	memcpy(hour, recent->rings[RECENT_HOUR], sizeof(hour));
 	for (unsigned i = 0; i < RECENT_RING; i++)
 		atomic_store(&recent->rings[RECENT_MINUTE][i].at, 0);
 	for (unsigned back = 0; back < RECENT_BACK; back++)
 		recent_note(recent, (period - back) * PERIOD_NS + 1, wait, run);
+	memcpy(recent->rings[RECENT_HOUR], hour, sizeof(hour));
 }
 
 int main(int argc, char **argv)

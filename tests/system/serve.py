@@ -96,7 +96,7 @@ WRONG = [
     (b"GET / HTTP/1.1\r\n\r\n", 400),
     (b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", 505),
     (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
-    (b"GET http://localhost/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+    (b"GET https://localhost/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
     (b"GET / HTTP/1.1\nHost: localhost\n\n" + b"\r\n\r\n", 400),
     (GET + b" folded: 1\r\n\r\n", 400),
     (GET + b"Host: localhost\r\n\r\n", 400),
@@ -111,6 +111,7 @@ WRONG = [
     (GET + b"".join(b"X%d: 1\r\n" % i for i in range(20000)) + b"\r\n", 431),
     (GET.replace(b"localhost", b"evil.example") + b"\r\n", 421),
     (GET.replace(b"localhost", b"127.0.0.1.evil.example:80") + b"\r\n", 421),
+    (GET.replace(b"/healthz", b"http://evil.example/healthz") + b"\r\n", 421),
 ]
 
 

@@ -310,7 +310,7 @@ test_watch_what_is_only_in_the_store() { # sanitized
 	expect 1 ym watch 302
 	assert_contains "#302: buried: old" "$OUT" "a buried one of the store"
 	expect 1 ym watch 4711
-	assert_contains "job 4711 is not in the table" "$ERR" "no job"
+	assert_contains "there is no job 4711" "$ERR" "no job"
 	stop_master
 	expect 3 ym watch 1
 	assert_contains "is not running" "$ERR" "no instance"

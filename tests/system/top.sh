@@ -132,16 +132,16 @@ test_times_of_the_last_minute() {
 	some_pools
 	expect 0 ym submit sleep 200 --wait
 	start_top 200 40
-	await_screen '^sleep .* [0-9.]+[mu]?s/[0-9.]+[mu]?s +2[0-9][0-9]ms/2[0-9][0-9]ms'
+	await_screen '^sleep .* [0-9.]+[mu]?s/[0-9.]+[mu]?s +[2-9][0-9][0-9]ms/[2-9][0-9][0-9]ms'
 	"$BUILD/tests/past_minute" "$DIR/run" || fail "the board cannot be written to"
 	await_screen '^sleep .* -  +-( |$)'
 	press End Enter
 	await_screen 'ran +last minute +0 +- +- +- +- +-$'
 	await_screen 'waited +last hour +1 +[0-9]'
-	await_screen 'ran +in all +1 +2[0-9][0-9]ms'
+	await_screen 'ran +in all +1 +[2-9][0-9][0-9]ms'
 	expect 0 ym submit sleep 1 --wait
 	await_screen 'ran +last minute +1 +[0-9.]+[mu]s'
-	await_screen 'ran +in all +2 +1[0-9][0-9]ms'
+	await_screen 'ran +in all +2 +[1-9][0-9][0-9]ms'
 	press Escape
 	press q
 	assert_ends 0
@@ -316,6 +316,67 @@ test_sizes() { # sanitized
 	press q
 	assert_ends 0
 	expect 0 ym cancel --all
+	stop_master
+}
+
+# What `status` says to be wrong stands above the list; how to get help and out of here below it, also of a small screen.
+test_problem() {
+	write_ini <<-EOF
+		[pool:sleep]
+		plugin = $PLUGINS/sleep.so
+		[program:broken]
+		command = sh -c 'exit 7'
+		startretries = 0
+	EOF
+	start_master
+	submit sleep 60000
+	wait_until 10 is running job_state "$JOB"
+	start_top 80 24 "--view workers"
+	await_screen '^ program broken is FATAL: exited with code 7'
+	await_screen '^sleep +busy'
+	await_screen 'p pause +\? help  q quit'
+	press q
+	assert_ends 0
+	start_top 40 8 "--view workers"
+	await_screen '^ Enter details .*\? help  q quit'
+	press q
+	assert_ends 0
+	write_ini <<-EOF
+		[pool:sleep]
+		plugin = $PLUGINS/sleep.so
+	EOF
+	start_top 80 24
+	await_screen '^ program broken is FATAL'
+	expect 0 ym reload
+	await_gone 'broken'
+	press q
+	assert_ends 0
+	expect 0 ym cancel --all
+	stop_master
+}
+
+heads_of_watch() {
+	screen | grep -c '^0 of 1 done'
+}
+
+# A line of `watch` that is longer than the terminal would become two, and no longer be written over.
+test_wide_watch() {
+	write_ini <<-EOF
+		[pool:wide]
+		command = sh -c 'echo "progress 1/9 $(printf '漢字%.0s' {1..30})" >&3; sleep 60'
+	EOF
+	start_master
+	submit wide "" --tag 日本語日本語日本語日本語
+	start_terminal 80 24 "'$YARDMASTER' watch -c '$INI'" LC_ALL=C.UTF-8
+	await_screen "^#$JOB 日本語日本語日本 +\\[█.* 1/9 +漢字"
+	# It is drawn ten times a second.
+	for _ in {1..10}; do
+		assert_equal 1 "$(heads_of_watch)" "heads of watch on the screen"
+		sleep 0.05
+	done
+	expect 0 ym cancel --all
+	await_screen "cancelled"
+	end_terminal
 	stop_master
 }
 

@@ -52,6 +52,9 @@ START_TEST(trouble_is_read_while_there_is_any)
 	ck_assert_str_eq(board_trouble(board, text), "");
 	atomic_store(&board->store.state, BOARD_STORE_TROUBLE);
 	ck_assert_str_eq(board_trouble(board, text), "no disk");
+	/* Tasks may have a word in it. */
+	board_reason_write(board->store.trouble, &board->store.trouble_version, "no\x1b[31m \xc3\xa4\n");
+	ck_assert_str_eq(board_trouble(board, text), "no?[31m \xc3\xa4?");
 }
 END_TEST
 

@@ -44,6 +44,30 @@ START_TEST(parts_are_found)
 }
 END_TEST
 
+/* Servers have to know the form in which proxies are asked; the host in it counts, whatever `Host` says. */
+START_TEST(whole_addresses_are_known)
+{
+	static const struct {
+		const char *target, *host, *path, *query;
+	} rows[] = {
+	    {"http://h:80/a/b?c=d", "h:80", "/a/b", "c=d"}, {"HTTP://h/", "h", "/", ""},
+	    {"http://[::1]:8421", "[::1]:8421", "/", ""},   {"http://h?x", "h", "/", "x"},
+	    {"/http://h/x", "other", "/http://h/x", ""},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char text[128];
+		size_t searched = 0;
+		int length = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: other\r\n\r\n", rows[i].target);
+
+		ck_assert_int_eq(request_parse(text, (size_t)length, &searched, &request), 0);
+		ck_assert_msg(slice_is(request.host, rows[i].host) && slice_is(request.path, rows[i].path) &&
+		                  slice_is(request.query, rows[i].query),
+		              "%s", text);
+	}
+}
+END_TEST
+
 START_TEST(methods_and_connections)
 {
 	static const struct {
@@ -88,7 +112,13 @@ START_TEST(wrong_heads_are_refused)
 	    {"GET / HTTP/1.2\r\n" HOST "\r\n", 505},
 	    {"GET / HTTP/2.0\r\n" HOST "\r\n", 505},
 	    {"GET x HTTP/1.1\r\n" HOST "\r\n", 400},
-	    {"GET http://h/ HTTP/1.1\r\n" HOST "\r\n", 400},
+	    {"GET http:///x HTTP/1.1\r\n" HOST "\r\n", 400},
+	    {"GET http:/h/ HTTP/1.1\r\n" HOST "\r\n", 400},
+	    {"GET https://h/ HTTP/1.1\r\n" HOST "\r\n", 400},
+	    {"GET http:// HTTP/1.1\r\n" HOST "\r\n", 400},
+	    {"GET http: HTTP/1.1\r\n" HOST "\r\n", 400},
+	    {"GET http://h/ HTTP/1.1\r\n\r\n", 400},
+	    {"GET * HTTP/1.1\r\n" HOST "\r\n", 400},
 	    {"GET /#x HTTP/1.1\r\n" HOST "\r\n", 400},
 	    {"GET /\xc3\xa4 HTTP/1.1\r\n" HOST "\r\n", 400},
 	    {"GET /\t HTTP/1.1\r\n" HOST "\r\n", 400},
@@ -157,6 +187,7 @@ int main(void)
 	TCase *tcase = add_case(suite, "web_request");
 
 	tcase_add_test(tcase, parts_are_found);
+	tcase_add_test(tcase, whole_addresses_are_known);
 	tcase_add_test(tcase, methods_and_connections);
 	tcase_add_test(tcase, wrong_heads_are_refused);
 	tcase_add_test(tcase, pieces_are_put_together);
