@@ -1,14 +1,13 @@
 /* sweep.c - put right what deaths, deadlines and lost tokens left behind. */
 #include "sweep.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../ipc/queue.h"
 #include "../ipc/sys.h"
-#include "dispatch.h"
+#include "overtime.h"
 #include "stage.h"
 
 /* Who pushes or takes a job needs microseconds: one that has been on its way for longer was left there by the dead. */
@@ -23,51 +22,9 @@
 /* How far ahead a fixed time is looked for at most. */
 #define LONG_MS INT64_C(60000)
 
-/* How soon to look again for a worker that was killed, or is about to end. */
-#define VICTIM_NS UINT64_C(5000000)
-
-/*
- * So long may a worker need to write down how its job ended; and as long again as a slow disk needs for the longest
- * result.
- */
-#define FINISHING_NS     UINT64_C(30000000000)
-#define FINISHING_NS_MIB UINT64_C(1000000000)
-
-#define HAD_ITS_TIME "has had its time"
-
-struct pass {
-	struct instance *instance;
-	struct sweep *out;
-	uint64_t now;
-	int64_t unix_ms;
-	bool *dead;
-	uint64_t oldest[TABLE_POOLS]; /* `ready` of the oldest job in a list, YM_NEVER if none */
-};
-
-static void soon(struct pass *pass, uint64_t at)
-{
-	if (at < pass->out->next)
-		pass->out->next = at;
-}
-
-static bool is_dead(const struct pass *pass, unsigned slot)
-{
-	return slot < pass->instance->group.capacity && pass->dead[slot];
-}
-
-static bool is_ending(const struct pass *pass, unsigned slot)
-{
-	return pass->out->ending && pass->out->ending(pass->out->arg, slot);
-}
-
-/*
- * What was done about the attempt in the slot. Our own memory: in the job it would be written without a fence, perhaps
- * into the next attempt. If another master asked, the grace starts anew.
- */
-static struct sweep_asked *asked_of(struct pass *pass, uint32_t slot, uint64_t word)
+struct sweep_asked *sweep_asked_of(struct pass *pass, uint32_t slot, uint64_t word)
 {
 	struct sweep_asked *asked = &pass->out->asked[slot];
-
 	uint64_t started = table_job(pass->instance->table, slot)->started;
 
 	/* Attempt numbers come again when a job is given back or kicked. */
@@ -80,9 +37,8 @@ static struct sweep_asked *asked_of(struct pass *pass, uint32_t slot, uint64_t w
 
 /* ---- dead owners ----------------------------------------------------------------------------- */
 
-/* FIXING is ours: write down how the attempt ended, then do what the rules say. */
-static void settle(struct pass *pass, uint32_t slot, uint64_t word, enum story_end end, const char *text,
-                   const struct sweep_death *death)
+void sweep_settle(struct pass *pass, uint32_t slot, uint64_t word, enum story_end end, const char *text,
+                  const struct sweep_death *death)
 {
 	struct instance *instance = pass->instance;
 	struct job_report report = {
@@ -120,25 +76,7 @@ static int runner_of(struct pass *pass, const struct job_sh *job, uint64_t word)
 	return -1;
 }
 
-/* Kill the worker that may still run the attempt, which is not its own any more; the job waits until it is dead. */
-static bool make_victim(struct pass *pass, unsigned owner, struct sweep_asked *asked)
-{
-	const struct ym_group *group = &pass->instance->group;
-	int32_t pid = owner < group->capacity ? atomic_load(&group->reg->members[owner].pid) : 0;
-
-	if (!pass->out->signal || !pass->out->signal(pass->out->arg, owner, SIGKILL, HAD_ITS_TIME))
-		return false;
-	asked->victim = (uint16_t)(owner + 1);
-	asked->victim_pid = pid;
-	soon(pass, pass->now + VICTIM_NS);
-	return true;
-}
-
-/*
- * A process that was clearing up, or kicking the job, died over it. What it had done of that is not known; the attempt
- * was counted before. A job that was buried and is not for certain to run stays buried.
- */
-static void clear_up_again(struct pass *pass, uint32_t slot, uint64_t word)
+void sweep_clear_up_again(struct pass *pass, uint32_t slot, uint64_t word)
 {
 	struct job_sh *job = table_job(pass->instance->table, slot);
 	const struct table_pool_sh *pool = &pass->instance->table->pools[job_pool(job)];
@@ -146,7 +84,7 @@ static void clear_up_again(struct pass *pass, uint32_t slot, uint64_t word)
 	enum job_state state = JOB_READY;
 
 	job->deadline = 0;
-	if (runner >= 0 && make_victim(pass, (unsigned)runner, asked_of(pass, slot, word)))
+	if (runner >= 0 && overtime_make_victim(pass, (unsigned)runner, sweep_asked_of(pass, slot, word)))
 		return;
 	if (word_flags(word) & JOB_CANCEL)
 		state = JOB_CANCELLED;
@@ -164,7 +102,7 @@ static const char *cause_of(struct pass *pass, uint32_t slot, uint64_t word, con
 {
 	const char *cause = death && death->cause[0] ? death->cause : "the worker died";
 
-	if (word_state(word) != JOB_FINISHING || !asked_of(pass, slot, word)->stuck)
+	if (word_state(word) != JOB_FINISHING || !sweep_asked_of(pass, slot, word)->stuck)
 		return cause;
 	snprintf(text, JOB_ERROR_MAX, "its end was not written down in time: %.150s", cause);
 	return text;
@@ -189,141 +127,14 @@ static void recover(struct pass *pass, uint32_t slot, uint64_t word)
 		return;
 	pass->out->recovered++;
 	if (state == JOB_FIXING) {
-		clear_up_again(pass, slot, mine);
+		sweep_clear_up_again(pass, slot, mine);
 		return;
 	}
 	if (death && death->blameless)
 		end = STORY_STOPPED;
 	else if (word_flags(mine) & JOB_TIMED_OUT)
 		end = STORY_TIMED_OUT;
-	settle(pass, slot, mine, end, cause_of(pass, slot, word, death, text), death);
-}
-
-/* ---- deadlines ------------------------------------------------------------------------------- */
-
-/* When the time of a running job is up; where the pool allows it, progress starts the time anew. 0: never. */
-static uint64_t deadline_of(struct pass *pass, const struct job_sh *job, uint64_t word)
-{
-	const struct board_sh *board = pass->instance->board;
-	uint64_t deadline = job->deadline, timeout = (uint64_t)job->timeout_ms * 1000000u;
-
-	if (deadline == 0 || pass->now < deadline || !atomic_load(&pass->instance->table->pools[job_pool(job)].touch))
-		return deadline;
-	for (uint32_t i = 0; i < board->instance.rows; i++) {
-		struct board_work work;
-		struct board_progress progress;
-
-		if (board_read_work(&board->workers[i], &work) && work.slot == word_owner(word) &&
-		    work.job == job->id && board_read_progress(&board->workers[i], &progress) &&
-		    progress.job == job->id && progress.attempt == word_attempt(word) &&
-		    progress.updated + timeout > deadline)
-			deadline = progress.updated + timeout;
-	}
-	return deadline;
-}
-
-static void say_timed_out(const struct job_sh *job, char text[JOB_ERROR_MAX])
-{
-	snprintf(text, JOB_ERROR_MAX, "timed out after %lld ms and did not stop when asked: its worker was killed",
-	         (long long)job->timeout_ms);
-}
-
-/* Revoked first, killed after: whatever the worker still reports is refused. Started again only when it is dead. */
-static void take_away(struct pass *pass, uint32_t slot, uint64_t word, struct sweep_asked *asked)
-{
-	struct instance *instance = pass->instance;
-	uint64_t mine = word;
-	char text[JOB_ERROR_MAX];
-
-	if (!table_change(instance->table, slot, &mine, JOB_FIXING, instance->group.slot, word_attempt(word)))
-		return;
-	if (make_victim(pass, word_owner(word), asked))
-		return;
-	say_timed_out(table_job(instance->table, slot), text);
-	settle(pass, slot, mine, STORY_TIMED_OUT, text, NULL);
-}
-
-/* It may have left in order just before the signal came, and another one has its number by now. */
-static bool lives(const struct pass *pass, unsigned slot, int32_t pid)
-{
-	const struct ym_group *group = &pass->instance->group;
-
-	return !is_dead(pass, slot) && (ym_group_alive(group, slot) || is_ending(pass, slot)) &&
-	       atomic_load(&group->reg->members[slot].pid) == pid;
-}
-
-/* FIXING by us: is the worker dead that we killed because of it? */
-static void check_victim(struct pass *pass, uint32_t slot, uint64_t word)
-{
-	struct sweep_asked *asked = &pass->out->asked[slot];
-	const struct sweep_death *death;
-	char text[JOB_ERROR_MAX];
-
-	/* We know of none: the program before an upgrade in place did. */
-	if (asked->victim == 0 || asked->gen != word_gen(word) || asked->attempt != word_attempt(word)) {
-		clear_up_again(pass, slot, word);
-		return;
-	}
-	if (lives(pass, asked->victim - 1u, asked->victim_pid)) {
-		soon(pass, pass->now + VICTIM_NS);
-		return;
-	}
-	death = pass->out->death ? pass->out->death(pass->out->arg, asked->victim - 1u) : NULL;
-	asked->victim = 0;
-	say_timed_out(table_job(pass->instance->table, slot), text);
-	settle(pass, slot, word, STORY_TIMED_OUT, text, death);
-}
-
-static void check_deadline(struct pass *pass, uint32_t slot, uint64_t word)
-{
-	struct table_sh *table = pass->instance->table;
-	const struct job_sh *job = table_job(table, slot);
-	uint64_t deadline = deadline_of(pass, job, word), grace;
-	struct sweep_asked *asked;
-
-	if (deadline == 0)
-		return;
-	if (pass->now < deadline) {
-		soon(pass, deadline);
-		return;
-	}
-	if (!(word_flags(word) & JOB_TIMED_OUT) && !table_cas(table, slot, &word, word | (uint64_t)JOB_TIMED_OUT))
-		return;
-	/* The grace begins when the job is asked, however late that is (nobody asks while there is no master). */
-	asked = asked_of(pass, slot, word);
-	grace = (uint64_t)atomic_load(&table->pools[job_pool(job)].timeout_grace_ms) * 1000000u;
-	if (pass->now >= asked->at + 2 * grace) {
-		take_away(pass, slot, word, asked);
-		return;
-	}
-	if (pass->now >= asked->at + grace && !asked->termed) {
-		asked->termed = true;
-		if (pass->out->signal)
-			pass->out->signal(pass->out->arg, word_owner(word), SIGTERM, HAD_ITS_TIME);
-	}
-	soon(pass, asked->at + (asked->termed ? 2 : 1) * grace);
-}
-
-/*
- * No code of a task runs in FINISHING, so whoever stays there is stopped, or hangs, and no time limit of the job is meant
- * for that. Not revoked: it may just now write to the job, and would then do so in the next attempt. When it is dead, its
- * job is one of a dead owner.
- */
-static void check_finishing(struct pass *pass, uint32_t slot, uint64_t word)
-{
-	struct sweep_asked *asked = asked_of(pass, slot, word);
-	uint64_t end;
-
-	if (asked->stuck)
-		return;
-	if (asked->finishing == 0)
-		asked->finishing = pass->now;
-	end = asked->finishing + FINISHING_NS + (pass->instance->table->payload_max >> 20) * FINISHING_NS_MIB;
-	if (pass->now < end)
-		soon(pass, end);
-	else if (pass->out->signal)
-		asked->stuck = pass->out->signal(pass->out->arg, word_owner(word), SIGKILL,
-		                                 "has ended, but it cannot write that down (is it stopped?)");
+	sweep_settle(pass, slot, mine, end, cause_of(pass, slot, word, death, text), death);
 }
 
 /* ---- waiting jobs ---------------------------------------------------------------------------- */
@@ -495,11 +306,11 @@ static void look_at(struct pass *pass, uint32_t slot)
 			recover(pass, slot, word);
 		else if (state == JOB_CLAIMED) {
 			check_started(pass, slot, word);
-			check_deadline(pass, slot, word);
+			overtime_check(pass, slot, word);
 		} else if (state == JOB_FINISHING)
-			check_finishing(pass, slot, word);
+			overtime_check_finishing(pass, slot, word);
 		else if (state == JOB_FIXING && word_owner(word) == pass->instance->group.slot)
-			check_victim(pass, slot, word);
+			overtime_check_victim(pass, slot, word);
 		break;
 	case JOB_STORING:
 		check_storing(pass, slot, word);
