@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../../ipc/serialize.h"
+#include "../../runtime/json.h"
 #include "../../runtime/text.h"
 #include "../../runtime/typed.h"
 

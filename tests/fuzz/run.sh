@@ -26,7 +26,7 @@ RSS_MAX=2000   # MiB
 ALLOC_MAX=1000 # MiB at once
 SHOWN_LINES=40
 # What the targets use outside of ipc/.
-BESIDES=(config/*.c runtime/{json,typed,typed_print,envelope,envelope_keys,when,reply,web/request}.c)
+BESIDES=(config/*.c runtime/{json,text,typed,typed_print,envelope,envelope_keys,when,reply,web/request}.c)
 
 # Bytes of a new input, and a file of words worth trying.
 declare -A LONGEST=([segment]=4096 [unserialize]=4096 [typed]=2048 [key]=256 [config]=1024 [envelope]=2048 [request]=1024)
