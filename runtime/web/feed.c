@@ -8,7 +8,6 @@
 #include "../../ipc/sys.h"
 #include "../view.h"
 #include "assets.h"
-#include "metrics.h"
 
 /* How often to see whether another instance is behind the key by now. */
 #define CHECK_NS UINT64_C(500000000)
@@ -30,9 +29,12 @@ void feed_open(struct feed *feed, const struct instance *located)
 static void forget(struct feed *feed)
 {
 	bytes_release(feed->status.bytes);
-	bytes_release(feed->metrics.bytes);
+	feed->status = (struct feed_text){0};
+	for (int format = 0; format < METRICS_FORMATS; format++) {
+		bytes_release(feed->metrics[format].bytes);
+		feed->metrics[format] = (struct feed_text){0};
+	}
 	bytes_release(feed->failures);
-	feed->status = feed->metrics = (struct feed_text){0};
 	feed->failures = NULL;
 	feed->dead = false;
 	feed->whole = feed->snapshot.at = 0;
@@ -137,13 +139,13 @@ struct bytes *feed_error(const char *text)
 }
 
 /* NULL: no memory. */
-static struct bytes *write_metrics(const struct feed *feed)
+static struct bytes *write_metrics(const struct feed *feed, enum metrics_format format)
 {
 	struct bytes_writer writer;
 
 	if (!bytes_write(&writer))
 		return NULL;
-	metrics_write(writer.to, feed->there ? &feed->snapshot : NULL, &feed->counters);
+	metrics_write(writer.to, format, feed->there ? &feed->snapshot : NULL, &feed->counters);
 	return bytes_written(&writer);
 }
 
@@ -168,15 +170,16 @@ struct bytes *feed_status(struct feed *feed, bool *there)
 	return look(feed, true) == 0 ? keep(&feed->status, write_status(&feed->snapshot), now) : NULL;
 }
 
-struct bytes *feed_metrics(struct feed *feed)
+struct bytes *feed_metrics(struct feed *feed, enum metrics_format format)
 {
+	struct feed_text *text = &feed->metrics[format];
 	uint64_t now = ym_now_ns();
 
 	if (!feed_attach(feed))
-		return write_metrics(feed);
-	if (feed->metrics.bytes && now < feed->metrics.until)
-		return bytes_hold(feed->metrics.bytes);
-	return look(feed, true) == 0 ? keep(&feed->metrics, write_metrics(feed), now) : NULL;
+		return write_metrics(feed, format);
+	if (text->bytes && now < text->until)
+		return bytes_hold(text->bytes);
+	return look(feed, true) == 0 ? keep(text, write_metrics(feed, format), now) : NULL;
 }
 
 bool feed_health(struct feed *feed, char why[HEALTH_MAX])

@@ -14,9 +14,10 @@
 
 #include "../health.h"
 #include "../snapshot.h"
+#include "metrics.h"
 #include "response.h"
 
-/* What the server counts of itself: name, OpenMetrics type, help. */
+/* What the server counts of itself: name, help. */
 #define FEED_COUNTER_MAP(X)                                                                                            \
 	X(requests, "requests that were answered")                                                                     \
 	X(refused, "requests and connections that were refused")                                                       \
@@ -48,7 +49,7 @@ struct feed {
 	uint64_t failed;        /* jobs that ended badly, as counted in the snapshot */
 	struct bytes *failures; /* JSON; NULL: not known (yet, of this instance) */
 	bool failures_new;      /* no frame had them yet */
-	struct feed_text status, metrics;
+	struct feed_text status, metrics[METRICS_FORMATS];
 	struct feed_counters counters;
 };
 
@@ -63,7 +64,7 @@ struct bytes *feed_frame(struct feed *feed, bool all);
 
 /* What /api/status and /metrics say: never NULL but for lack of memory. *there: of an instance. */
 struct bytes *feed_status(struct feed *feed, bool *there);
-struct bytes *feed_metrics(struct feed *feed);
+struct bytes *feed_metrics(struct feed *feed, enum metrics_format format);
 bool feed_health(struct feed *feed, char why[HEALTH_MAX]);
 /* An error, for who asked for JSON. NULL: no memory. */
 struct bytes *feed_error(const char *text);

@@ -135,11 +135,12 @@ static int header_line(struct slice line, struct request *request)
 	/* A blank before the colon, and a line that goes on, are no tokens either. */
 	if (!is_token(name) || line.at == name.at + name.length || !is_value(value))
 		return 400;
-#define X(word, member)                                                                                                \
+#define X(word, member, again)                                                                                         \
 	if (slice_is_word(name, word)) {                                                                               \
-		if (request->member.at)                                                                                \
+		if (request->member.at && !(again))                                                                    \
 			return 400;                                                                                    \
-		request->member = value;                                                                               \
+		if (!request->member.at)                                                                               \
+			request->member = value;                                                                       \
 	}
 	REQUEST_HEADER_MAP(X)
 #undef X

@@ -3,7 +3,7 @@
  *
  * HTTP/1.0 and 1.1 (RFC 9112), as much as a server needs that only gives things away: requests have no body. What is not
  * exactly a request is refused rather than guessed at: lines end with CR LF, no header line goes on in the next one, and
- * none that matters comes twice.
+ * none that matters comes twice but `Accept`, a mere wish.
  */
 #ifndef YM_RUNTIME_WEB_REQUEST_H
 #define YM_RUNTIME_WEB_REQUEST_H
@@ -14,15 +14,16 @@
 /* Longest head, with the empty line at its end. */
 #define REQUEST_MAX 8192
 
-/* Header lines that are looked at: name in lower case, member. */
+/* Header lines that are looked at: name in lower case, member, may it come again (the first one counts). */
 #define REQUEST_HEADER_MAP(X)                                                                                          \
-	X("host", host)                                                                                                \
-	X("authorization", authorization)                                                                              \
-	X("cookie", cookie)                                                                                            \
-	X("if-none-match", if_none_match)                                                                              \
-	X("connection", connection)                                                                                    \
-	X("content-length", content_length)                                                                            \
-	X("transfer-encoding", transfer_encoding)
+	X("host", host, false)                                                                                         \
+	X("authorization", authorization, false)                                                                       \
+	X("cookie", cookie, false)                                                                                     \
+	X("if-none-match", if_none_match, false)                                                                       \
+	X("accept", accept, true)                                                                                      \
+	X("connection", connection, false)                                                                             \
+	X("content-length", content_length, false)                                                                     \
+	X("transfer-encoding", transfer_encoding, false)
 
 /* Bytes within the head; `at` NULL: not there. */
 struct slice {
@@ -37,7 +38,7 @@ struct request {
 	struct slice authority; /* of "GET http://HOST/PATH", which then is `host`, too */
 	struct slice path;      /* from its '/' on, as it was sent: escapes are not undone */
 	struct slice query;     /* behind the '?' */
-#define X(name, member) struct slice member;
+#define X(name, member, again) struct slice member;
 	REQUEST_HEADER_MAP(X)
 #undef X
 	bool keep;   /* another request may follow */

@@ -144,6 +144,8 @@ size_t response_head(char out[RESPONSE_HEAD_MAX], const struct response *respons
 		line(&head, "Location: %s\r\n", response->location);
 	if (response->cookie)
 		line(&head, "Set-Cookie: %s\r\n", response->cookie);
+	if (response->vary)
+		line(&head, "Vary: Accept\r\n");
 	if (response->allow)
 		line(&head, "Allow: GET, HEAD\r\n");
 	if (response->challenge)

@@ -27,10 +27,9 @@
 
 const char *response_reason(int status);
 
-#define RESPONSE_TEXT    "text/plain; charset=utf-8"
-#define RESPONSE_JSON    "application/json"
-#define RESPONSE_METRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
-#define RESPONSE_EVENTS  "text/event-stream"
+#define RESPONSE_TEXT   "text/plain; charset=utf-8"
+#define RESPONSE_JSON   "application/json"
+#define RESPONSE_EVENTS "text/event-stream"
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
@@ -69,6 +68,7 @@ struct response {
 	const char *cookie;
 	bool allow;     /* say which methods there are */
 	bool challenge; /* say that a token is needed */
+	bool vary;      /* what follows goes with what `Accept` says */
 	bool endless;   /* as long as the connection lasts */
 	bool keep;      /* the connection goes on afterwards */
 };

@@ -61,11 +61,12 @@ static void status_answer(struct connection *connection)
 	send_made(connection, &response, body);
 }
 
-static void metrics_answer(struct connection *connection)
+static void metrics_answer(struct connection *connection, struct slice accept)
 {
-	struct response response = {.status = 200, .type = RESPONSE_METRICS};
+	enum metrics_format format = metrics_wanted(accept);
+	struct response response = {.status = 200, .type = metrics_type(format), .vary = true};
 
-	send_made(connection, &response, feed_metrics(&connection->web->feed));
+	send_made(connection, &response, feed_metrics(&connection->web->feed, format));
 }
 
 static void health_answer(struct connection *connection)
@@ -113,12 +114,12 @@ static void job_answer(struct connection *connection, struct slice id)
 		send_error(connection, 503, "too many ask for jobs");
 }
 
-/* Path, function. */
+/* Path, what answers. */
 #define SITE_MAP(X)                                                                                                    \
-	X("/events", events_answer)                                                                                    \
-	X("/api/status", status_answer)                                                                                \
-	X("/metrics", metrics_answer)                                                                                  \
-	X("/healthz", health_answer)
+	X("/events", events_answer(connection))                                                                        \
+	X("/api/status", status_answer(connection))                                                                    \
+	X("/metrics", metrics_answer(connection, request->accept))                                                     \
+	X("/healthz", health_answer(connection))
 
 static void open_answer(struct connection *connection, const struct request *request)
 {
@@ -131,7 +132,7 @@ static void open_answer(struct connection *connection, const struct request *req
 	}
 #define X(where, answer)                                                                                               \
 	if (slice_is(request->path, where)) {                                                                          \
-		answer(connection);                                                                                    \
+		answer;                                                                                                \
 		return;                                                                                                \
 	}
 	SITE_MAP(X)

@@ -5,14 +5,15 @@
  *   /events        server-sent events: what the page shows, again whenever something has changed
  *   /api/status    what `yardmaster status --json` prints
  *   /api/jobs/ID   what `yardmaster jobs show ID --json` prints
- *   /metrics       OpenMetrics
+ *   /metrics       for Prometheus, in the format that is asked for
  *   /healthz       200 if everything runs that is wanted, or did a moment ago, else 503 and why
  *
  * A process of its own that looks at the board and can disturb nobody: read-only attached, no participant. An instance that
  * is not there yet, or is stopped and started again, is waited for.
  *
  *   request.h    takes the head of a request apart          feed.h     what there is to tell, once for all
- *   response.h   writes that of a response                  metrics.h  the same as OpenMetrics
+ *   response.h   writes that of a response                  metrics.h  the same for Prometheus
+ *   accept.h     which format is wanted
  *   door.h       who may see it                             assets.h   the page itself
  *   address.h    where it listens                           web_self.h connections, viewers, look-ups, routes
  *

@@ -19,7 +19,7 @@ static int parse(const uint8_t *data, size_t size, struct request *request)
 	memcpy(bytes, data, size);
 	status = request_parse(bytes, size, &searched, request);
 	CLAIM(status == REQUEST_MORE || status == 0 || (status >= 400 && status <= 505), "%d", status);
-#define X(name, member)                                                                                                \
+#define X(name, member, again)                                                                                         \
 	CLAIM(                                                                                                         \
 	    status || !request->member.at ||                                                                           \
 		(request->member.at >= bytes && request->member.at + request->member.length <= bytes + request->size), \

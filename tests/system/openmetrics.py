@@ -1,6 +1,8 @@
-"""openmetrics.py [FAMILY=TYPE ...] <TEXT - is it OpenMetrics 1.0, by the letter? Prints one line a sample: NAME{LABELS} VALUE.
+"""openmetrics.py [--text] [FAMILY=TYPE ...] <TEXT - is it OpenMetrics 1.0, by the letter?
 
-Families that must be there may be named. Exit code 1, and why on stderr, for the first rule that is broken.
+--text: is it the text format of Prometheus, 0.0.4, with nothing in it that its tools complain of? Families that must be
+there may be named. Prints one line a sample: NAME{LABELS} VALUE. Exit code 1, and why on stderr, for the first rule that
+is broken.
 """
 
 import math
@@ -12,12 +14,19 @@ LABEL = r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"'
 SAMPLE = re.compile(rf"({NAME})(?:\{{((?:{LABEL}(?:,{LABEL})*)?)\}})? (\S+)$")
 NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$|\+Inf$|-Inf$|NaN$")
 # What may stand behind the name of a family, by its type.
-SUFFIXES = {
+OPENMETRICS = {
     "counter": ("_total", "_created"),
     "gauge": ("",),
     "histogram": ("_bucket", "_count", "_sum", "_created"),
     "info": ("_info",),
 }
+TEXT = {
+    "counter": ("",),
+    "gauge": ("",),
+    "histogram": ("_bucket", "_count", "_sum"),
+}
+# How the names of other families may not end.
+RESERVED = ("_total", "_bucket", "_count", "_sum")
 
 
 class Broken(Exception):
@@ -71,17 +80,26 @@ class Family:
 
 
 class Parser:
-    def __init__(self):
+    def __init__(self, text_format):
+        self.text_format = text_format
+        self.suffixes = TEXT if text_format else OPENMETRICS
         self.families = {}
         self.current = None
+
+    def check_name(self, name, kind):
+        if self.text_format:
+            need(name.endswith("_total") == (kind == "counter"), f"a {kind} of this name")
+            need(kind == "counter" or not name.endswith(RESERVED), f"a {kind} of this name")
 
     def meta(self, line):
         match = re.match(rf"# (TYPE|HELP|UNIT) ({NAME}) (.*)$", line)
         need(match, "no TYPE, HELP or UNIT")
         what, name, rest = match.groups()
+        need(what != "UNIT" or not self.text_format, "a unit")
         if what == "TYPE":
             need(name not in self.families, f"{name} is told of twice")
-            need(rest in SUFFIXES, f"type {rest}")
+            need(rest in self.suffixes, f"type {rest}")
+            self.check_name(name, rest)
             if self.current:
                 self.current.end()
             self.current = self.families[name] = Family(name, rest)
@@ -100,14 +118,14 @@ class Parser:
         need(len({key for key, _ in pairs}) == len(pairs), "a label twice")
         need(self.current and name.startswith(self.current.name), f"{name} is of no family")
         suffix = name[len(self.current.name):]
-        need(suffix in SUFFIXES[self.current.kind], f"{name} in a {self.current.kind}")
+        need(suffix in self.suffixes[self.current.kind], f"{name} in a {self.current.kind}")
         need((suffix == "_bucket") == ("le" in dict(pairs)), f"{name}: le")
         self.current.add(suffix, dict(pairs), float(value))
 
     def parse(self, text):
-        need(text.endswith("# EOF\n"), "no # EOF at the end")
+        need(text.endswith("\n" if self.text_format else "# EOF\n"), "not the right end")
         lines = text[:-1].split("\n")
-        for number, line in enumerate(lines[:-1], 1):
+        for number, line in enumerate(lines if self.text_format else lines[:-1], 1):
             try:
                 need(line == line.strip() and line, "blanks")
                 if line.startswith("#"):
@@ -122,9 +140,10 @@ class Parser:
 
 def main():
     text = sys.stdin.buffer.read().decode("utf-8")
+    text_format = sys.argv[1:2] == ["--text"]
     try:
-        families = Parser().parse(text).families
-        for wanted in sys.argv[1:]:
+        families = Parser(text_format).parse(text).families
+        for wanted in sys.argv[1 + text_format:]:
             name, kind = wanted.split("=")
             need(name in families and families[name].kind == kind and families[name].samples, f"no {kind} {name}")
     except Broken as broken:

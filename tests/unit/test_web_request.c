@@ -27,8 +27,10 @@ static int parse_text(const char *text)
 
 START_TEST(parts_are_found)
 {
-	static const char text[] = "GET /a/b?c=d&e HTTP/1.1\r\nHOST:  example:80\t\r\nAuthorization: Bearer x y\r\n"
-				   "X-Other: 1\r\nCookie: a=b; c=d\r\nIf-None-Match: \"1\"\r\nEmpty:\r\n\r\nmore";
+	static const char text[] =
+	    "GET /a/b?c=d&e HTTP/1.1\r\nHOST:  example:80\t\r\nAuthorization: Bearer x y\r\n"
+	    "X-Other: 1\r\nCookie: a=b; c=d\r\nIf-None-Match: \"1\"\r\nAccept: a/b\r\nAccept: c/d\r\n"
+	    "Empty:\r\n\r\nmore";
 	size_t searched = 0;
 
 	ck_assert_int_eq(request_parse(text, sizeof(text) - 1, &searched, &request), 0);
@@ -39,6 +41,7 @@ START_TEST(parts_are_found)
 	ck_assert(slice_is(request.authorization, "Bearer x y"));
 	ck_assert(slice_is(request.cookie, "a=b; c=d"));
 	ck_assert(slice_is(request.if_none_match, "\"1\""));
+	ck_assert(slice_is(request.accept, "a/b"));
 	ck_assert(request.keep);
 	ck_assert_uint_eq(request.size, sizeof(text) - 1 - strlen("more"));
 }
