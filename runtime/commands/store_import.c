@@ -21,6 +21,19 @@
 #define TOGETHER       256
 #define TOGETHER_BYTES (4u << 20)
 
+/* What is said at the end of jobs that were taken: bit, text. */
+#define REMARK_MAP(X)                                                                                                  \
+	X(RENUMBERED, "with a new id")                                                                                 \
+	X(CUT, "had been running: they wait again, or have failed if that was their last attempt")                     \
+	X(UNKNOWN, "of pools that the configuration does not have")                                                    \
+	X(UNHEARD, "without their reply address, which is a queue of one machine")
+enum remark {
+#define X(name, text) name,
+	REMARK_MAP(X)
+#undef X
+	    REMARKS
+};
+
 struct importing {
 	struct stored stored;
 	struct store_pool *pools;
@@ -32,10 +45,17 @@ struct importing {
 	struct store_submit submits[TOGETHER];
 	struct import_line notes[TOGETHER];
 	uint64_t old_ids[TOGETHER];
+	unsigned remarks[TOGETHER]; /* bits */
 	size_t n, bytes;
-	uint64_t taken, renumbered, there, doubled, unknown, cut, unheard;
+	uint64_t taken, there, doubled, remarked[REMARKS];
 	struct job_reader reader;
 };
+
+/* Of the job that is put into the batch now. */
+static void remark(struct importing *in, enum remark remark)
+{
+	in->remarks[in->n] |= 1u << remark;
+}
 
 /* ---- ids ------------------------------------------------------------------------------------- */
 
@@ -109,7 +129,8 @@ static int choose_id(struct importing *in, struct store_job *job, struct ym_err 
 		return 1;
 	if (new_id(in, &job->id, err) < 0)
 		return -1;
-	in->renumbered += old != 0;
+	if (old)
+		remark(in, RENUMBERED);
 	return 0;
 }
 
@@ -125,7 +146,8 @@ static int id_of_before(struct importing *in, struct store_job *job, uint64_t ag
 	job->id = again;
 	if (ask_owner(in, job, timed, &owner, err) < 0 || (owner == ANOTHER && new_id(in, &job->id, err) < 0))
 		return -1;
-	in->renumbered += old && old != job->id;
+	if (old && old != job->id)
+		remark(in, RENUMBERED);
 	return 0;
 }
 
@@ -144,7 +166,7 @@ static void cut_short(struct importing *in, struct store_job *job)
 {
 	bool used_up = job->attempt >= job->attempts;
 
-	in->cut++;
+	remark(in, CUT);
 	if (job->crashes < UINT8_MAX)
 		job->crashes++;
 	job->state = used_up ? JOB_FAILED : JOB_READY;
@@ -161,10 +183,11 @@ static void complete(struct importing *in, struct job_line *line)
 	struct store_job *job = &line->job;
 	const struct store_pool *pool = find_pool(in, job->pool);
 
-	in->unknown += in->stored.configured && !pool;
+	if (in->stored.configured && !pool)
+		remark(in, UNKNOWN);
 	/* A queue of one machine, and nobody knows which one will run the job. */
 	if (in->stored.driver->shared && job->reply_key) {
-		in->unheard++;
+		remark(in, UNHEARD);
 		job->reply_key = 0;
 		job->reply_type = 0;
 		job->reply_form = 0;
@@ -231,6 +254,8 @@ static int count(struct importing *in, size_t i, struct ym_err *err)
 		               id, (unsigned long long)submit->job.id);
 	default:
 		in->taken++;
+		for (unsigned k = 0; k < REMARKS; k++)
+			in->remarked[k] += in->remarks[i] >> k & 1u;
 		return 0;
 	}
 }
@@ -268,6 +293,7 @@ static int add(struct importing *in, struct ym_err *err)
 		job_line_free(line);
 		return -1;
 	}
+	in->remarks[in->n] = 0;
 	complete(in, line);
 	if (import_progress_id(&in->progress, in->reader.line, &again))
 		there = id_of_before(in, job, again, timed, err);
@@ -338,10 +364,9 @@ static void tell(const struct importing *in)
 {
 	printf("%llu job%s imported into %s", (unsigned long long)in->taken, in->taken == 1 ? "" : "s",
 	       in->stored.shown);
-	tell_some(in->renumbered, "with a new id");
-	tell_some(in->cut, "had been running: they wait again, or have failed if that was their last attempt");
-	tell_some(in->unknown, "of pools that the configuration does not have");
-	tell_some(in->unheard, "without their reply address, which is a queue of one machine");
+#define X(name, text) tell_some(in->remarked[name], text);
+	REMARK_MAP(X)
+#undef X
 	tell_some(in->there, "were there already");
 	tell_some(in->doubled, "left out for their unique key");
 	printf("\n");

@@ -7,6 +7,8 @@
 
 #include "../text.h"
 
+#define PG_NO_ENTRY "28"
+
 /* By the beginning of the code; the first that fits counts. */
 static const struct {
 	const char *code;
@@ -22,7 +24,7 @@ static const struct {
      "this server is a standby, or was set to be read only: name the primary, or all servers with "
      "target_session_attrs=read-write"},
     {"42501", YM_ERR_PERMISSION, "grant the role what docs/postgresql.md lists"},
-    {"28", YM_ERR_PERMISSION, "look at user, password and pg_hba.conf"},
+    {PG_NO_ENTRY, YM_ERR_PERMISSION, "look at user, password (~/.pgpass) and pg_hba.conf"},
     {"3D000", YM_ERR_CONFIG, "create the database first (createdb)"},
     {"3F000", YM_ERR_CONFIG, "run `yardmaster store init`"},
     {"42P01", YM_ERR_CONFIG, "run `yardmaster store init`"},
@@ -33,6 +35,9 @@ static const struct {
     {"57014", YM_ERR_TIMEOUT, "it took more than 10 s"},
     {"40", YM_ERR_TIMEOUT, "transactions stood in each other's way"},
 };
+
+/* What libpq has before it, when a server refuses a connection. */
+#define FAILED " failed: "
 
 /* What libpq or the server says, on one line, and never the password. */
 static void clean(const struct pg_link *link, const char *message, char *out, size_t max)
@@ -81,10 +86,15 @@ static void look_up(const char *code, enum ym_err_class *class, const char **adv
 		}
 }
 
-/* "... FATAL:  28P01: password ...  LOCATION: ...": the code goes to `code`, the place in the server's source away. */
+/*
+ * "connection to server ... failed: FATAL:  28P01: password ...  LOCATION: ...": the code goes to `code`, the place in the
+ * server's source away; and which server said so, if it is the only one, for the URI says that, and a status line is short.
+ */
 static void take_code(char *said, char code[6])
 {
 	char *fatal = strstr(said, "FATAL:  "), *place = strstr(said, " LOCATION:");
+	char *failed = strstr(said, FAILED);
+	bool alone = failed && !strstr(failed + 1, FAILED);
 	const size_t length = strlen("FATAL:  ");
 
 	if (place)
@@ -95,6 +105,8 @@ static void take_code(char *said, char code[6])
 	memcpy(code, fatal + length, 5);
 	code[5] = '\0';
 	memmove(fatal, fatal + length + 7, strlen(fatal + length + 7) + 1);
+	if (alone && failed + strlen(FAILED) == fatal)
+		memmove(said, fatal, strlen(fatal) + 1);
 }
 
 int pg_error_link(struct pg_link *link, const char *what, struct ym_err *err)
@@ -113,6 +125,9 @@ int pg_error_link(struct pg_link *link, const char *what, struct ym_err *err)
 	take_code(said, link->code);
 	if (link->code[0])
 		look_up(link->code, &class, &advice);
+	/* What libpq finds out by itself has no code. */
+	else if (link->conn && libpq.PQconnectionNeedsPassword(link->conn))
+		look_up(PG_NO_ENTRY, &class, &advice);
 	return ym_fail(err, class, "PostgreSQL, %s, %s: %s%s%s", store_shown(link->uri, shown), what,
 	               said[0] ? said : "the connection is gone", advice ? ": " : "", advice ? advice : "");
 }

@@ -13,6 +13,7 @@
 #define LIBPQ_MAP(X)                                                                                                   \
 	X(PQclear)                                                                                                     \
 	X(PQcmdTuples)                                                                                                 \
+	X(PQconnectionNeedsPassword)                                                                                   \
 	X(PQconninfoFree)                                                                                              \
 	X(PQconninfoParse)                                                                                             \
 	X(PQconnectPoll)                                                                                               \

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../../ipc/clock.h"
+#include "../text.h"
 #include "error.h"
 
 #define PG_SERVER_MIN 120000
@@ -86,10 +87,15 @@ static PGresult *receive(struct pg_link *link, bool *good, struct ym_err *err)
 
 /* ---- connecting ------------------------------------------------------------------------------ */
 
-static void no_notice(void *arg, const PGresult *result)
+/* Not to stderr, where libpq would write it. */
+static void keep_warning(void *arg, const PGresult *result)
 {
-	(void)arg;
-	(void)result;
+	struct pg_link *link = arg;
+	const char *severity = libpq.PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+	if (severity && strcmp(severity, "WARNING") == 0)
+		text_copy(link->warning, sizeof(link->warning),
+		          libpq.PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
 }
 
 /* What the URI says wins, but for the name. keywords and values: NULL at their ends. */
@@ -145,7 +151,7 @@ int pg_open(struct pg_link *link, const char *uri, const char *application, int6
 		return ym_fail(err, YM_ERR_LIMIT, "out of memory for a connection to PostgreSQL");
 	if (libpq.PQstatus(link->conn) == CONNECTION_BAD)
 		return broken(link, "connecting", err);
-	libpq.PQsetNoticeReceiver(link->conn, no_notice, NULL);
+	libpq.PQsetNoticeReceiver(link->conn, keep_warning, link);
 	/* Why a connection is refused is only in a text: with the code in it. */
 	libpq.PQsetErrorVerbosity(link->conn, PQERRORS_VERBOSE);
 	if (connect_wait(link, ym_deadline(patience_ms), err) < 0)

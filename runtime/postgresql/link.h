@@ -29,6 +29,7 @@ struct pg_link {
 	const char *uri;
 	int64_t patience_ms; /* -1: for ever */
 	char code[6];        /* SQLSTATE of the last failure; "": not the server's */
+	char warning[160];   /* the last one of the server; "": none, or it was taken */
 	bool transaction;    /* BEGIN was sent */
 	struct pg_statement {
 		const char *sql;

@@ -44,7 +44,7 @@ int pg_pulse_ask(struct pg_store *store, struct ym_err *err)
 	pthread_mutex_lock(&pulse->lock);
 	if (!pulse->reachable) {
 		code = ym_fail(err, pulse->why.class, "%s", pulse->why.text);
-		ym_err_prefix(err, "no database for %llu s, it is tried again and again",
+		ym_err_prefix(err, "no database for %llu s",
 		              (unsigned long long)((ym_now_ns() - pulse->lost_at) / (1000 * MS)));
 	}
 	pthread_mutex_unlock(&pulse->lock);

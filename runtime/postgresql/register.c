@@ -139,7 +139,7 @@ static int retake_name(struct pg_store *store, struct ym_err *err)
 
 /* ---- registration ---------------------------------------------------------------------------- */
 
-static const char is_alive_sql[] = "SELECT FROM yardmaster.node WHERE id = $1 AND dead IS NULL";
+static const char is_alive_sql[] = "SELECT FROM yardmaster.node WHERE id = $1 AND token = $2 AND dead IS NULL";
 static const char enter_sql[] =
     "INSERT INTO yardmaster.node (name, instance, host, pid, token, lease_ms) VALUES ($1, $2, $3, $4, $5, $6)"
     " RETURNING id";
@@ -221,7 +221,10 @@ static int hear_cancels(struct pg_store *store, struct ym_err *err)
 	return 0;
 }
 
-/* 1 yes, 0 no. */
+/*
+ * 1 yes, 0 no. A server that crashes may have lost a registration that it had not written to its disk yet, and then gives its
+ * number to another node: the token tells.
+ */
 static int registered(struct pg_store *store, struct ym_err *err)
 {
 	struct pg_args args = {0};
@@ -231,6 +234,7 @@ static int registered(struct pg_store *store, struct ym_err *err)
 	if (atomic_load(&store->me) == 0)
 		return 0;
 	pg_arg_big(&args, atomic_load(&store->me));
+	pg_arg_text(&args, store->token);
 	result = pg_ask(&store->pulse.link, is_alive_sql, &args, err);
 	pg_args_free(&args);
 	if (!result)

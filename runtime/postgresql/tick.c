@@ -222,6 +222,21 @@ static int size_of(struct pg_store *store, uint64_t *size, struct ym_err *err)
 	return 0;
 }
 
+/* Who is not the owner is only warned. */
+static int vacuum(struct pg_store *store, const char *sql, struct ym_err *err)
+{
+	char shown[STORE_SHOWN_MAX];
+
+	store->link.warning[0] = '\0';
+	if (pg_script(&store->link, sql, err) < 0)
+		return -1;
+	if (!store->link.warning[0])
+		return 0;
+	return ym_fail(err, YM_ERR_PERMISSION,
+	               "PostgreSQL, %s, %s: %s: the role that has run `yardmaster store init` may do that",
+	               store_shown(store->options.uri, shown), sql, store->link.warning);
+}
+
 int pg_compact(struct store *base, uint64_t *before, uint64_t *after, struct ym_err *err)
 {
 	struct pg_store *store = pg_store_of(base);
@@ -229,7 +244,7 @@ int pg_compact(struct store *base, uint64_t *before, uint64_t *after, struct ym_
 	if (pg_ready(store, err) < 0 || unlimited(store, err) < 0 || size_of(store, before, err) < 0)
 		return -1;
 	for (size_t i = 0; i < sizeof(vacuums) / sizeof(vacuums[0]); i++)
-		if (pg_script(&store->link, vacuums[i], err) < 0)
+		if (vacuum(store, vacuums[i], err) < 0)
 			return -1;
 	return size_of(store, after, err);
 }

@@ -88,6 +88,7 @@ _Static_assert(JOB_READY == 2 && JOB_CLAIMED == 3 && JOB_BURIED == 6 && JOB_DELA
 	X(ATTEMPTS,                                                                                                    \
 	  "SELECT number, end, started, ended, pid, status, rss_kib, user_ms, system_ms, done, total, unit, error "    \
 	  "FROM attempt WHERE job = ?1 ORDER BY round, number")                                                        \
+	X(NEXT_ROUND, "UPDATE job SET round = round + 1 WHERE id = ?1")                                                \
 	X(SET_WORDS, "UPDATE job SET note = ?2, output = ?3 WHERE id = ?1")                                            \
 	X(WORDS, "SELECT note, output FROM job WHERE id = ?1")                                                         \
 	X(DELETE_ATTEMPTS, "DELETE FROM attempt WHERE job = ?1")                                                       \

@@ -40,7 +40,8 @@ static const struct {
     {0, EROFS, YM_ERR_PERMISSION, "the file system is mounted read-only: mount it for writing, or move the store"},
     {SQLITE_PERM, 0, YM_ERR_PERMISSION, "look at the mode and owner of the file and its directory"},
     {0, EACCES, YM_ERR_PERMISSION, "look at the mode and owner of the file and its directory"},
-    {SQLITE_CORRUPT, 0, YM_ERR_CORRUPT, "the file is damaged: see what `yardmaster store verify` says"},
+    {SQLITE_CORRUPT, 0, YM_ERR_CORRUPT,
+     "the file is damaged: `yardmaster store verify` says where; `sqlite3 FILE .recover` saves what can be read"},
     {SQLITE_NOTADB, 0, YM_ERR_CORRUPT, "this is no SQLite database: give another path, or move the file away"},
     {SQLITE_BUSY, 0, YM_ERR_TIMEOUT, "another program has it locked: see `fuser` for who, and end it"},
     {SQLITE_LOCKED, 0, YM_ERR_TIMEOUT, "another program has it locked: see `fuser` for who, and end it"},
@@ -95,12 +96,16 @@ sqlite3_stmt *sqlite_statement(struct store *store, enum sqlite_statement which,
 	return store->statements[which];
 }
 
-/* As far as it says what was done: the first words. */
+/* As far as it says what was done: the first words, before what is for the machine. */
 static int statement_failed(struct store *store, sqlite3_stmt *statement, struct ym_err *err)
 {
+	const char *sql = sqlite3_sql(statement);
+	size_t n = strcspn(sql, "(=");
 	char what[48];
 
-	snprintf(what, sizeof(what), "%s", sqlite3_sql(statement));
+	while (n > 0 && strchr(" <>", sql[n - 1]))
+		n--;
+	snprintf(what, sizeof(what), "%.*s", (int)n, sql);
 	sqlite_fail(store, err, what);
 	sqlite3_reset(statement);
 	return -1;

@@ -143,14 +143,28 @@ static int submit_again(struct store *store, struct store_job *job, struct ym_er
 	return sqlite_hold_row(store, pool, job->id, err);
 }
 
-/* What is told of a job that comes from another store. */
+static int next_round(struct store *store, uint64_t id, struct ym_err *err)
+{
+	sqlite3_stmt *next = sqlite_statement(store, SQL_NEXT_ROUND, err);
+
+	if (!next)
+		return -1;
+	sqlite3_bind_int64(next, 1, (int64_t)id);
+	return sqlite_run(store, next, err);
+}
+
+/* What is told of a job that comes from another store. It says nothing of rounds: where the numbers begin again, the job was kicked. */
 static int submit_story(struct store *store, const struct store_submit *submit, struct ym_err *err)
 {
+	const struct store_attempt *attempts = submit->attempts;
 	sqlite3_stmt *words;
 
-	for (size_t i = 0; i < submit->nattempts; i++)
-		if (sqlite_write_attempt(store, submit->job.id, &submit->attempts[i], err) < 0)
+	for (size_t i = 0; i < submit->nattempts; i++) {
+		if (i > 0 && attempts[i].number <= attempts[i - 1].number && next_round(store, submit->job.id, err) < 0)
 			return -1;
+		if (sqlite_write_attempt(store, submit->job.id, &attempts[i], err) < 0)
+			return -1;
+	}
 	if (submit->nattempts == 0)
 		return 0;
 	words = sqlite_statement(store, SQL_SET_WORDS, err);

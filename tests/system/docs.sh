@@ -241,6 +241,22 @@ test_other_languages() {
 	expect 0 "$YARDMASTER" msg rm shared.key:c
 }
 
+# What is to be copied into an INI file can be: from an indented [section] to the end of its block.
+test_ini_of_the_stores() {
+	local file
+	for file in stores postgresql; do
+		{
+			sed -n '/^    \[/,/^[^ ]/s/^    //p' "$SOURCE/docs/$file.md"
+			[[ $file == stores ]] || echo '[pool:mail]'
+			echo 'command = true'
+		} >"$DIR/test.ini"
+		grep -q '^store = ' "$DIR/test.ini" || fail "docs/$file.md has no INI"
+		"$YARDMASTER" check "$DIR/test.ini" >"$DIR/out" 2>&1
+		# 1: there may be no such directory here
+		(($? <= 1)) || fail "docs/$file.md: $(<"$DIR/out")"
+	done
+}
+
 # ---- links ------------------------------------------------------------------------------------------------------------
 
 # What GitHub makes of headings.

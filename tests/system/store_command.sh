@@ -73,6 +73,17 @@ test_round_trip_of_all_states() { # sanitized
 	assert_equal "1 2 3 8" "$(sed 's/{"id": \([0-9]*\),.*/\1/' "$DIR/live" | paste -sd' ')" "ids of a plain export"
 }
 
+# The numbers of its attempts begin again with each kick: none of them takes the place of another.
+test_round_trip_of_a_kicked_job() {
+	make_lines "$DIR/lines" '
+		my @story = map { {number => $_, end => "failed", started => 1700000100, ended => 1700000101, pid => 7, status => 256} } 1, 2, 1, 1;
+		$story[$_]{error} = "error $_" for 0 .. 3;
+		job(state => "failed", attempts => 3, attempt => 1, finished => 1700000200, story => \@story)'
+	expect 0 store import "$FROM" --file "$DIR/lines"
+	expect 0 store export "$FROM" --history --output "$DIR/export"
+	assert_same_jobs "$DIR/lines" "$DIR/export" "export of what was imported"
+}
+
 test_round_trip_of_payloads() { # sanitized
 	local sum
 	# Around the sizes where bytes go to a file, and long ones of both kinds.
@@ -126,6 +137,18 @@ test_import_against_a_unique_key() {
 	expect 1 store import "$FROM" --file "$DIR/two"
 	assert_contains 'job 2: job 1 of pool a has its unique key "k": left out' "$ERR" "import"
 	assert_contains "1 job imported into $FROM, 1 left out for their unique key" "$OUT" "import"
+}
+
+# Of those that are left out, or there already, nothing else is told.
+test_import_counts_what_was_taken() {
+	make_lines "$DIR/lines" 'job(unique => "k", state => "running", attempt => 1, attempts => 3);
+		job(unique => "k", state => "running", attempt => 1, attempts => 3); job(pool => "none")'
+	write_ini "store = $FROM" <<<$'[pool:a]\ncommand = true'
+	expect 1 ym store import --file "$DIR/lines"
+	assert_contains "2 jobs imported into $FROM, 1 had been running: they wait again, or have failed if that was their last attempt, 1 of pools that the configuration does not have, 1 left out for their unique key" "$OUT" "import"
+	sed -i 2d "$DIR/lines"
+	expect 0 ym store import --file "$DIR/lines"
+	assert_equal "0 jobs imported into $FROM, 2 were there already" "$OUT" "import of the same"
 }
 
 # Killed in the middle, with ids that are new ones: repeated with --resume, nothing is missing and nothing is there twice.

@@ -443,6 +443,8 @@ START_TEST(mistakes_are_refused)
 	    "INSERT INTO yardmaster.job (pool, level) VALUES ('mail', 10)",
 	    "INSERT INTO yardmaster.job (pool, tag) VALUES ('mail', repeat('x', 48))",
 	    "SELECT yardmaster.submit('mail', 'x', priority => -1)",
+	    "INSERT INTO yardmaster.job (pool, id) VALUES ('mail', -5)",
+	    "INSERT INTO yardmaster.job (pool, id) VALUES ('mail', 3)",
 	};
 	struct pg_link link;
 
@@ -617,6 +619,26 @@ START_TEST(verify_and_compact)
 }
 END_TEST
 
+/* PostgreSQL only warns whoever may not, and does nothing. */
+START_TEST(who_may_not_compact_is_told)
+{
+	char uri[PATH_MAX + 64];
+	struct store_options options = {.uri = uri, .node = "", .reader = true};
+	struct store *stranger;
+	uint64_t before, after;
+
+	sql("DROP ROLE IF EXISTS stranger; CREATE ROLE stranger; GRANT USAGE ON SCHEMA yardmaster TO stranger;"
+	    "GRANT SELECT ON ALL TABLES IN SCHEMA yardmaster TO stranger");
+	snprintf(uri, sizeof(uri), "%s&options=-crole%%3Dstranger", database_uri);
+	ASSERT_OK(store_postgresql.open(&stranger, &options, &err));
+	ck_assert_int_eq(store_postgresql.compact(stranger, &before, &after, &err), -1);
+	ASSERT_IN("store init", err.text);
+	ck_assert_int_eq(err.class, YM_ERR_PERMISSION);
+	store_postgresql.close(stranger);
+	sql("DROP OWNED BY stranger; DROP ROLE stranger");
+}
+END_TEST
+
 START_TEST(schema_is_checked)
 {
 	struct store_options options = {.uri = database_uri};
@@ -721,6 +743,7 @@ int main(void)
 	tcase_add_test(tcase, story_is_told);
 	tcase_add_test(tcase, history_goes);
 	tcase_add_test(tcase, verify_and_compact);
+	tcase_add_test(tcase, who_may_not_compact_is_told);
 	tcase_add_test(tcase, schema_is_checked);
 	tcase_add_test(tcase, roles_need_no_more_rights);
 	tcase_add_test(tcase, ids_are_given_once);

@@ -163,6 +163,19 @@ START_TEST(slow_to_come_back_is_not_dead)
 }
 END_TEST
 
+/* As after a crash of the server that has forgotten the registration, and given its number to another node. */
+START_TEST(a_number_that_is_another_nodes_is_left_to_it)
+{
+	open_node(&a, "a");
+	sql("UPDATE yardmaster.node SET name = 'b', token = 'another'");
+	sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'yardmaster%'");
+	WAIT_UNTIL(a.losses == 1);
+	ck_assert_int_eq(sql_number("SELECT count(*) FROM yardmaster.node WHERE name = 'b'"), 1);
+	WAIT_UNTIL(sql_number("SELECT count(*) FROM yardmaster.node WHERE name = 'a' AND token <> 'another'") == 1);
+	close_node(&a);
+}
+END_TEST
+
 START_TEST(ended_sessions_come_back)
 {
 	open_node(&a, "a");
@@ -268,11 +281,12 @@ START_TEST(wrong_addresses)
 	static const struct {
 		const char *uri;
 		enum ym_err_class class;
+		const char *says; /* without which server said so: that is in the URI, and `status` has little room */
 	} wrong[] = {
-	    {"postgresql://me:sesame@/%s?host=%s", YM_ERR_PERMISSION},
-	    {"postgresql://yardmaster:sesame@/nowhere%.0s?host=%s", YM_ERR_CONFIG},
-	    {"postgresql://me:sesame@/%s?host=/nowhere%.0s", YM_ERR_SYSTEM},
-	    {"postgresql://me@/%s?host=%s&password=sesame&wrong=1", YM_ERR_CONFIG},
+	    {"postgresql://me:sesame@/%s?host=%s", YM_ERR_PERMISSION, "connecting: role \"me\" "},
+	    {"postgresql://yardmaster:sesame@/nowhere%.0s?host=%s", YM_ERR_CONFIG, "connecting: database \"nowhere\" "},
+	    {"postgresql://me:sesame@/%s?host=/nowhere%.0s", YM_ERR_SYSTEM, "/nowhere/.s.PGSQL"},
+	    {"postgresql://me@/%s?host=%s&password=sesame&wrong=1", YM_ERR_CONFIG, "this URI has a mistake"},
 	};
 
 	for (unsigned i = 0; i < COUNT(wrong); i++) {
@@ -286,7 +300,27 @@ START_TEST(wrong_addresses)
 		ck_assert_int_eq(store_postgresql.open(&a.store, &options, &err), -1);
 		ck_assert_msg(err.class == wrong[i].class, "%u: %s: %s", i, ym_err_word(err.class), err.text);
 		ck_assert_msg(!strstr(err.text, "sesame"), "%s", err.text);
+		ASSERT_IN(wrong[i].says, err.text);
 	}
+}
+END_TEST
+
+START_TEST(a_missing_password_is_asked_for)
+{
+	struct store_options options = {.uri = database_uri, .node = "a", .reader = true};
+	char path[PATH_MAX];
+	FILE *rules;
+
+	sql("CREATE ROLE me LOGIN PASSWORD 'sesame'");
+	snprintf(path, sizeof(path), "%s/data/pg_hba.conf", server_dir);
+	rules = fopen(path, "w");
+	ck_assert_ptr_nonnull(rules);
+	fputs("local all me scram-sha-256\nlocal all all trust\n", rules);
+	fclose(rules);
+	sql("SELECT pg_reload_conf()");
+	strcat(database_uri, "&user=me");
+	WAIT_UNTIL(store_postgresql.open(&a.store, &options, &err) < 0 && strstr(err.text, "pgpass"));
+	ck_assert_int_eq(err.class, YM_ERR_PERMISSION);
 }
 END_TEST
 
@@ -296,8 +330,10 @@ int main(void)
 	TCase *tcase = add_own_server_case(suite, "outage");
 
 	tcase_add_test(tcase, killed_server_loses_and_doubles_nothing);
+	tcase_add_test(tcase, a_missing_password_is_asked_for);
 	tcase_add_test(tcase, what_was_fetched_stays_ours_when_the_server_is_killed);
 	tcase_add_test(tcase, outage_kills_no_node);
+	tcase_add_test(tcase, a_number_that_is_another_nodes_is_left_to_it);
 	tcase_add_test(tcase, slow_to_come_back_is_not_dead);
 	tcase_add_test(tcase, ended_sessions_come_back);
 	tcase_add_test(tcase, full_disk_is_told);
