@@ -318,6 +318,12 @@ void log_sink_reopen(struct log_sink *sink, struct log_sink_world *world)
 	open_file(sink, world);
 }
 
+void log_sink_follow(struct log_sink *sink, struct log_sink_world *world)
+{
+	if (!sink->down && log_file_displaced(&sink->file))
+		log_sink_reopen(sink, world);
+}
+
 void log_sink_tend(struct log_sink *sink, struct log_sink_world *world)
 {
 	if (sink->down && ym_now_ns() >= sink->retry_at)

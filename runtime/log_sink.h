@@ -43,6 +43,7 @@ struct log_sink {
 	unsigned users;             /* voices; under the writer's lock, like `wanted` */
 	struct cfg_log wanted;      /* numbers of the configuration */
 	bool changed;               /* ... that are not in `file` yet */
+	_Atomic bool joined;        /* another voice has come: perhaps there is another file behind the name by now */
 	/* lines of the batch that is being written */
 	struct log_record *first, **last;
 	/* trouble */
@@ -79,6 +80,8 @@ void log_sink_note(struct log_sink *sink, struct log_sink_world *world, const ch
 void log_sink_tend(struct log_sink *sink, struct log_sink_world *world);
 /* Its name may mean another file by now. */
 void log_sink_reopen(struct log_sink *sink, struct log_sink_world *world);
+/* The same if there is another file, or none, behind its name. */
+void log_sink_follow(struct log_sink *sink, struct log_sink_world *world);
 /* Everything that can be written has been. */
 bool log_sink_quiet(const struct log_sink *sink);
 /* When there is something to do without a new line; YM_NEVER: never. */

@@ -91,8 +91,11 @@ static uint64_t write_batch(struct log_writer *writer, struct log_sink *sinks, u
 		sink->last = &record->next;
 	}
 	for (struct log_sink *sink = sinks; sink; sink = sink->next)
-		if (sink->first)
+		if (sink->first) {
+			if (atomic_exchange(&sink->joined, false))
+				log_sink_follow(sink, &writer->world);
 			log_sink_write(sink, &writer->world);
+		}
 	atomic_store(&writer->queue.tail, place);
 	return place;
 }
@@ -441,6 +444,7 @@ int log_voice_open(struct log_voice **out, struct log_writer *writer, const stru
 	sink = find_sink(writer, config->file);
 	if (sink) {
 		sink->users++;
+		atomic_store(&sink->joined, true);
 		apply(sink, config);
 	}
 	pthread_mutex_unlock(&writer->lock);

@@ -102,6 +102,25 @@ START_TEST(lines_in_their_order)
 END_TEST
 
 /* Small ring, lines of many lengths: every place where a record meets its end. */
+/* As when a reload takes a file away and gives it back at once: the first voice need not be gone by then. */
+START_TEST(another_voice_finds_the_file_that_is_there)
+{
+	struct log_voice *first, *second;
+
+	start_writer(0);
+	first = speak(log_path, (struct cfg_log){0}, "first");
+	put_number(first, 1);
+	ck_assert(log_writer_flush(writer, PATIENCE_MS));
+	ck_assert_int_eq(unlink(log_path), 0);
+	second = speak(log_path, (struct cfg_log){0}, "second");
+	put_number(second, 2);
+	log_voice_close(first);
+	log_voice_close(second);
+	log_writer_stop(writer, PATIENCE_MS);
+	ck_assert_str_eq(read_log(0, false), "line 2\n");
+}
+END_TEST
+
 START_TEST(the_ring_goes_round)
 {
 	struct log_voice *voice;
@@ -524,6 +543,7 @@ int main(void)
 	TCase *voices = add_log_case(suite, "voices");
 
 	tcase_add_test(lines, lines_in_their_order);
+	tcase_add_test(lines, another_voice_finds_the_file_that_is_there);
 	tcase_add_test(lines, the_ring_goes_round);
 	tcase_add_test(lines, rotation_and_packing_in_the_background);
 	tcase_add_test(lines, midnight_comes_by_itself);
